@@ -1,0 +1,14 @@
+"""`licd demo`: the whole story, played by itself."""
+
+import sys
+
+import click
+
+
+@click.command()
+def demo() -> None:
+    """Play the whole story on this machine: issue, upload, scan, code, nodes, reset."""
+    # Only here: the demo brings the daemon and the vendor's side along, --help does not need them.
+    from licd_daemon.demo import main
+
+    sys.exit(main())

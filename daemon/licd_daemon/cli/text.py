@@ -1,0 +1,86 @@
+"""What the commands print, for people and for programs.
+
+- What comes from the network is printed without its control characters: a node's name must not move the cursor.
+- Colours are for terminals, and `NO_COLOR` turns them off.
+- JSON is proto3 JSON with snake_case names and defaults included (DESIGN section 5).
+"""
+
+import os
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import click
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from google.protobuf.json_format import MessageToJson
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from licd.v1.failure_pb2 import Failure
+
+_UNITS = ((86_400, "day"), (3_600, "h"), (60, "min"))
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Prints a line; styles survive on a terminal only."""
+    click.echo(text, err=err, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def say_json(message: Message, *, one_line: bool = False) -> None:
+    """Prints a message as proto3 JSON."""
+    click.echo(
+        MessageToJson(
+            message,
+            preserving_proto_field_name=True,
+            always_print_fields_with_no_presence=True,
+            indent=None if one_line else 2,
+        )
+    )
+
+
+def clean(text: str) -> str:
+    """`text` with everything that a terminal would not print written as an escape."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def short(enum: EnumTypeWrapper, value: int, prefix: str) -> str:
+    """An enum value's bare name, or its number when a newer daemon sent one that is unknown here."""
+    names: dict[int, str] = {number: name for name, number in enum.items()}
+    return names.get(value, str(value)).removeprefix(prefix)
+
+
+def local(moment: Timestamp) -> datetime:
+    """A wall time in this machine's time zone."""
+    return moment.ToDatetime(tzinfo=UTC).astimezone()
+
+
+def when(moment: Timestamp) -> str:
+    """A wall time for people."""
+    return f"{local(moment):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def milliseconds(span: Duration) -> str:
+    """A signed span, such as `+12.3 ms`."""
+    return f"{span.ToTimedelta() / timedelta(milliseconds=1):+.1f} ms"
+
+
+def left(moment: Timestamp, now: datetime) -> str:
+    """How far off a wall time is, roughly: `in 12 days`, `in 4 min`, `3 days ago`."""
+    span = local(moment) - now
+    seconds = abs(span) // timedelta(seconds=1)
+    size, unit = next((pair for pair in _UNITS if seconds >= pair[0]), (1, "s"))
+    count = seconds // size
+    amount = f"{count} days" if unit == "day" and count != 1 else f"{count} {unit}"
+    return f"{amount} ago" if span < timedelta() else f"in {amount}"
+
+
+def failure_lines(failures: Iterable[Failure]) -> list[str]:
+    """Every reason with its node, its detail and its remedy."""
+    lines = []
+    for failure in failures:
+        of_node = f" (node {clean(failure.node_name)})" if failure.node_name else ""
+        detail = f": {clean(failure.detail)}" if failure.detail else ""
+        lines.append(click.style(f"- {clean(failure.title)}{of_node}", bold=True) + detail)
+        if failure.remedy:
+            lines.append(f"  {clean(failure.remedy)}")
+    return lines

@@ -1,0 +1,163 @@
+"""The failure reasons of R4, in the words that users know, and all of those that hold at once (R5).
+
+- `judge_application` compares a report server with the license (R5, R12).
+- `standing` says what keeps one session from a seat; `blocking` what keeps the cluster from a registration (R10, R11).
+"""
+
+from datetime import UTC, datetime
+
+from licd_daemon.core.model import Application, Failure, FailureReason, Now, Session, SessionStatus, State
+from licd_daemon.formats.license import License, Vendor
+
+TITLES = {
+    FailureReason.CERTIFICATE_EXPIRED: "The certificate has expired",
+    FailureReason.VERSION_MISMATCH: "Version mismatch",
+    FailureReason.APPLICATION_NAME_MISMATCH: "Application name does not match",
+    FailureReason.MAX_AUTHORIZATIONS_REACHED: "The maximum number of authorizations has been reached",
+    FailureReason.PROJECT_CONTENT_MISMATCH: "Project content does not match",
+    FailureReason.CERTIFICATE_TYPE_MISMATCH: "Certificate type or version does not match",
+    FailureReason.CERTIFICATE_CONTENT_INCORRECT: "The content of the certificate is incorrect",
+    FailureReason.CLOCK_DRIFT: "Server clocks do not agree",
+    FailureReason.CLOCK_UNTRUSTED: "The leader's clock is not to be trusted",
+    FailureReason.BUILD_TOO_OLD: "The report server's build is too old",
+    FailureReason.NO_NODES_CONNECTED: "No node is connected",
+}
+
+
+def failure(reason: FailureReason, detail: str, remedy: str, node_name: str = "") -> Failure:
+    """A failure under its fixed title."""
+    return Failure(reason, TITLES[reason], detail, remedy, node_name)
+
+
+def _vendor(vendor: Vendor) -> str:
+    return f"{vendor.name} <{vendor.email}>"
+
+
+def certificate_expired(license: License) -> Failure:
+    """R3: `exp` has passed. The detail gives the date in UTC."""
+    date = datetime.fromtimestamp(license.expires_at, UTC).date()
+    return failure(
+        FailureReason.CERTIFICATE_EXPIRED,
+        f"Expiration time: {date}",
+        f"Ask {_vendor(license.vendor)} for a renewed Container.lic and upload it.",
+    )
+
+
+def certificate_type_mismatch() -> Failure:
+    """R4: the chosen method, or the file's version, does not fit."""
+    return failure(
+        FailureReason.CERTIFICATE_TYPE_MISMATCH,
+        "The selected authentication method does not match the uploaded lic type",
+        "Choose the authentication method that the license was issued for, or upload a license for this one.",
+    )
+
+
+def certificate_content_incorrect() -> Failure:
+    """R4: every other fault of the file, without a detail that would help a forger."""
+    return failure(
+        FailureReason.CERTIFICATE_CONTENT_INCORRECT,
+        "",
+        "Upload Container.lic exactly as the vendor sent it; if it still fails, ask the vendor for a new one.",
+    )
+
+
+def maximum_reached(max_nodes: int) -> Failure:
+    """R11: more nodes than seats."""
+    return failure(
+        FailureReason.MAX_AUTHORIZATIONS_REACHED,
+        "The number of cluster nodes exceeds the maximum number of lic that can be registered",
+        f"Stop nodes until at most {max_nodes} are connected, or ask the vendor for a license for more.",
+    )
+
+
+def no_nodes() -> Failure:
+    """R4: there is nothing to register."""
+    return failure(
+        FailureReason.NO_NODES_CONNECTED,
+        "",
+        "Start at least one report server and let it connect to this daemon.",
+    )
+
+
+def clock_drift(node_name: str, offset_ms: float, error_ms: float, limit_ms: int) -> Failure:
+    """R21: a node's clock is over the limit. Offset: node minus leader."""
+    side = "ahead of" if offset_ms > 0 else "behind"
+    detail = (
+        f"Node {node_name} is {abs(offset_ms) / 1000:.1f} s {side} the leader "
+        f"(limit {limit_ms / 1000:g} s, error {error_ms:.0f} ms)"
+    )
+    remedy = "Set that server's clock right (NTP); it is judged again by itself."
+    return failure(FailureReason.CLOCK_DRIFT, detail, remedy, node_name)
+
+
+def version_matches(certified: str, local: str) -> bool:
+    """R5: the certified version's parts are a prefix of the local one's."""
+    parts = certified.split(".")
+    return local.split(".")[: len(parts)] == parts
+
+
+def judge_application(license: License, application: Application, node_name: str) -> tuple[Failure, ...]:
+    """Every way in which a report server is not the licensed one (R5, R12)."""
+    certified = license.application
+    found = []
+    if application.name != certified.name:
+        found.append(
+            failure(
+                FailureReason.APPLICATION_NAME_MISMATCH,
+                f"Certified application name: {certified.name} Local application name: {application.name}",
+                f"Run {certified.name} on this node, or ask the vendor for a license for {application.name}.",
+                node_name,
+            )
+        )
+    if not version_matches(certified.version, application.version):
+        found.append(
+            failure(
+                FailureReason.VERSION_MISMATCH,
+                f"Certified application version: {certified.version} Local application version: {application.version}",
+                f"Run version {certified.version} on this node, or ask the vendor for a license for this one.",
+                node_name,
+            )
+        )
+    if application.content != certified.content:
+        found.append(
+            failure(
+                FailureReason.PROJECT_CONTENT_MISMATCH,
+                f"Certification project content: {certified.content} Local project content: {application.content}",
+                "Deploy the certified project content, or ask the vendor for a license for this one.",
+                node_name,
+            )
+        )
+    if application.build_date < certified.min_build_date:
+        found.append(
+            failure(
+                FailureReason.BUILD_TOO_OLD,
+                f"Build {application.build_date}, needs {certified.min_build_date} or later",
+                "Update the report server on this node.",
+                node_name,
+            )
+        )
+    return tuple(found)
+
+
+def qualifying(state: State, session: Session) -> tuple[Failure, ...]:
+    """What keeps a session from standing in line for a seat: its application and its clock, apart from expiry."""
+    found = judge_application(state.license, session.application, session.node_name) if state.license else ()
+    return found if session.clock is None else (*found, session.clock)
+
+
+def blocking(state: State, now: Now) -> tuple[Failure, ...]:
+    """Everything that would block a registration now (R10, R11), each node named (R5). Visits every session."""
+    license = state.license
+    if license is None:
+        return ()
+    found = [certificate_expired(license)] if now.wall >= license.expires_at * 1000 else []
+    if state.clock_untrusted:
+        found.append(state.clock_untrusted)
+    if state.tally.live == 0:
+        found.append(no_nodes())
+    if state.tally.live > license.max_nodes:
+        found.append(maximum_reached(license.max_nodes))
+    live = (session for session in state.sessions.values() if session.status is SessionStatus.LIVE)
+    for session in sorted(live, key=lambda session: session.number):
+        found.extend(qualifying(state, session))
+    return tuple(found)

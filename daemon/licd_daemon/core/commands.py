@@ -1,0 +1,141 @@
+"""What can be asked of the cluster. Whatever is random, measured or computed elsewhere is a field of the command."""
+
+from licd_daemon.core.model import Application, EndReason, Failure, Frozen, Role
+from licd_daemon.formats.license import License
+
+
+class StartEpoch(Frozen, frozen=True):
+    """A daemon has taken the lead with `epoch`; its leases last `lease_ttl_ms` (R14, R18)."""
+
+    epoch: int
+    lease_ttl_ms: int
+
+
+class Tick(Frozen, frozen=True):
+    """Time has passed."""
+
+
+class Join(Frozen, frozen=True):
+    """A process asks for a session; `session_id` is the fresh one it gets if it has none."""
+
+    session_id: str
+    node_name: str
+    instance_id: str
+    secret_hash: str
+    application: Application
+
+
+class Resume(Frozen, frozen=True):
+    """A process takes its session up again (R16)."""
+
+    session_id: str
+    secret_hash: str
+    highest_epoch_seen: int
+
+
+class Leave(Frozen, frozen=True):
+    """A process is gone on purpose, and believes in its seat no more (R15)."""
+
+    session_id: str
+    secret_hash: str
+
+
+class EndSession(Frozen, frozen=True):
+    """An administrator evicts a node, or a copied process was found (R16)."""
+
+    session_id: str
+    reason: EndReason
+
+
+class LeaseOver(Frozen, frozen=True):
+    """A session's lease ended in silence (R16)."""
+
+    session_id: str
+
+
+class DrainOver(Frozen, frozen=True):
+    """A draining seat's holder has acknowledged, or its lease has ended (R13)."""
+
+    session_id: str
+
+
+class MemoryOver(Frozen, frozen=True):
+    """A lost or ended session's day is over (R16)."""
+
+    session_id: str
+
+
+class JudgeClock(Frozen, frozen=True):
+    """A node's clock was judged; `joining`: its first judgement since it joined (R12, R21)."""
+
+    session_id: str
+    failure: Failure | None
+    joining: bool
+
+
+class JudgeLeaderClock(Frozen, frozen=True):
+    """The leader's clock was judged (R22, R23)."""
+
+    failure: Failure | None
+
+
+class UploadLicense(Frozen, frozen=True):
+    """A verified license, or the failure of one that could not be verified. `project_key` is a fresh one (R6)."""
+
+    license: License | Failure
+    auth_method: str
+    project_key: str
+
+
+class CreateChallenge(Frozen, frozen=True):
+    """A challenge that was drawn and sealed (R6)."""
+
+    challenge_id: str
+    license_id: str
+    url: str
+
+
+class AttemptCode(Frozen, frozen=True):
+    """A code is about to be compared (R9)."""
+
+    challenge_id: str
+
+
+class SettleCode(Frozen, frozen=True):
+    """The code was compared (R8)."""
+
+    challenge_id: str
+    right: bool
+
+
+class ResetRegistration(Frozen, frozen=True):
+    """An administrator ends the registration."""
+
+
+class ReleaseLicense(Frozen, frozen=True):
+    """An administrator gives the license back; `url` carries the sealed release (R30)."""
+
+    license_id: str
+    url: str
+
+
+class CreateToken(Frozen, frozen=True):
+    """A bearer token, known by its hash only (R35)."""
+
+    token_id: str
+    role: Role
+    name: str
+    token_hash: str
+
+
+class RevokeToken(Frozen, frozen=True):
+    """A bearer token is to be taken no more."""
+
+    token_id: str
+
+
+Command = (
+    StartEpoch | Tick | Join | Resume | Leave | EndSession | LeaseOver | DrainOver | MemoryOver | JudgeClock
+    | JudgeLeaderClock | UploadLicense | CreateChallenge | AttemptCode | SettleCode | ResetRegistration
+    | ReleaseLicense | CreateToken | RevokeToken
+)  # fmt: skip

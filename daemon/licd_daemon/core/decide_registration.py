@@ -1,0 +1,249 @@
+"""The license (R2), the challenge and its code (R6-R10), reset and release (R30)."""
+
+from licd_daemon.core import checks
+from licd_daemon.core.commands import (
+    AttemptCode,
+    CreateChallenge,
+    ReleaseLicense,
+    ResetRegistration,
+    SettleCode,
+    UploadLicense,
+)
+from licd_daemon.core.draft import Draft
+from licd_daemon.core.events import (
+    ChallengeCreated,
+    CodeAttempted,
+    CodeMatched,
+    CodeRejected,
+    LicenseInstalled,
+    LicenseReleased,
+    LockedOut,
+    ProjectKeyDrawn,
+    Registered,
+    RegistrationRefused,
+    RegistrationReset,
+    SeatWithdrawn,
+    UploadRefused,
+)
+from licd_daemon.core.model import (
+    TOLERATED_WRONG_CODES,
+    ChallengeState,
+    Failure,
+    Now,
+    Seat,
+    Session,
+    SessionStatus,
+    State,
+)
+from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.formats.license import License
+
+
+def upload_license(draft: Draft, command: UploadLicense) -> Refused | None:
+    """R2. Uploading the license in force again changes nothing."""
+    license = command.license
+    if isinstance(license, Failure):
+        return _upload_refused(draft, (license,))
+    failures = _upload_failures(license, command.auth_method, draft.now)
+    if failures:
+        return _upload_refused(draft, failures)
+    if license == draft.state.license:
+        return None
+    _refuse_older(draft.state, license)
+    kept = draft.state.license is not None and draft.state.license.license_id == license.license_id
+    if kept:
+        _refuse_fewer(draft.state, license)
+    if draft.state.project_key is None:
+        draft.emit(ProjectKeyDrawn(command.project_key))
+    draft.emit(LicenseInstalled(license, kept))
+    _place_all(draft)
+    return None
+
+
+def _upload_refused(draft: Draft, failures: tuple[Failure, ...]) -> Refused:
+    draft.emit(UploadRefused(failures))
+    message = "The license was refused; the one in force, if any, stays. " + _titles(failures)
+    return Refused(Reason.LICENSE_REFUSED, message, failures=failures)
+
+
+def _titles(failures: tuple[Failure, ...]) -> str:
+    return " ".join(dict.fromkeys(f"{failure.title}." for failure in failures))
+
+
+def _upload_failures(license: License, auth_method: str, now: Now) -> tuple[Failure, ...]:
+    found = []
+    if auth_method != license.auth_method:
+        found.append(checks.certificate_type_mismatch())
+    if now.wall >= license.expires_at * 1000:
+        found.append(checks.certificate_expired(license))
+    return tuple(found)
+
+
+def _refuse_older(state: State, license: License) -> None:
+    """A reissue must be later than every one accepted before; the very latest may come back after another license."""
+    newest = state.newest_issue.get(license.license_id, 0)
+    in_force = state.license is not None and state.license.license_id == license.license_id
+    if license.issued_at < newest or (in_force and license.issued_at == newest):
+        raise Refused(
+            Reason.LICENSE_OLDER,
+            "A newer issue of this license was uploaded before: upload the newest Container.lic.",
+            metadata={"issued_at": str(license.issued_at), "newest": str(newest)},
+        )
+
+
+def _refuse_fewer(state: State, license: License) -> None:
+    """R2: every seat that is held or may still be believed in counts, and its node is named."""
+    if state.tally.taken <= license.max_nodes:
+        return
+    seated = sorted(
+        (session for session in state.sessions.values() if session.seat is not Seat.NONE),
+        key=lambda session: session.number,
+    )
+    names = ", ".join(session.node_name for session in seated[:20]) + (", ..." if len(seated) > 20 else "")
+    raise Refused(
+        Reason.SEATS_IN_USE,
+        f"{len(seated)} seats are in use and this license has {license.max_nodes}: stop nodes first. In use: {names}.",
+        metadata={"seats_in_use": str(len(seated)), "max_nodes": str(license.max_nodes)},
+    )
+
+
+def _place_all(draft: Draft) -> None:
+    """After a reissue: seats of those who no longer match drain, those who match now get theirs, holders first."""
+    ordered = sorted(draft.state.sessions.values(), key=lambda session: (not session.holder, session.number))
+    for session in ordered:
+        mismatches = checks.judge_application(_license(draft.state), session.application, session.node_name)
+        if session.seat is Seat.HELD and mismatches:
+            draft.emit(SeatWithdrawn(session.session_id))
+        draft.place(session.session_id)
+
+
+def _license(state: State) -> License:
+    if state.license is None:
+        raise Refused(Reason.NO_LICENSE, "No license was uploaded: upload Container.lic first.")
+    return state.license
+
+
+def create_challenge(draft: Draft, command: CreateChallenge) -> None:
+    """R7, R9: not while locked, not without a license in force."""
+    refuse_challenge(draft.state, draft.now)
+    if _license(draft.state).license_id != command.license_id:
+        raise Refused(Reason.CHALLENGE_EXPIRED, "The license has changed meanwhile: draw the QR again.")
+    draft.emit(ChallengeCreated(command.challenge_id, command.url))
+
+
+def refuse_challenge(state: State, now: Now) -> None:
+    """Raises Refused if no challenge may be drawn now: before the costly drawing, and again when it is decided."""
+    license = _license(state)
+    _refuse_locked(state, now)
+    if now.wall >= license.expires_at * 1000:
+        failures = (checks.certificate_expired(license),)
+        raise Refused(Reason.REGISTRATION_REFUSED, _titles(failures), failures=failures)
+
+
+def _refuse_locked(state: State, now: Now) -> None:
+    if state.lockout.left_ms(now):
+        raise locked_out(state, now)
+
+
+def locked_out(state: State, now: Now) -> Refused:
+    """R9: while locked, codes are not compared at all."""
+    left = state.lockout.left_ms(now)
+    return Refused(
+        Reason.LOCKED_OUT,
+        f"Too many wrong codes: locked for another {-(-left // 1000)} s. Then draw a fresh QR and try again.",
+        metadata={"locked_until": str((now.wall + left) // 1000)},
+        retry_after_ms=left,
+    )
+
+
+def attempt_code(draft: Draft, command: AttemptCode) -> Refused | None:
+    """R9: counted before the comparison, whatever becomes of it."""
+    _refuse_locked(draft.state, draft.now)
+    lockout = draft.state.lockout
+    if lockout.attempt_open and lockout.wrong_codes > TOLERATED_WRONG_CODES:
+        return _lock(draft)
+    _refuse_stale(draft.state, command.challenge_id, draft.now)
+    draft.emit(CodeAttempted(command.challenge_id))
+    return None
+
+
+def _refuse_stale(state: State, challenge_id: str, now: Now) -> None:
+    challenge = state.challenge
+    if challenge is not None and challenge.challenge_id == challenge_id:
+        if challenge.state(now) is not ChallengeState.PENDING:
+            raise challenge_expired(challenge.state(now))
+    elif challenge_id in state.past_challenges:
+        raise challenge_expired("SUPERSEDED")
+    else:
+        raise Refused(Reason.NO_SUCH_CHALLENGE, "No such challenge: draw a fresh QR.")
+
+
+def challenge_expired(state: str) -> Refused:
+    """R7: the QR must be refreshed by hand."""
+    return Refused(
+        Reason.CHALLENGE_EXPIRED, "This QR is over: refresh it and scan the new one.", metadata={"state": str(state)}
+    )
+
+
+def _lock(draft: Draft) -> Refused:
+    draft.emit(LockedOut())
+    return locked_out(draft.state, draft.now)
+
+
+def settle_code(draft: Draft, command: SettleCode) -> Refused | None:
+    """R8-R10: wrong, right but something stands in the way, or registered in one step."""
+    if not command.right:
+        return _wrong_code(draft)
+    draft.emit(CodeMatched())
+    challenge = draft.state.challenge
+    if challenge is None or challenge.challenge_id != command.challenge_id:
+        return challenge_expired("SUPERSEDED")
+    failures = checks.blocking(draft.state, draft.now)
+    if failures:
+        draft.emit(RegistrationRefused(failures))
+        return Refused(Reason.REGISTRATION_REFUSED, "Registration failed. " + _titles(failures), failures=failures)
+    draft.emit(_registered(draft.state, command.challenge_id))
+    return None
+
+
+def _wrong_code(draft: Draft) -> Refused:
+    draft.emit(CodeRejected())
+    lockout = draft.state.lockout
+    if lockout.wrong_codes > TOLERATED_WRONG_CODES:
+        return _lock(draft)
+    left = lockout.attempts_left
+    return Refused(
+        Reason.WRONG_CODE,
+        f"The code is wrong; {left} {'attempt' if left == 1 else 'attempts'} left before codes are locked.",
+        metadata={"attempts_left": str(left)},
+    )
+
+
+def _registered(state: State, challenge_id: str) -> Registered:
+    """R10: those who have a seat keep it; the others get what is free of seats that others may still believe in."""
+    live = sorted(
+        (session for session in state.sessions.values() if session.status is SessionStatus.LIVE),
+        key=lambda session: (session.seat is Seat.NONE, session.number),
+    )
+    others = state.tally.taken - sum(1 for session in live if session.seat is not Seat.NONE)
+    seats = max(0, _license(state).max_nodes - others)
+    return Registered(challenge_id, _ids(live[:seats]), _ids(live[seats:]))
+
+
+def _ids(sessions: list[Session]) -> tuple[str, ...]:
+    return tuple(session.session_id for session in sessions)
+
+
+def reset(draft: Draft, command: ResetRegistration) -> None:
+    """Idempotent; the license stays."""
+    if draft.state.registration is not None:
+        draft.emit(RegistrationReset("ADMIN"))
+
+
+def release(draft: Draft, command: ReleaseLicense) -> None:
+    """R30; idempotent until the next upload."""
+    if draft.state.license is None and draft.state.release is not None:
+        return
+    if _license(draft.state).license_id != command.license_id:
+        raise Refused(Reason.NO_LICENSE, "The license has changed meanwhile: release again.")
+    draft.emit(LicenseReleased(command.url))

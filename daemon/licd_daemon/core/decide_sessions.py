@@ -1,0 +1,144 @@
+"""Sessions and their seats (R11-R13, R15-R17)."""
+
+import hmac
+
+from licd_daemon.core.commands import (
+    DrainOver,
+    EndSession,
+    Join,
+    JudgeClock,
+    LeaseOver,
+    Leave,
+    MemoryOver,
+    Resume,
+)
+from licd_daemon.core.draft import Draft
+from licd_daemon.core.events import (
+    ClockDrifted,
+    ClockHealed,
+    SeatFreed,
+    SeatWithdrawn,
+    SessionEnded,
+    SessionForgotten,
+    SessionJoined,
+    SessionLost,
+    SessionReturned,
+)
+from licd_daemon.core.model import RESUMABLE_MS, EndReason, Seat, Session, SessionStatus
+from licd_daemon.core.refusal import Reason, Refused
+
+
+def join(draft: Draft, command: Join) -> None:
+    """The same instance with the same secret is the same join; a join never fails for want of a seat."""
+    known = draft.state.instances.get(command.instance_id)
+    if known is not None:
+        session = draft.state.sessions[known]
+        _prove(session, command.secret_hash)
+        _return(draft, session)
+        return
+    draft.emit(
+        SessionJoined(
+            command.session_id,
+            command.node_name,
+            command.instance_id,
+            command.secret_hash,
+            command.application,
+        )
+    )
+    draft.place(command.session_id)
+
+
+def resume(draft: Draft, command: Resume) -> None:
+    """R16; a session that has seen a higher epoch was served by a newer journal than this one (R14)."""
+    session = draft.state.sessions.get(command.session_id)
+    if session is None:
+        raise Refused(Reason.SESSION_EXPIRED, "This session is not known here: join anew.")
+    _prove(session, command.secret_hash)
+    if command.highest_epoch_seen > draft.state.epoch:
+        raise Refused(
+            Reason.SESSION_EXPIRED,
+            f"This session has seen epoch {command.highest_epoch_seen}, but this daemon is at {draft.state.epoch}: its "
+            "journal was restored from an older copy. Stop it and start the daemon with the newest journal.",
+            metadata={"epoch": str(draft.state.epoch)},
+        )
+    _return(draft, session)
+
+
+def _prove(session: Session, secret_hash: str) -> None:
+    if not hmac.compare_digest(session.secret_hash, secret_hash):
+        raise Refused(Reason.WRONG_SECRET, "The secret is not this session's: join with a fresh instance_id.")
+
+
+def _return(draft: Draft, session: Session) -> None:
+    """A live one goes on; an awaited one keeps what it had; a lost one gets a seat or the head of the line (R16)."""
+    if session.status is SessionStatus.ENDED:
+        ended = str(session.ended)
+        raise Refused(Reason.SESSION_EXPIRED, f"This session is over ({ended}).", metadata={"ended": ended})
+    if session.status is SessionStatus.LIVE:
+        return
+    draft.emit(SessionReturned(session.session_id))
+    draft.place(session.session_id, front=session.status is SessionStatus.LOST)
+
+
+def leave(draft: Draft, command: Leave) -> None:
+    """The seat is free at once (R14), for an evicted node that says so as well. Idempotent."""
+    session = draft.state.sessions.get(command.session_id)
+    if session is None:
+        raise Refused(Reason.NO_SUCH_SESSION, "This session is not known here; there is nothing to leave.")
+    _prove(session, command.secret_hash)
+    if session.status is not SessionStatus.ENDED:
+        draft.emit(SessionEnded(session.session_id, EndReason.LEFT))
+    elif session.ended is EndReason.EVICTED and session.seat is Seat.DRAINING:
+        draft.emit(SeatFreed(session.session_id))
+
+
+def end_session(draft: Draft, command: EndSession) -> None:
+    """The seat drains (R13). Idempotent while the session is remembered."""
+    session = draft.state.sessions.get(command.session_id)
+    if session is None:
+        raise Refused(Reason.NO_SUCH_SESSION, "No such session: `licd nodes` lists those in sight.")
+    if session.status is not SessionStatus.ENDED:
+        draft.emit(SessionEnded(session.session_id, command.reason))
+
+
+def lease_over(draft: Draft, command: LeaseOver) -> None:
+    """R16: lost while a registration lives, over otherwise."""
+    session = draft.state.sessions.get(command.session_id)
+    if session is None or session.status not in (SessionStatus.LIVE, SessionStatus.AWAITED):
+        return
+    if draft.state.registration is not None:
+        draft.emit(SessionLost(session.session_id))
+    else:
+        draft.emit(SessionEnded(session.session_id, EndReason.EXPIRED))
+
+
+def drain_over(draft: Draft, command: DrainOver) -> None:
+    """R13: acknowledged, or the lease has ended."""
+    session = draft.state.sessions.get(command.session_id)
+    if session is not None and session.seat is Seat.DRAINING:
+        draft.emit(SeatFreed(session.session_id))
+
+
+def memory_over(draft: Draft, command: MemoryOver) -> None:
+    """R16: a lost session ends after a day, an ended one is forgotten after another."""
+    session = draft.state.sessions.get(command.session_id)
+    if session is None or session.since is None or draft.now.served < session.since + RESUMABLE_MS:
+        return
+    if session.status is SessionStatus.LOST:
+        draft.emit(SessionEnded(session.session_id, EndReason.EXPIRED))
+    elif session.status is SessionStatus.ENDED and session.seat is Seat.NONE:
+        draft.emit(SessionForgotten(session.session_id))
+
+
+def judge_clock(draft: Draft, command: JudgeClock) -> None:
+    """R12: a node that joins with a wrong clock is rejected; one seated before is flagged only. R21: healed."""
+    session = draft.state.sessions.get(command.session_id)
+    if session is None or session.status is SessionStatus.ENDED:
+        return
+    if command.failure is None and session.clock is not None:
+        draft.emit(ClockHealed(session.session_id))
+    elif command.failure is not None and session.clock is None:
+        draft.emit(ClockDrifted(session.session_id, command.failure))
+        if command.joining and session.seat is Seat.HELD:
+            draft.emit(SeatWithdrawn(session.session_id))
+    draft.place(session.session_id)

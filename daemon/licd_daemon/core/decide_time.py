@@ -1,0 +1,81 @@
+"""What time brings: epochs, expiry (R3), recertification (R19), the recovery window (R17), the end of a lock (R9)."""
+
+from licd_daemon.core.commands import JudgeLeaderClock, StartEpoch, Tick
+from licd_daemon.core.draft import Draft
+from licd_daemon.core.events import (
+    EpochStarted,
+    ExpiryNear,
+    LeaderClockJudged,
+    LicenseExpired,
+    LockedOut,
+    LockoutEnded,
+    RegistrationReset,
+    TimeMarked,
+)
+from licd_daemon.core.model import DAY_MS, MINUTE_MS, TOLERATED_WRONG_CODES, Registration, State
+
+WARNING_DAYS = (1, 7, 30)  # R3, the nearest first
+
+
+def start_epoch(draft: Draft, command: StartEpoch) -> None:
+    """R14, R18. An attempt that a crash left uncompared counts as wrong (R9)."""
+    draft.emit(EpochStarted(command.epoch, command.lease_ttl_ms))
+    lockout = draft.state.lockout
+    if lockout.attempt_open and lockout.wrong_codes > TOLERATED_WRONG_CODES:
+        draft.emit(LockedOut())
+
+
+def judge_leader_clock(draft: Draft, command: JudgeLeaderClock) -> None:
+    """R22, R23; told once at each change."""
+    if (command.failure is None) != (draft.state.clock_untrusted is None):
+        draft.emit(LeaderClockJudged(command.failure))
+
+
+def tick(draft: Draft, command: Tick) -> None:
+    """Everything whose time has come."""
+    state, now = draft.state, draft.now
+    if state.lockout.locked_run is not None and state.lockout.left_ms(now) == 0:
+        draft.emit(LockoutEnded())
+    if state.license is not None and not state.license_expired:
+        _license_time(draft)
+    _registration_time(draft)
+    if now.wall - state.effective >= MINUTE_MS or now.served - state.served >= MINUTE_MS:
+        draft.emit(TimeMarked())
+
+
+def _license_time(draft: Draft) -> None:
+    state = draft.state
+    assert state.license is not None
+    if draft.now.wall >= state.license.expires_at * 1000:
+        draft.emit(LicenseExpired())
+        return
+    left = min(end for end in (state.license.expires_at * 1000, _recertify_at(state)) if end) - draft.now.wall
+    days = next((days for days in WARNING_DAYS if left <= days * DAY_MS), None)
+    if days is not None and (state.warned_days is None or days < state.warned_days):
+        draft.emit(ExpiryNear(days))
+
+
+def _recertify_at(state: State) -> int | None:
+    """When the registration must be renewed, wall ms; None: never."""
+    if state.license is None or state.registration is None or not state.license.recertify_days:
+        return None
+    return state.registration.registered_at + state.license.recertify_days * DAY_MS
+
+
+def _registration_time(draft: Draft) -> None:
+    """R17: the window; a lease that may still run outlasts a shorter one. R19: a registration that is too old."""
+    registration = draft.state.registration
+    if registration is None:
+        return
+    recertify_at = _recertify_at(draft.state)
+    if recertify_at is not None and draft.now.wall >= recertify_at:
+        draft.emit(RegistrationReset("RECERTIFY"))
+    elif _window_over(draft, registration):
+        draft.emit(RegistrationReset("WINDOW_OVER"))
+
+
+def _window_over(draft: Draft, registration: Registration) -> bool:
+    since = registration.recovering_since
+    if since is None or draft.state.tally.holders_awaited:
+        return False
+    return draft.now.served >= since + draft.policy.recovery_window_ms

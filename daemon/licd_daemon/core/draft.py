@@ -1,0 +1,45 @@
+"""A decision in the making: events so far, and the state that they give."""
+
+from dataclasses import dataclass, field
+
+from licd_daemon.core.checks import qualifying
+from licd_daemon.core.events import AnyEvent, SeatGranted, SessionQueued, SessionUnqueued
+from licd_daemon.core.evolve import evolve
+from licd_daemon.core.model import Now, Policy, Seat, Session, SessionStatus, State
+
+
+@dataclass
+class Draft:
+    """Collects the events of one decision; `state` is always what they give."""
+
+    state: State
+    now: Now
+    policy: Policy
+    events: list[AnyEvent] = field(default_factory=list)
+
+    def emit(self, event: AnyEvent) -> None:
+        """Decides that `event` happens."""
+        self.events.append(event)
+        self.state = evolve(self.state, event, self.now)
+
+    def place(self, session_id: str, *, front: bool = False) -> None:
+        """Gives a session what it is due in a living registration: a seat, a place in line, or neither (R11, R12).
+
+        Its own draining seat may go back to it: the process that may still believe in it is the same.
+        """
+        state = self.state
+        session = state.sessions[session_id]
+        if state.registration is None or session.status is not SessionStatus.LIVE or session.seat is Seat.HELD:
+            return
+        if state.license_expired or qualifying(state, session):
+            if session.line is not None:
+                self.emit(SessionUnqueued(session_id))
+        elif state.open and self._has_seat_for(session):
+            self.emit(SeatGranted(session_id))
+        elif session.line is None:
+            self.emit(SessionQueued(session_id, front))
+
+    def _has_seat_for(self, session: Session) -> bool:
+        if session.seat is Seat.DRAINING:
+            return self.state.free_seats >= 0
+        return self.state.free_seats > 0 and not self.state.line

@@ -1,0 +1,233 @@
+"""What can happen: the journal's vocabulary. Each event says what was decided, so that folding never decides again.
+
+The tag of an event in the journal is its name in snake case; a tag and its fields are a format that old journals hold:
+add optional fields, never rename.
+"""
+
+import re
+
+import msgspec
+
+from licd_daemon.core.model import Application, EndReason, Failure, Role
+from licd_daemon.formats.license import License
+
+
+def snake(name: str) -> str:
+    """`SeatGranted` -> `seat_granted`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+class Event(msgspec.Struct, frozen=True, tag=snake, tag_field="kind", omit_defaults=True):
+    """A fact. Subclasses are the whole vocabulary."""
+
+
+class EpochStarted(Event, frozen=True):
+    """A daemon took the lead: every session must prove itself anew (R14, R18)."""
+
+    epoch: int
+    lease_ttl_ms: int
+
+
+class TimeMarked(Event, frozen=True):
+    """A minute went by: effective and served time are kept (R17, R23)."""
+
+
+class ProjectKeyDrawn(Event, frozen=True):
+    """This deployment's identity towards the portal, 128 bits in hexadecimal (R6). Never shown."""
+
+    project_key: str
+
+
+class LicenseInstalled(Event, frozen=True):
+    """A license is in force. `kept`: a reissue that keeps the registration (R2)."""
+
+    license: License
+    kept: bool
+
+
+class UploadRefused(Event, frozen=True):
+    """An upload changed nothing (R2)."""
+
+    failures: tuple[Failure, ...]
+
+
+class ExpiryNear(Event, frozen=True):
+    """The license, or a registration that must be renewed, ends within `days` (R3, R19)."""
+
+    days: int
+
+
+class LicenseExpired(Event, frozen=True):
+    """The license's `exp` has passed: every seat ends (R3)."""
+
+
+class LicenseReleased(Event, frozen=True):
+    """The license was given back: registration, seats and project key are over (R30)."""
+
+    url: str
+
+
+class ChallengeCreated(Event, frozen=True):
+    """A challenge was drawn; the one before is superseded (R7)."""
+
+    challenge_id: str
+    url: str
+
+
+class CodeAttempted(Event, frozen=True):
+    """An attempt, counted before its code is compared (R9)."""
+
+    challenge_id: str
+
+
+class CodeRejected(Event, frozen=True):
+    """The compared code was wrong."""
+
+
+class CodeMatched(Event, frozen=True):
+    """The compared code was right: the count is cleared (R9)."""
+
+
+class LockedOut(Event, frozen=True):
+    """Too many wrong codes (R9)."""
+
+
+class LockoutEnded(Event, frozen=True):
+    """Codes are taken again."""
+
+
+class RegistrationRefused(Event, frozen=True):
+    """The code was right, but something stands in the way; the code stays usable (R8)."""
+
+    failures: tuple[Failure, ...]
+
+
+class Registered(Event, frozen=True):
+    """The cluster is registered: `seated` hold seats, `queued` wait in this order for seats that still drain (R10)."""
+
+    challenge_id: str
+    seated: tuple[str, ...]
+    queued: tuple[str, ...]
+
+
+class RecoveryStarted(Event, frozen=True):
+    """No holder is in sight; the window begins (R17)."""
+
+
+class RegistrationRecovered(Event, frozen=True):
+    """A holder has proven itself (R17)."""
+
+
+class RegistrationReset(Event, frozen=True):
+    """The registration is over: ALL_GONE, WINDOW_OVER, RECERTIFY or ADMIN."""
+
+    reason: str
+
+
+class SessionJoined(Event, frozen=True):
+    """A process opened a session."""
+
+    session_id: str
+    node_name: str
+    instance_id: str
+    secret_hash: str
+    application: Application
+
+
+class SessionReturned(Event, frozen=True):
+    """A session that was AWAITED or LOST has proven its secret (R16)."""
+
+    session_id: str
+
+
+class SessionLost(Event, frozen=True):
+    """A session's lease ended in silence: its seat is free (R16)."""
+
+    session_id: str
+
+
+class SessionEnded(Event, frozen=True):
+    """A session is over (R16). Its seat is free at once after LEFT and EXPIRED, and drains otherwise (R13)."""
+
+    session_id: str
+    reason: EndReason
+
+
+class SessionForgotten(Event, frozen=True):
+    """An ended session's day is over."""
+
+    session_id: str
+
+
+class SessionQueued(Event, frozen=True):
+    """A session stands in line for a seat; `front`: at its head (R16)."""
+
+    session_id: str
+    front: bool = False
+
+
+class SessionUnqueued(Event, frozen=True):
+    """A session may have no seat any more."""
+
+    session_id: str
+
+
+class SeatGranted(Event, frozen=True):
+    """A session holds a seat."""
+
+    session_id: str
+
+
+class SeatWithdrawn(Event, frozen=True):
+    """A session lost its seat, which drains until it acknowledges or its lease ends (R13)."""
+
+    session_id: str
+
+
+class SeatFreed(Event, frozen=True):
+    """A draining seat is nobody's."""
+
+    session_id: str
+
+
+class ClockDrifted(Event, frozen=True):
+    """A node's clock is over the limit (R21)."""
+
+    session_id: str
+    failure: Failure
+
+
+class ClockHealed(Event, frozen=True):
+    """A node's clock agrees again."""
+
+    session_id: str
+
+
+class LeaderClockJudged(Event, frozen=True):
+    """The leader's own clock is not to be trusted, or is again (None) (R22, R23)."""
+
+    failure: Failure | None
+
+
+class TokenCreated(Event, frozen=True):
+    """A bearer token is in force; only its hash is kept (R35)."""
+
+    token_id: str
+    role: Role
+    name: str
+    token_hash: str
+
+
+class TokenRevoked(Event, frozen=True):
+    """A bearer token is over (R35)."""
+
+    token_id: str
+
+
+AnyEvent = (
+    EpochStarted | TimeMarked | ProjectKeyDrawn | LicenseInstalled | UploadRefused | ExpiryNear | LicenseExpired
+    | LicenseReleased | ChallengeCreated | CodeAttempted | CodeRejected | CodeMatched | LockedOut | LockoutEnded
+    | RegistrationRefused | Registered | RecoveryStarted | RegistrationRecovered | RegistrationReset | SessionJoined
+    | SessionReturned | SessionLost | SessionEnded | SessionForgotten | SessionQueued | SessionUnqueued | SeatGranted
+    | SeatWithdrawn | SeatFreed | ClockDrifted | ClockHealed | LeaderClockJudged | TokenCreated | TokenRevoked
+)  # fmt: skip

@@ -1,0 +1,397 @@
+"""evolve(state, event, now) -> state: folding the journal gives the state back, exactly.
+
+Nothing is decided here: an event says what was decided. The table at the end names the one handler of each event.
+Single events cost the same however many sessions there are; those that concern every session (a license, a
+registration, a reset, an expiry, an epoch) visit each once.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from immutables import Map
+
+from licd_daemon.core import events as e
+from licd_daemon.core.model import (
+    REMEMBERED_CHALLENGES,
+    Challenge,
+    EndReason,
+    Lockout,
+    Now,
+    Registration,
+    Release,
+    Seat,
+    Session,
+    SessionStatus,
+    State,
+    Tally,
+    Token,
+)
+
+replace = msgspec.structs.replace
+
+
+def evolve(state: State, event: e.AnyEvent, now: Now) -> State:
+    """The state after `event`, which happened at `now`."""
+    state = _HANDLERS[type(event)](state, event, now)
+    return replace(state, effective=max(state.effective, now.wall), served=max(state.served, now.served))
+
+
+def _put(state: State, session: Session, **changes: Any) -> State:
+    """`state` with `session` changed by `changes`, counted anew."""
+    changed = replace(session, **changes)
+    return replace(
+        state,
+        sessions=state.sessions.set(session.session_id, changed),
+        tally=state.tally.plus(session, -1).plus(changed, 1),
+    )
+
+
+def _put_all(state: State, change: Callable[[Session], Session]) -> State:
+    """`state` with every session changed; for the few events that concern them all."""
+    sessions = {key: change(session) for key, session in state.sessions.items()}
+    tally = Tally()
+    for session in sessions.values():
+        tally = tally.plus(session, 1)
+    return replace(state, sessions=Map(sessions), tally=tally)
+
+
+def _unline(state: State, session: Session) -> State:
+    """`state` with the session out of line; the head moves on to the next one who stands there."""
+    if session.line is None or session.line not in state.line:
+        return state
+    line, head = state.line.delete(session.line), state.line_head
+    while head < state.line_tail and head not in line:
+        head += 1
+    return replace(state, line=line, line_head=head)
+
+
+def _enline(state: State, place: int, session_id: str) -> State:
+    return replace(
+        state,
+        line=state.line.set(place, session_id),
+        line_head=min(state.line_head, place),
+        line_tail=max(state.line_tail, place + 1),
+    )
+
+
+def _epoch_started(state: State, event: e.EpochStarted, now: Now) -> State:
+    def awaited(session: Session) -> Session:
+        live = session.status is SessionStatus.LIVE
+        return replace(session, status=SessionStatus.AWAITED) if live else session
+
+    registration = state.registration
+    if registration is not None:
+        registration = replace(registration, recovering_since=now.served)
+    lockout = state.lockout
+    if lockout.locked_run is not None:
+        lockout = replace(lockout, locked_run=now.run)
+    state = _end_challenge(state)
+    return replace(
+        _put_all(state, awaited),
+        epoch=event.epoch,
+        longest_lease_ms=max(state.longest_lease_ms, event.lease_ttl_ms),
+        registration=registration,
+        lockout=lockout,
+        line=Map(),
+    )
+
+
+def _end_challenge(state: State) -> State:
+    """The challenge is over and only remembered by its id."""
+    if state.challenge is None:
+        return state
+    past = (*state.past_challenges, state.challenge.challenge_id)[-REMEMBERED_CHALLENGES:]
+    return replace(state, challenge=None, past_challenges=past)
+
+
+def _nothing(state: State, event: e.AnyEvent, now: Now) -> State:
+    """Only the clocks move on."""
+    return state
+
+
+def _project_key_drawn(state: State, event: e.ProjectKeyDrawn, now: Now) -> State:
+    return replace(state, project_key=event.project_key)
+
+
+def _license_installed(state: State, event: e.LicenseInstalled, now: Now) -> State:
+    license = event.license
+    if not event.kept:
+        state = _end_challenge(_end_registration(state, now))
+    newest = max(license.issued_at, state.newest_issue.get(license.license_id, 0))
+    return replace(
+        state,
+        license=license,
+        license_expired=False,
+        warned_days=None,
+        newest_issue=state.newest_issue.set(license.license_id, newest),
+        release=None,
+        last_failures=(),
+    )
+
+
+def _end_registration(state: State, now: Now) -> State:
+    """Every seat drains, nobody stands in line, and lost sessions have nothing to come back to (R16)."""
+
+    def ended(session: Session) -> Session:
+        seat = Seat.DRAINING if session.seat is Seat.HELD else session.seat
+        session = replace(session, seat=seat, holder=False, line=None)
+        if session.status is SessionStatus.LOST:
+            session = replace(session, status=SessionStatus.ENDED, ended=EndReason.EXPIRED, since=now.served)
+        return session
+
+    state = _put_all(state, ended)
+    return replace(state, registration=None, line=Map(), line_head=0, line_tail=0)
+
+
+def _failures_told(state: State, event: e.UploadRefused | e.RegistrationRefused, now: Now) -> State:
+    return replace(state, last_failures=event.failures)
+
+
+def _expiry_near(state: State, event: e.ExpiryNear, now: Now) -> State:
+    return replace(state, warned_days=event.days)
+
+
+def _license_expired(state: State, event: e.LicenseExpired, now: Now) -> State:
+    def drained(session: Session) -> Session:
+        return replace(session, seat=Seat.DRAINING) if session.seat is Seat.HELD else session
+
+    return replace(_put_all(state, drained), license_expired=True)
+
+
+def _license_released(state: State, event: e.LicenseReleased, now: Now) -> State:
+    assert state.license is not None
+    release = Release(state.license.license_id, event.url, now.wall)
+    state = _end_challenge(_end_registration(state, now))
+    return replace(
+        state,
+        license=None,
+        license_expired=False,
+        warned_days=None,
+        project_key=None,
+        predecessor="",
+        release=release,
+        last_failures=(),
+    )
+
+
+def _challenge_created(state: State, event: e.ChallengeCreated, now: Now) -> State:
+    challenge = Challenge(event.challenge_id, event.url, now.wall, now.run)
+    return replace(_end_challenge(state), challenge=challenge)
+
+
+def _code_attempted(state: State, event: e.CodeAttempted, now: Now) -> State:
+    lockout = state.lockout
+    return replace(state, lockout=replace(lockout, wrong_codes=lockout.wrong_codes + 1, attempt_open=True))
+
+
+def _code_rejected(state: State, event: e.CodeRejected, now: Now) -> State:
+    return replace(state, lockout=replace(state.lockout, attempt_open=False))
+
+
+def _code_matched(state: State, event: e.CodeMatched, now: Now) -> State:
+    return replace(state, lockout=Lockout())
+
+
+def _locked_out(state: State, event: e.LockedOut, now: Now) -> State:
+    lockouts = state.lockout.lockouts + 1
+    return replace(state, lockout=Lockout(state.lockout.wrong_codes, lockouts, locked_run=now.run))
+
+
+def _lockout_ended(state: State, event: e.LockoutEnded, now: Now) -> State:
+    return replace(state, lockout=replace(state.lockout, locked_run=None))
+
+
+def _registered(state: State, event: e.Registered, now: Now) -> State:
+    state = _end_registration(state, now)
+    seated = set(event.seated)
+    places = {session_id: place for place, session_id in enumerate(event.queued)}
+
+    def placed(session: Session) -> Session:
+        if session.session_id in seated:
+            return replace(session, seat=Seat.HELD, holder=True)
+        return replace(session, line=places.get(session.session_id))
+
+    challenge = state.challenge
+    return replace(
+        _put_all(state, placed),
+        registration=Registration(now.wall, event.challenge_id),
+        predecessor=event.challenge_id,
+        challenge=replace(challenge, used=True) if challenge else None,
+        warned_days=None,
+        last_failures=(),
+        line=Map({place: session_id for session_id, place in places.items()}),
+        line_tail=len(places),
+    )
+
+
+def _recovery_started(state: State, event: e.RecoveryStarted, now: Now) -> State:
+    return replace(state, registration=replace(_living(state), recovering_since=now.served))
+
+
+def _registration_recovered(state: State, event: e.RegistrationRecovered, now: Now) -> State:
+    return replace(state, registration=replace(_living(state), recovering_since=None))
+
+
+def _living(state: State) -> Registration:
+    assert state.registration is not None
+    return state.registration
+
+
+def _registration_reset(state: State, event: e.RegistrationReset, now: Now) -> State:
+    return _end_registration(state, now)
+
+
+def _session_joined(state: State, event: e.SessionJoined, now: Now) -> State:
+    session = Session(
+        event.session_id,
+        state.next_number,
+        event.node_name,
+        event.instance_id,
+        event.secret_hash,
+        event.application,
+        now.wall,
+    )
+    return replace(
+        state,
+        next_number=state.next_number + 1,
+        sessions=state.sessions.set(session.session_id, session),
+        instances=state.instances.set(session.instance_id, session.session_id),
+        tally=state.tally.plus(session, 1),
+    )
+
+
+def _session_returned(state: State, event: e.SessionReturned, now: Now) -> State:
+    session = state.sessions[event.session_id]
+    state = _put(state, session, status=SessionStatus.LIVE, since=None)
+    return state if session.line is None else _enline(state, session.line, session.session_id)
+
+
+def _session_lost(state: State, event: e.SessionLost, now: Now) -> State:
+    session = state.sessions[event.session_id]
+    state = _unline(state, session)
+    return _put(state, session, status=SessionStatus.LOST, seat=Seat.NONE, line=None, since=now.served)
+
+
+_FREES_AT_ONCE = {EndReason.LEFT: True, EndReason.EXPIRED: True, EndReason.EVICTED: False, EndReason.COPIED: False}
+
+
+def _session_ended(state: State, event: e.SessionEnded, now: Now) -> State:
+    session = state.sessions[event.session_id]
+    drains = session.seat is not Seat.NONE and not _FREES_AT_ONCE[event.reason]
+    registration = state.registration
+    if registration and session.holder and event.reason is EndReason.COPIED:
+        registration = replace(registration, copied=True)
+    state = replace(_unline(state, session), registration=registration)
+    return _put(
+        state,
+        session,
+        status=SessionStatus.ENDED,
+        seat=Seat.DRAINING if drains else Seat.NONE,
+        holder=False,
+        line=None,
+        since=now.served,
+        ended=event.reason,
+        clock=None,
+    )
+
+
+def _session_forgotten(state: State, event: e.SessionForgotten, now: Now) -> State:
+    session = state.sessions[event.session_id]
+    return replace(
+        state,
+        sessions=state.sessions.delete(session.session_id),
+        instances=state.instances.delete(session.instance_id),
+        tally=state.tally.plus(session, -1),
+    )
+
+
+def _session_queued(state: State, event: e.SessionQueued, now: Now) -> State:
+    session = state.sessions[event.session_id]
+    place = state.line_head - 1 if event.front else state.line_tail
+    return _enline(_put(state, session, line=place), place, session.session_id)
+
+
+def _session_unqueued(state: State, event: e.SessionUnqueued, now: Now) -> State:
+    session = state.sessions[event.session_id]
+    return _put(_unline(state, session), session, line=None)
+
+
+def _seat_granted(state: State, event: e.SeatGranted, now: Now) -> State:
+    session = state.sessions[event.session_id]
+    return _put(_unline(state, session), session, seat=Seat.HELD, holder=True, line=None)
+
+
+def _seat_withdrawn(state: State, event: e.SeatWithdrawn, now: Now) -> State:
+    return _put(state, state.sessions[event.session_id], seat=Seat.DRAINING)
+
+
+def _seat_freed(state: State, event: e.SeatFreed, now: Now) -> State:
+    return _put(state, state.sessions[event.session_id], seat=Seat.NONE)
+
+
+def _clock_drifted(state: State, event: e.ClockDrifted, now: Now) -> State:
+    return _put(state, state.sessions[event.session_id], clock=event.failure)
+
+
+def _clock_healed(state: State, event: e.ClockHealed, now: Now) -> State:
+    return _put(state, state.sessions[event.session_id], clock=None)
+
+
+def _leader_clock_judged(state: State, event: e.LeaderClockJudged, now: Now) -> State:
+    return replace(state, clock_untrusted=event.failure)
+
+
+def _token_created(state: State, event: e.TokenCreated, now: Now) -> State:
+    token = Token(event.token_id, event.role, event.name, event.token_hash, now.wall)
+    return replace(state, tokens=state.tokens.set(token.token_id, token))
+
+
+def _token_revoked(state: State, event: e.TokenRevoked, now: Now) -> State:
+    token = replace(state.tokens[event.token_id], revoked=True)
+    return replace(state, tokens=state.tokens.set(token.token_id, token))
+
+
+def fold(state: State, entries: Iterable[tuple[e.AnyEvent, Now]]) -> State:
+    """The state after all entries, oldest first."""
+    for event, now in entries:
+        state = evolve(state, event, now)
+    return state
+
+
+_HANDLERS: dict[type[Any], Callable[[State, Any, Now], State]] = {
+    e.EpochStarted: _epoch_started,
+    e.TimeMarked: _nothing,
+    e.ProjectKeyDrawn: _project_key_drawn,
+    e.LicenseInstalled: _license_installed,
+    e.UploadRefused: _failures_told,
+    e.ExpiryNear: _expiry_near,
+    e.LicenseExpired: _license_expired,
+    e.LicenseReleased: _license_released,
+    e.ChallengeCreated: _challenge_created,
+    e.CodeAttempted: _code_attempted,
+    e.CodeRejected: _code_rejected,
+    e.CodeMatched: _code_matched,
+    e.LockedOut: _locked_out,
+    e.LockoutEnded: _lockout_ended,
+    e.RegistrationRefused: _failures_told,
+    e.Registered: _registered,
+    e.RecoveryStarted: _recovery_started,
+    e.RegistrationRecovered: _registration_recovered,
+    e.RegistrationReset: _registration_reset,
+    e.SessionJoined: _session_joined,
+    e.SessionReturned: _session_returned,
+    e.SessionLost: _session_lost,
+    e.SessionEnded: _session_ended,
+    e.SessionForgotten: _session_forgotten,
+    e.SessionQueued: _session_queued,
+    e.SessionUnqueued: _session_unqueued,
+    e.SeatGranted: _seat_granted,
+    e.SeatWithdrawn: _seat_withdrawn,
+    e.SeatFreed: _seat_freed,
+    e.ClockDrifted: _clock_drifted,
+    e.ClockHealed: _clock_healed,
+    e.LeaderClockJudged: _leader_clock_judged,
+    e.TokenCreated: _token_created,
+    e.TokenRevoked: _token_revoked,
+}

@@ -1,0 +1,101 @@
+"""Who may believe in a seat until when: deadlines in served time, in memory only (R13, R14, R18).
+
+TTLs are persisted, deadlines never. A session has up to three deadlines, each for one question of the daemon:
+
+- LEASE: has the node been silent for longer than its lease? Renewed by every heartbeat.
+- DRAIN: may the holder of a withdrawn seat still believe in it? Fixed when the withdrawal was told.
+- MEMORY: is the day of a lost or ended session over?
+
+The daemon counts from when it RECEIVED a sign of life, plus a margin for the clock rates of two machines; the node
+counts from when it SENT it. So the node always gives up first. Renewing is O(1): the heap finds out when an entry
+comes up.
+"""
+
+import heapq
+from collections.abc import Iterator
+from enum import IntEnum
+
+from licd_daemon.core.model import RESUMABLE_MS, Seat, SessionStatus, State
+
+RATE_MARGIN = 0.02  # of the lease: two boottime clocks disagree by far less
+
+
+class Deadline(IntEnum):
+    """What a deadline is for."""
+
+    LEASE = 0
+    DRAIN = 1
+    MEMORY = 2
+
+
+def with_margin(lease_ttl_ms: int) -> int:
+    """How long the daemon waits for a lease of `lease_ttl_ms`."""
+    return lease_ttl_ms + int(lease_ttl_ms * RATE_MARGIN) + 1
+
+
+class Leases:
+    """The deadlines of all sessions. `lease_ttl_ms` is what nodes are granted."""
+
+    def __init__(self, lease_ttl_ms: int) -> None:
+        self._span = with_margin(lease_ttl_ms)
+        self._deadlines: dict[Deadline, dict[str, int]] = {kind: {} for kind in Deadline}
+        self._leases = self._deadlines[Deadline.LEASE]
+        self._heap: list[tuple[int, Deadline, str]] = []
+
+    def grant(self, session_id: str, served: int) -> None:
+        """A session is live; its lease runs from `served`, the receipt of its latest sign of life."""
+        self._set(Deadline.LEASE, session_id, served + self._span)
+
+    def renew(self, session_id: str, served: int) -> bool:
+        """A sign of life came; False: there is no lease to renew, so nothing may be acknowledged."""
+        if session_id not in self._leases:
+            return False
+        self._leases[session_id] = max(self._leases[session_id], served + self._span)
+        return True
+
+    def drain(self, session_id: str, served: int) -> None:
+        """The withdrawal was told: what the holder may believe ends with the lease that it has now."""
+        if session_id not in self._deadlines[Deadline.DRAIN]:
+            self._set(Deadline.DRAIN, session_id, self._leases.get(session_id, served + self._span))
+
+    def remember(self, session_id: str, since: int) -> None:
+        """A lost or ended session is kept for a day."""
+        self._set(Deadline.MEMORY, session_id, since + RESUMABLE_MS)
+
+    def drop(self, kind: Deadline, session_id: str) -> None:
+        """A deadline is no question any more."""
+        self._deadlines[kind].pop(session_id, None)
+
+    def due(self, served: int) -> Iterator[tuple[Deadline, str]]:
+        """Takes out and yields what is due at `served`, earliest first."""
+        while self._heap and self._heap[0][0] <= served:
+            _, kind, session_id = heapq.heappop(self._heap)
+            until = self._deadlines[kind].get(session_id)
+            if until is None:
+                continue
+            if until > served:
+                heapq.heappush(self._heap, (until, kind, session_id))
+                continue
+            del self._deadlines[kind][session_id]
+            yield kind, session_id
+
+    def _set(self, kind: Deadline, session_id: str, until: int) -> None:
+        known = session_id in self._deadlines[kind]
+        self._deadlines[kind][session_id] = until
+        if not known or kind is not Deadline.LEASE:
+            heapq.heappush(self._heap, (until, kind, session_id))
+
+    def promote(self, state: State, served: int, handover_ms: int) -> None:
+        """A new epoch: every recorded holder, and everyone who was in sight, has a fresh lease (R18).
+
+        It lasts as long as the longest ever granted, its margin, and what a deposed leader may still have
+        acknowledged (R31).
+        """
+        until = served + with_margin(state.longest_lease_ms) + handover_ms
+        for session in state.sessions.values():
+            if session.status in (SessionStatus.LIVE, SessionStatus.AWAITED):
+                self._set(Deadline.LEASE, session.session_id, until)
+            if session.seat is Seat.DRAINING:
+                self._set(Deadline.DRAIN, session.session_id, until)
+            if session.since is not None:
+                self.remember(session.session_id, session.since)

@@ -1,0 +1,300 @@
+"""The values that the daemon decides on: immutable, and equal when their parts are.
+
+Three clocks, never mixed (`Now`):
+
+- `wall`: effective wall time (R23), for licenses and records;
+- `run`: boottime since this epoch began, for challenges and lockouts, which no restart carries over (R7, R9);
+- `served`: boottime over all epochs in which the daemon could answer and write, for leases, the recovery window and
+  the 24 hours of a lost session (R17, R18). A stall of the daemon does not count, so it ends nobody's lease.
+
+All of them are in milliseconds.
+"""
+
+from enum import StrEnum
+
+import msgspec
+from immutables import Map
+
+from licd_daemon.formats.license import License
+
+MINUTE_MS = 60_000
+DAY_MS = 24 * 60 * MINUTE_MS
+
+CHALLENGE_VALID_MS = 5 * MINUTE_MS  # R7
+TOLERATED_WRONG_CODES = 5  # R9: the sixth wrong code locks
+FIRST_LOCKOUT_MS = 15 * MINUTE_MS  # R9
+LONGEST_LOCKOUT_MS = DAY_MS  # R9
+RESUMABLE_MS = DAY_MS  # R16
+REMEMBERED_CHALLENGES = 8
+
+
+class Frozen(msgspec.Struct, frozen=True):
+    """An immutable value."""
+
+
+class Now(Frozen, frozen=True):
+    """The instant of a decision, on the three clocks of this module, in milliseconds."""
+
+    wall: int
+    run: int
+    served: int
+
+
+class Policy(Frozen, frozen=True):
+    """What the operator sets and decisions depend on. `recovery_window_ms` 0: reset at the last lease's end (R17)."""
+
+    recovery_window_ms: int
+
+
+class FailureReason(StrEnum):
+    """Why a registration or a seat is refused (R4)."""
+
+    CERTIFICATE_EXPIRED = "CERTIFICATE_EXPIRED"
+    VERSION_MISMATCH = "VERSION_MISMATCH"
+    APPLICATION_NAME_MISMATCH = "APPLICATION_NAME_MISMATCH"
+    MAX_AUTHORIZATIONS_REACHED = "MAX_AUTHORIZATIONS_REACHED"
+    PROJECT_CONTENT_MISMATCH = "PROJECT_CONTENT_MISMATCH"
+    CERTIFICATE_TYPE_MISMATCH = "CERTIFICATE_TYPE_MISMATCH"
+    CERTIFICATE_CONTENT_INCORRECT = "CERTIFICATE_CONTENT_INCORRECT"
+    CLOCK_DRIFT = "CLOCK_DRIFT"
+    CLOCK_UNTRUSTED = "CLOCK_UNTRUSTED"
+    BUILD_TOO_OLD = "BUILD_TOO_OLD"
+    NO_NODES_CONNECTED = "NO_NODES_CONNECTED"
+
+
+class Failure(Frozen, frozen=True):
+    """One reason in the words that are shown to people."""
+
+    reason: FailureReason
+    title: str
+    detail: str
+    remedy: str
+    node_name: str = ""
+
+
+class Application(Frozen, frozen=True):
+    """What a report server says that it is; `build_date` is `YYYY-MM-DD`."""
+
+    name: str
+    version: str
+    build_date: str
+    content: str
+
+
+class SessionStatus(StrEnum):
+    """LIVE: proven in this epoch. AWAITED: was live before the restart, its lease still runs. LOST: its lease ended in
+    silence, it may resume. ENDED: over; remembered for a day so that its node is told why (R16).
+    """
+
+    LIVE = "LIVE"
+    AWAITED = "AWAITED"
+    LOST = "LOST"
+    ENDED = "ENDED"
+
+
+class Seat(StrEnum):
+    """DRAINING: withdrawn, but its holder may still believe in it, so it is nobody else's yet (R13)."""
+
+    NONE = "NONE"
+    HELD = "HELD"
+    DRAINING = "DRAINING"
+
+
+class EndReason(StrEnum):
+    """Why a session is over."""
+
+    LEFT = "LEFT"
+    EVICTED = "EVICTED"
+    COPIED = "COPIED"
+    EXPIRED = "EXPIRED"
+
+
+class Session(Frozen, frozen=True):
+    """A process's membership, from its Join to its end.
+
+    `number` orders sessions by their joining. `holder`: held or holds a seat in the present registration (R17).
+    `line`: its place in the line for a seat; smaller is earlier. `since`: served time at which it became LOST or ENDED.
+    """
+
+    session_id: str
+    number: int
+    node_name: str
+    instance_id: str
+    secret_hash: str
+    application: Application
+    joined_at: int
+    status: SessionStatus = SessionStatus.LIVE
+    seat: Seat = Seat.NONE
+    holder: bool = False
+    line: int | None = None
+    since: int | None = None
+    ended: EndReason | None = None
+    clock: Failure | None = None
+
+
+class Registration(Frozen, frozen=True):
+    """A registration that lives. `recovering_since`: served time (R17). `copied`: a session of it ended as COPIED."""
+
+    registered_at: int
+    challenge_id: str
+    recovering_since: int | None = None
+    copied: bool = False
+
+
+class ChallengeState(StrEnum):
+    """As the contract names them; SUPERSEDED ones are only remembered by id."""
+
+    PENDING = "PENDING"
+    USED = "USED"
+    EXPIRED = "EXPIRED"
+
+
+class Challenge(Frozen, frozen=True):
+    """The challenge of this epoch. `run`: this epoch's boottime at its creation; `used`: it registered the cluster."""
+
+    challenge_id: str
+    url: str
+    created_at: int
+    run: int
+    used: bool = False
+
+    def state(self, now: Now) -> ChallengeState:
+        """Its state at an instant (R7)."""
+        if self.used:
+            return ChallengeState.USED
+        expired = now.run >= self.run + CHALLENGE_VALID_MS
+        return ChallengeState.EXPIRED if expired else ChallengeState.PENDING
+
+
+class Lockout(Frozen, frozen=True):
+    """The guard against guessed codes (R9).
+
+    `attempt_open`: an attempt was counted and its code not compared yet. `locked_run`: this epoch's boottime at which
+    the present lock began; None: not locked.
+    """
+
+    wrong_codes: int = 0
+    lockouts: int = 0
+    attempt_open: bool = False
+    locked_run: int | None = None
+
+    @property
+    def duration_ms(self) -> int:
+        """How long the present lock lasts: each doubles the one before, up to 24 hours."""
+        return min(FIRST_LOCKOUT_MS << min(self.lockouts - 1, 16), LONGEST_LOCKOUT_MS) if self.lockouts else 0
+
+    def left_ms(self, now: Now) -> int:
+        """Milliseconds until codes are taken again; 0: not locked."""
+        return 0 if self.locked_run is None else max(0, self.locked_run + self.duration_ms - now.run)
+
+    @property
+    def attempts_left(self) -> int:
+        """Wrong codes that may still be submitted, the one that locks included."""
+        return max(1, TOLERATED_WRONG_CODES + 1 - self.wrong_codes)
+
+
+class Release(Frozen, frozen=True):
+    """A sealed release, shown until the next upload (R30)."""
+
+    license_id: str
+    url: str
+    released_at: int
+
+
+class Role(StrEnum):
+    """What a credential allows (R35)."""
+
+    ADMIN = "admin"
+    VIEWER = "viewer"
+    NODE = "node"
+
+
+class Token(Frozen, frozen=True):
+    """A bearer token; `token_hash` is the hexadecimal SHA-256 of its 256 random bits.
+
+    A revoked one is kept, so that its file, should it still be there, is not taken for a new token's.
+    """
+
+    token_id: str
+    role: Role
+    name: str
+    token_hash: str
+    created_at: int
+    revoked: bool = False
+
+
+class Tally(Frozen, frozen=True):
+    """Counts over the sessions, kept so that no decision has to visit them all.
+
+    `live`: in sight. `held`: seats held. `taken`: seats held or draining. `holders_*`: sessions that hold or held a
+    seat in the present registration (R17), by their status.
+    """
+
+    live: int = 0
+    held: int = 0
+    taken: int = 0
+    holders_live: int = 0
+    holders_awaited: int = 0
+    holders_lost: int = 0
+
+    def plus(self, session: Session, sign: int) -> "Tally":
+        """The tally with `session` counted in (sign 1) or out (sign -1)."""
+        status, holder = session.status, session.holder
+        return Tally(
+            self.live + sign * (status is SessionStatus.LIVE),
+            self.held + sign * (session.seat is Seat.HELD),
+            self.taken + sign * (session.seat is not Seat.NONE),
+            self.holders_live + sign * (holder and status is SessionStatus.LIVE),
+            self.holders_awaited + sign * (holder and status is SessionStatus.AWAITED),
+            self.holders_lost + sign * (holder and status is SessionStatus.LOST),
+        )
+
+
+class State(Frozen, frozen=True):
+    """Everything that survives: what folding the journal gives.
+
+    `line` maps places to session ids, its first place is `line_head`, `line_tail` is the next free one. `predecessor`
+    is the challenge that last registered this deployment (R6). `newest_issue` maps each license id to the latest `iat`
+    ever accepted (R2). `longest_lease_ms` is the longest lease ever granted (R18). `tokens` by id.
+    """
+
+    epoch: int = 0
+    effective: int = 0
+    served: int = 0
+    longest_lease_ms: int = 0
+    project_key: str | None = None
+    license: License | None = None
+    license_expired: bool = False
+    warned_days: int | None = None
+    newest_issue: Map[str, int] = Map()
+    registration: Registration | None = None
+    predecessor: str = ""
+    challenge: Challenge | None = None
+    past_challenges: tuple[str, ...] = ()
+    lockout: Lockout = Lockout()
+    release: Release | None = None
+    last_failures: tuple[Failure, ...] = ()
+    clock_untrusted: Failure | None = None
+    sessions: Map[str, Session] = Map()
+    instances: Map[str, str] = Map()
+    next_number: int = 1
+    line: Map[int, str] = Map()
+    line_head: int = 0
+    line_tail: int = 0
+    tally: Tally = Tally()
+    tokens: Map[str, Token] = Map()
+
+    @property
+    def recovering(self) -> bool:
+        """Whether a registration waits for one of its holders (R17)."""
+        return self.registration is not None and self.registration.recovering_since is not None
+
+    @property
+    def open(self) -> bool:
+        """Whether seats are granted now."""
+        return self.registration is not None and not self.recovering and not self.license_expired
+
+    @property
+    def free_seats(self) -> int:
+        """Seats that nobody holds or may still believe in."""
+        return self.license.max_nodes - self.tally.taken if self.license else 0

@@ -1,0 +1,1 @@
+"""Who leads: behind one port with several backends."""

@@ -1,0 +1,38 @@
+"""Leadership: what every backend MUST do.
+
+- At most one daemon leads at one instant, and its epoch is higher than every earlier one's.
+- `valid()` is a proof, not a memory: it is true only while the backend has shown, within the bound of its own rule
+  (R31, R32), that nobody else leads. While it is false the daemon acknowledges nothing.
+"""
+
+from typing import Protocol
+
+
+class AlreadyLed(Exception):
+    """Another daemon leads; says where or by which file."""
+
+
+class LeadershipUnavailable(Exception):
+    """Nobody is known to lead, but the lead can't be taken: a full or read-only disk, an engine out of reach."""
+
+
+class Leadership(Protocol):
+    """Port; see the module for what a backend MUST do."""
+
+    async def acquire(self, at_least: int) -> int:
+        """Takes the lead and gives its epoch, durable, at least `at_least` and above every epoch seen by the backend.
+
+        Raises:
+            AlreadyLed: another daemon leads.
+            LeadershipUnavailable: the lead can't be taken.
+        """
+
+    def valid(self) -> bool:
+        """Whether this daemon may acknowledge anything at this instant. Cheap: asked for every heartbeat."""
+
+    @property
+    def handover_ms(self) -> int:
+        """How long a deposed leader may still acknowledge: a new leader's fresh leases are longer by this (R31)."""
+
+    async def release(self) -> None:
+        """Gives the lead up. Idempotent."""

@@ -1,0 +1,67 @@
+"""Certificates and private keys in PEM files (RFC 7468): bytes in, checked values or a clear error out (R34)."""
+
+from pathlib import Path
+from typing import TypeAlias
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+
+
+class TlsInvalid(Exception):
+    """A certificate or key can't be used; the text names the file and the remedy."""
+
+
+def fits(certificate: x509.Certificate, key: PrivateKey) -> bool:
+    """Whether `key` is the private key of `certificate`."""
+    return certificate.public_key() == key.public_key()
+
+
+def read_certificate(path: Path) -> x509.Certificate:
+    """The first certificate of a PEM file.
+
+    Raises:
+        TlsInvalid: It holds none.
+        OSError: It can't be read.
+    """
+    return parse_certificate(path.read_bytes(), path)
+
+
+def parse_certificate(content: bytes, path: Path) -> x509.Certificate:
+    """The first certificate of a PEM file's content.
+
+    Raises:
+        TlsInvalid: It holds none.
+    """
+    try:
+        return x509.load_pem_x509_certificate(content)
+    except ValueError:
+        raise TlsInvalid(f"{path} holds no certificate: give a PEM file that begins with one") from None
+
+
+def read_key(path: Path) -> PrivateKey:
+    """The private key of a PEM file.
+
+    Raises:
+        TlsInvalid: It holds none that can be used.
+        OSError: It can't be read.
+    """
+    return parse_key(path.read_bytes(), path)
+
+
+def parse_key(content: bytes, path: Path) -> PrivateKey:
+    """The private key of a PEM file's content; the error tells nothing of what it holds.
+
+    Raises:
+        TlsInvalid: It holds none that can be used.
+    """
+    remedy = "give an unencrypted PEM file of an EC, RSA or Ed25519 key"
+    try:
+        key = serialization.load_pem_private_key(content, password=None)
+    except (ValueError, TypeError):
+        raise TlsInvalid(f"{path} holds no private key: {remedy}") from None
+    if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey, ed25519.Ed25519PrivateKey)):
+        raise TlsInvalid(f"{path} holds a key of another kind: {remedy}")
+    return key

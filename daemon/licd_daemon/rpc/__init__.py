@@ -1,0 +1,1 @@
+"""gRPC: servicers convert, call the coordinator, and convert back. gRPC names stop here."""

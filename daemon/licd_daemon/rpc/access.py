@@ -1,0 +1,80 @@
+"""Who may call what (R35): a bearer token or a client certificate gives a role, a table gives each method's roles.
+
+`grpc.health.v1` alone is open. Reflection is open on loopback and wants the viewer's role elsewhere. Whatever is in no
+table is the admin's.
+"""
+
+from immutables import Map
+
+from licd_daemon.coordinator import Coordinator
+from licd_daemon.core.model import Role, Token
+from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.rpc.context import Context
+from licd_daemon.tls import peer_role
+from licd_daemon.tokens import hash_token
+
+_NODE = frozenset({Role.NODE})
+_READ = frozenset({Role.VIEWER, Role.ADMIN})
+_ADMIN = frozenset({Role.ADMIN})
+_SERVICES = {
+    "/licd.v1.NodeService/": _NODE,
+    "/licd.v1.ClusterService/": _READ,
+    "/grpc.reflection.v1alpha.ServerReflection/": _READ,
+}
+_METHODS = {
+    "/licd.v1.RegistrationService/GetRegistration": _READ,
+    "/licd.v1.RegistrationService/WatchRegistration": _READ,
+    "/licd.v1.RegistrationService/CheckRegistration": _READ,
+    "/licd.v1.ClusterService/EvictNode": _ADMIN,
+}
+_HEALTH = "/grpc.health.v1.Health/"
+_REFLECTION = "/grpc.reflection."
+
+
+class Access:
+    """Judges calls by the tokens of the coordinator's state."""
+
+    def __init__(self, coordinator: Coordinator, *, open_reflection: bool) -> None:
+        self._coordinator = coordinator
+        self._open_reflection = open_reflection
+        self._tokens: Map[str, Token] = Map()
+        self._roles: dict[str, Role] = {}
+
+    def is_open(self, method: str) -> bool:
+        """Whether `method` needs no credentials."""
+        return method.startswith(_HEALTH) or (self._open_reflection and method.startswith(_REFLECTION))
+
+    @staticmethod
+    def roles_for(method: str) -> frozenset[Role]:
+        """The roles that may call `method`."""
+        service = method[: method.rfind("/") + 1]
+        return _METHODS.get(method) or _SERVICES.get(service, _ADMIN)
+
+    def check(self, roles: frozenset[Role], context: Context) -> None:
+        """Lets the call pass, or not.
+
+        Raises:
+            Refused: NO_CREDENTIALS for unknown or missing ones, WRONG_ROLE.
+        """
+        role = self._role(context)
+        if role is None:
+            raise Refused(
+                Reason.NO_CREDENTIALS,
+                "No valid credentials: send the metadata `authorization: Bearer TOKEN`, or a client certificate.",
+            )
+        if role not in roles:
+            wanted = " or ".join(sorted(roles))
+            raise Refused(Reason.WRONG_ROLE, f"The role {role} may not do this: use a token of the role {wanted}.")
+
+    def _role(self, context: Context) -> Role | None:
+        for key, value in context.invocation_metadata() or ():
+            if key == "authorization" and isinstance(value, str) and value[:7].lower() == "bearer ":
+                return self._by_hash().get(hash_token(value[7:].strip()))
+        return peer_role(context.auth_context())
+
+    def _by_hash(self) -> dict[str, Role]:
+        tokens = self._coordinator.state.tokens
+        if tokens is not self._tokens:
+            self._tokens = tokens
+            self._roles = {token.token_hash: token.role for token in tokens.values() if not token.revoked}
+        return self._roles

@@ -1,0 +1,149 @@
+"""Values of the core to messages of licd.v1 and back."""
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from licd.v1 import failure_pb2 as failures
+from licd.v1 import registration_service_pb2 as registration
+from licd.v1 import token_service_pb2 as tokens
+from licd_daemon.core.model import (
+    CHALLENGE_VALID_MS,
+    Challenge,
+    ChallengeState,
+    Failure,
+    FailureReason,
+    Lockout,
+    Now,
+    Release,
+    Role,
+    State,
+    Token,
+)
+from licd_daemon.core.view import NodeState, RegistrationState, registration_state
+from licd_daemon.formats.license import License
+
+# The contract's values carry their enum's prefix; protobuf takes them by name.
+NODE_STATE = {state: f"NODE_STATE_{state}" for state in NodeState}
+REGISTRATION_STATE = {state: f"REGISTRATION_STATE_{state}" for state in RegistrationState}
+CHALLENGE_STATE = {state: f"CHALLENGE_STATE_{state}" for state in ChallengeState}
+FAILURE_REASON = {reason: f"FAILURE_REASON_{reason}" for reason in FailureReason}
+ROLE = {role: f"ROLE_{role.name}" for role in Role}
+AUTH_METHOD = {
+    registration.AUTH_METHOD_LOCAL_CONTAINER: "LOCAL_CONTAINER",
+}
+
+
+def timestamp(ms: int) -> Timestamp:
+    """A wall time in ms."""
+    return Timestamp(seconds=ms // 1000, nanos=ms % 1000 * 1_000_000)
+
+
+def milliseconds(stamp: Timestamp) -> float:
+    """A wall time in ms, with its fraction."""
+    return float(stamp.seconds * 1000 + stamp.nanos / 1_000_000)
+
+
+def duration(ms: float) -> Duration:
+    """A span in ms, of either sign."""
+    span = Duration()
+    span.FromNanoseconds(round(ms * 1_000_000))
+    return span
+
+
+def failure_message(failure: Failure) -> failures.Failure:
+    """One reason in its words."""
+    return failures.Failure(
+        reason=FAILURE_REASON[failure.reason],
+        title=failure.title,
+        detail=failure.detail,
+        remedy=failure.remedy,
+        node_name=failure.node_name,
+    )
+
+
+def license_message(license: License) -> registration.License:
+    """The license in force."""
+    return registration.License(
+        license_id=license.license_id,
+        company=license.company,
+        project=license.project,
+        auth_method=registration.AUTH_METHOD_LOCAL_CONTAINER,
+        application=registration.LicensedApplication(
+            name=license.application.name,
+            version=license.application.version,
+            content=license.application.content,
+            min_build_date=license.application.min_build_date,
+        ),
+        max_nodes=license.max_nodes,
+        issued_at=timestamp(license.issued_at * 1000),
+        expires_at=timestamp(license.expires_at * 1000),
+        issuer=license.issuer,
+        vendor_name=license.vendor.name,
+        vendor_email=license.vendor.email,
+        portal_url=license.portal.url,
+        key_id=license.key_id,
+        recertify_days=license.recertify_days or 0,
+    )
+
+
+def challenge_message(challenge: Challenge, now: Now) -> registration.Challenge:
+    """A challenge without its pictures."""
+    return registration.Challenge(
+        challenge_id=challenge.challenge_id,
+        url=challenge.url,
+        created_at=timestamp(challenge.created_at),
+        expires_at=timestamp(challenge.created_at + CHALLENGE_VALID_MS),
+        state=CHALLENGE_STATE[challenge.state(now)],
+    )
+
+
+def lockout_message(lockout: Lockout, now: Now) -> registration.Lockout:
+    """The guard against guessed codes."""
+    left = lockout.left_ms(now)
+    return registration.Lockout(
+        locked=left > 0,
+        wrong_codes=lockout.wrong_codes,
+        attempts_left=0 if left else lockout.attempts_left,
+        locked_until=timestamp(now.wall + left) if left else None,
+        lockouts=lockout.lockouts,
+    )
+
+
+def release_message(release: Release) -> registration.Release:
+    """The sealed release."""
+    return registration.Release(
+        license_id=release.license_id, url=release.url, released_at=timestamp(release.released_at)
+    )
+
+
+def registration_message(
+    state: State, now: Now, leader: registration.Leader, recovery_window_ms: int
+) -> registration.Registration:
+    """The registration as it stands at `now`."""
+    living = state.registration
+    deadline = None
+    if living is not None and living.recovering_since is not None:
+        left = living.recovering_since + recovery_window_ms - now.served
+        deadline = timestamp(now.wall + max(0, left))
+    return registration.Registration(
+        state=REGISTRATION_STATE[registration_state(state)],
+        license=license_message(state.license) if state.license else None,
+        challenge=challenge_message(state.challenge, now) if state.challenge else None,
+        lockout=lockout_message(state.lockout, now),
+        nodes_connected=state.tally.live,
+        nodes_licensed=state.tally.held,
+        nodes_waiting=len(state.line),
+        max_nodes=state.license.max_nodes if state.license else 0,
+        registered_at=timestamp(living.registered_at) if living else None,
+        recovery_deadline=deadline,
+        last_failures=[failure_message(failure) for failure in state.last_failures],
+        leader=leader,
+        release=release_message(state.release) if state.release else None,
+    )
+
+
+def token_message(token: Token) -> tokens.Token:
+    """A token in force, without its secret."""
+    return tokens.Token(
+        token_id=token.token_id, role=ROLE[token.role], name=token.name, created_at=timestamp(token.created_at)
+    )

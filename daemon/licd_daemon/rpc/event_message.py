@@ -1,0 +1,35 @@
+"""An entry of the journal as operators see it: every field of the event but its secrets."""
+
+import msgspec
+
+from licd.v1 import cluster_service_pb2 as pb
+from licd_daemon.core.model import State
+from licd_daemon.journal.chain import decode
+from licd_daemon.journal.port import Record
+from licd_daemon.rpc.convert import timestamp
+
+_SECRET = frozenset({"kind", "session_id", "node_name", "project_key", "secret_hash", "token_hash", "instance_id"})
+
+
+def event_message(record: Record, state: State) -> pb.Event:
+    """`state` names the node of a session that is still remembered.
+
+    Raises:
+        JournalCorrupt: the record can't be read.
+    """
+    fields = msgspec.to_builtins(decode(record).event)
+    session_id = fields.get("session_id", "")
+    session = state.sessions.get(session_id)
+    return pb.Event(
+        position=record.position,
+        at=timestamp(record.at),
+        kind=record.kind,
+        session_id=session_id,
+        node_name=fields.get("node_name") or (session.node_name if session else ""),
+        attributes={key: _text(value) for key, value in fields.items() if key not in _SECRET and value is not None},
+        digest=record.digest.hex(),
+    )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,0 +1,110 @@
+"""What may come in from outside (R36): lengths and forms, each refused by name."""
+
+import re
+import unicodedata
+from datetime import date
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from licd.v1 import node_service_pb2 as node
+from licd_daemon.core.model import Application
+from licd_daemon.rpc.errors import invalid_field
+
+SECRET_BYTES = 32
+_CODE = re.compile(r"[0-9]{6}", re.ASCII)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_LATEST_MS = 253_402_300_800_000  # the year 10000, where Timestamp ends
+
+
+def text(field: str, value: str, most: int, least: int = 1) -> str:
+    """A string of `least` to `most` characters without control characters.
+
+    Raises:
+        Refused: INVALID_FIELD.
+    """
+    if not least <= len(value) <= most:
+        raise invalid_field(field, f"has {len(value)} characters", f"Give {least} to {most}.")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
+        raise invalid_field(field, "has control characters", "Leave them out.")
+    return value
+
+
+def secret(field: str, value: bytes) -> bytes:
+    """A resume secret; never repeated in an error.
+
+    Raises:
+        Refused: INVALID_FIELD.
+    """
+    if len(value) != SECRET_BYTES:
+        raise invalid_field(field, f"has {len(value)} bytes", f"Give {SECRET_BYTES} random bytes.")
+    return value
+
+
+def code(value: str) -> str:
+    """The six digits; anything else is not counted as an attempt.
+
+    Raises:
+        Refused: INVALID_FIELD.
+    """
+    if not _CODE.fullmatch(value):
+        raise invalid_field("code", "is not six digits", "Type the six digits that the phone shows.")
+    return value
+
+
+def application(value: node.Application) -> Application:
+    """What a report server says that it is.
+
+    Raises:
+        Refused: INVALID_FIELD.
+    """
+    return Application(
+        name=text("application.name", value.name, 128),
+        version=text("application.version", value.version, 64),
+        build_date=_build_date(value.build_date),
+        content=text("application.content", value.content, 1024, least=0),
+    )
+
+
+def _build_date(value: str) -> str:
+    try:
+        if _DATE.fullmatch(value):
+            return date.fromisoformat(value).isoformat()
+    except ValueError:
+        pass
+    raise invalid_field("application.build_date", "is no date", "Give the build's date as YYYY-MM-DD.")
+
+
+def page_size(value: int) -> int:
+    """The size of a page: 100 when left out, at most 1000.
+
+    Raises:
+        Refused: INVALID_FIELD.
+    """
+    if value < 0:
+        raise invalid_field("page_size", "is negative", "Give 1 to 1000, or leave it out for 100.")
+    return min(value or 100, 1000)
+
+
+def page_token(value: str) -> int:
+    """Where a page begins; 0: at the start.
+
+    Raises:
+        Refused: INVALID_FIELD.
+    """
+    if not value:
+        return 0
+    if not re.fullmatch(r"[0-9]{1,18}", value, re.ASCII):
+        raise invalid_field("page_token", "was not given by this call", "Give next_page_token as it came.")
+    return int(value)
+
+
+def instant(field: str, value: Timestamp) -> int:
+    """A wall time in ms.
+
+    Raises:
+        Refused: INVALID_FIELD.
+    """
+    ms = value.seconds * 1000 + value.nanos // 1_000_000
+    if not 0 <= ms < _LATEST_MS:
+        raise invalid_field(field, "is out of range", "Give a time from 1970 to 9999.")
+    return ms

@@ -1,0 +1,153 @@
+"""NodeService: sessions of report servers."""
+
+import asyncio
+import hashlib
+import secrets
+from typing import Any
+
+from grpc import aio
+
+from licd.v1 import node_service_pb2 as pb
+from licd.v1 import node_service_pb2_grpc as pb_grpc
+from licd_daemon.coordinator import Coordinator
+from licd_daemon.core import commands as c
+from licd_daemon.core.model import State
+from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.core.view import node_state
+from licd_daemon.presence import Presence
+from licd_daemon.rpc import fields
+from licd_daemon.rpc.context import Context
+from licd_daemon.rpc.convert import NODE_STATE, duration, failure_message
+from licd_daemon.rpc.errors import invalid_field
+from licd_daemon.rpc.keepalive import Heartbeats, NodeStream
+
+OPEN_WITHIN_S = 10
+COME_BACK_MS = 200
+
+
+class NodeService(pb_grpc.NodeServiceServicer):
+    """See node_service.proto. Durations in ms."""
+
+    def __init__(
+        self, coordinator: Coordinator, *, lease_ttl_ms: int, heartbeat_interval_ms: int, max_clock_drift_ms: int
+    ) -> None:
+        self._coordinator = coordinator
+        self._lease_ttl = duration(lease_ttl_ms)
+        self._interval = duration(heartbeat_interval_ms)
+        self._max_drift = duration(max_clock_drift_ms)
+        self._heartbeats = Heartbeats(coordinator, lease_ttl_ms, heartbeat_interval_ms, max_clock_drift_ms)
+
+    async def Join(self, request: pb.JoinRequest, context: Context) -> pb.JoinResponse:
+        """Opens a session."""
+        command = c.Join(
+            session_id=secrets.token_hex(16),
+            node_name=fields.text("node_name", request.node_name, 253),
+            instance_id=fields.text("instance_id", request.instance_id, 64),
+            secret_hash=_hash(fields.secret("resume_secret", request.resume_secret)),
+            application=fields.application(request.application),
+        )
+        state = await self._coordinator.submit(command)
+        session_id = state.instances.get(command.instance_id, "")
+        return pb.JoinResponse(**self._answer(state, session_id))
+
+    async def Resume(self, request: pb.ResumeRequest, context: Context) -> pb.ResumeResponse:
+        """Takes a session up again; the stream that it has is over from here on."""
+        session_id = fields.text("session_id", request.session_id, 64)
+        secret_hash = _hash(fields.secret("resume_secret", request.resume_secret))
+        state = await self._coordinator.submit(c.Resume(session_id, secret_hash, request.highest_epoch_seen))
+        presence = self._coordinator.presences.get(session_id)
+        if presence is not None:
+            presence.supersede()
+        return pb.ResumeResponse(**self._answer(state, session_id))
+
+    def _answer(self, state: State, session_id: str) -> dict[str, Any]:
+        """What Join and Resume answer; renews the lease that the node counts from when it sent the request (R13)."""
+        session = state.sessions.get(session_id)
+        served = self._coordinator.now().served
+        if session is None or not self._coordinator.leases.renew(session_id, served):
+            raise Refused(Reason.SESSION_EXPIRED, "This session has just ended: join anew.")
+        told, failures = node_state(state, session)
+        return {
+            "session_id": session_id,
+            "epoch": state.epoch,
+            "lease_ttl": self._lease_ttl,
+            "heartbeat_interval": self._interval,
+            "max_clock_drift": self._max_drift,
+            "state": NODE_STATE[told],
+            "failures": [failure_message(failure) for failure in failures],
+        }
+
+    async def Leave(self, request: pb.LeaveRequest, context: Context) -> pb.LeaveResponse:
+        """Ends a session on purpose."""
+        session_id = fields.text("session_id", request.session_id, 64)
+        await self._coordinator.submit(
+            c.Leave(session_id, _hash(fields.secret("resume_secret", request.resume_secret)))
+        )
+        return pb.LeaveResponse()
+
+    async def KeepAlive(self, requests: object, context: Context) -> None:
+        """The session's stream, from its `open` to whichever end comes first."""
+        stream = NodeStream(context)
+        try:
+            opened = await self._open(stream, context)
+            if opened is not None:
+                await self._serve(stream, context, *opened)
+        except asyncio.CancelledError:
+            if not stream.over:
+                raise
+
+    async def _open(self, stream: NodeStream, context: Context) -> tuple[str, Presence] | None:
+        """Binds the stream to its session; a verdict against it is told in-band."""
+        try:
+            first = await asyncio.wait_for(context.read(), OPEN_WITHIN_S)
+            if first is aio.EOF:
+                return None
+            if not isinstance(first, pb.KeepAliveRequest) or first.WhichOneof("message") != "open":
+                raise invalid_field("message", "the first one is not `open`", "Send `open` first.")
+            session_id = fields.text("open.session_id", first.open.session_id, 64)
+            secret_hash = _hash(fields.secret("open.resume_secret", first.open.resume_secret))
+            await self._coordinator.submit(c.Resume(session_id, secret_hash, 0))
+        except TimeoutError:
+            await stream.send(_ended("REFUSED"))
+            return None
+        except Refused as refusal:
+            await stream.send(_verdict(refusal))
+            return None
+        presence = self._coordinator.presences.get(session_id)
+        session = self._coordinator.state.sessions.get(session_id)
+        if presence is None or session is None:
+            await stream.send(_ended("EXPIRED"))
+            return None
+        presence.attach(stream, context.peer())
+        presence.tell(self._coordinator.state, session)
+        return session_id, presence
+
+    async def _serve(self, stream: NodeStream, context: Context, session_id: str, presence: Presence) -> None:
+        try:
+            while (request := await context.read()) is not aio.EOF:
+                if presence.stream is not stream:
+                    break
+                if isinstance(request, pb.KeepAliveRequest) and request.HasField("heartbeat"):
+                    answer = self._heartbeats.serve(session_id, presence, request.heartbeat)
+                    if answer is not None:
+                        await stream.send(answer)
+            await stream.flush()
+        finally:
+            presence.detach(stream)
+
+
+def _hash(secret: bytes) -> str:
+    return hashlib.sha256(secret).hexdigest()
+
+
+def _ended(reason: str) -> pb.KeepAliveResponse:
+    return pb.KeepAliveResponse(ended=pb.Ended(reason=f"END_REASON_{reason}"))
+
+
+def _verdict(refusal: Refused) -> pb.KeepAliveResponse:
+    """A refused `open`: what can be mended by waiting is a reconnect, the rest is an end."""
+    if refusal.reason in (Reason.NOT_LEADER, Reason.STOPPING, Reason.JOURNAL_UNAVAILABLE):
+        return pb.KeepAliveResponse(reconnect=pb.Reconnect(after=duration(refusal.retry_after_ms or COME_BACK_MS)))
+    if refusal.reason is Reason.SESSION_EXPIRED:
+        return _ended(refusal.metadata.get("ended", "EXPIRED"))
+    return _ended("REFUSED")

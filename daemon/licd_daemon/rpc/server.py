@@ -1,0 +1,137 @@
+"""The gRPC server: its services, its bounds (R36), its health, and how it drains.
+
+Health (grpc.health.v1): "" is SERVING until the daemon stops; the licd services while it leads and its journal can be
+written; "registered" while the state is REGISTERED.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import grpc
+from grpc import aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+
+from licd.v1 import (
+    cluster_service_pb2_grpc,
+    node_service_pb2_grpc,
+    registration_service_pb2_grpc,
+    token_service_pb2_grpc,
+)
+from licd_daemon.coordinator import Coordinator
+from licd_daemon.core.view import RegistrationState, registration_state
+from licd_daemon.rpc.access import Access
+from licd_daemon.rpc.cluster import ClusterService
+from licd_daemon.rpc.guard import Guard
+from licd_daemon.rpc.limits import Limits
+from licd_daemon.rpc.node import NodeService
+from licd_daemon.rpc.registration import RegistrationService
+from licd_daemon.rpc.tokens import TokenService
+
+SERVICES = (
+    "licd.v1.NodeService",
+    "licd.v1.RegistrationService",
+    "licd.v1.ClusterService",
+    "licd.v1.TokenService",
+)
+REGISTERED = "registered"
+COME_BACK_AFTER_MS = 500
+DRAIN_S = 2.0
+HEALTH_EVERY_S = 0.25
+
+
+@dataclass(frozen=True)
+class Services:
+    """The four servicers."""
+
+    node: NodeService
+    registration: RegistrationService
+    cluster: ClusterService
+    token: TokenService
+
+
+def _options(max_connections: int) -> list[tuple[str, int]]:
+    """What keeps one peer from exhausting the daemon, and lets a silent one be noticed."""
+    return [
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", 256 * 1024),
+        ("grpc.max_concurrent_streams", 4096),
+        ("grpc.max_allowed_incoming_connections", max_connections),
+        ("grpc.server_handshake_timeout_ms", 10_000),
+        ("grpc.server.max_pending_requests", 100_000),
+        ("grpc.server.max_pending_requests_hard_limit", 200_000),
+        ("grpc.keepalive_time_ms", 10_000),
+        ("grpc.http2.ping_timeout_ms", 5_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ]
+
+
+class Server:
+    """Serves a coordinator. `start` gives the port; `drain` ends it."""
+
+    def __init__(
+        self, coordinator: Coordinator, services: Services, *, on_loopback: bool, max_connections: int
+    ) -> None:
+        self._coordinator = coordinator
+        guard = Guard(Access(coordinator, open_reflection=on_loopback), Limits())
+        self._server = aio.server(interceptors=[guard], options=_options(max_connections))
+        self._health = health_aio.HealthServicer()
+        node_service_pb2_grpc.add_NodeServiceServicer_to_server(services.node, self._server)
+        registration_service_pb2_grpc.add_RegistrationServiceServicer_to_server(services.registration, self._server)
+        cluster_service_pb2_grpc.add_ClusterServiceServicer_to_server(services.cluster, self._server)
+        token_service_pb2_grpc.add_TokenServiceServicer_to_server(services.token, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = (*SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+        self._health_task: asyncio.Task[None] | None = None
+
+    def bind(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
+        """Binds `address`, in plaintext without `credentials`, and gives the port.
+
+        Raises:
+            OSError: the address is in use or not this machine's.
+        """
+        try:
+            if credentials is None:
+                return int(self._server.add_insecure_port(address))
+            return int(self._server.add_secure_port(address, credentials))
+        except RuntimeError as error:
+            raise OSError(str(error)) from None
+
+    async def start(self) -> None:
+        """Serves from now on."""
+        await self._tell_health()
+        await self._server.start()
+        self._health_task = asyncio.create_task(self._follow_health())
+
+    async def _follow_health(self) -> None:
+        """Health follows the truth, including what no event tells: a proof of leadership that runs out."""
+        while True:
+            changed = self._coordinator.publication.watchers.next_change()
+            await self._tell_health()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), HEALTH_EVERY_S)
+
+    async def _tell_health(self) -> None:
+        serving = self._coordinator.serving
+        registered = serving and registration_state(self._coordinator.state) is RegistrationState.REGISTERED
+        await self._set([""], serving=True)
+        await self._set(SERVICES, serving=serving)
+        await self._set([REGISTERED], serving=registered)
+
+    async def _set(self, names: Iterable[str], *, serving: bool) -> None:
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in names:
+            await self._health.set(name, status)
+
+    async def drain(self) -> None:
+        """Tells nodes to come back, refuses what is new, and lets what is under way end."""
+        if self._health_task is not None:
+            self._health_task.cancel()
+        await self._health.enter_graceful_shutdown()
+        self._coordinator.presences.each_stream(lambda stream: stream.reconnect(COME_BACK_AFTER_MS, ""))
+        await self._server.stop(DRAIN_S)

@@ -1,0 +1,122 @@
+"""What the daemon's ports serve TLS with, and what a client's certificate says (R34).
+
+Rules:
+
+- Given files (`--tls-cert`, `--tls-key`, `--client-ca`) are taken as they are, mode, owner and symlinks included.
+- For each new connection the files' stamps are looked at; files that changed are loaded, for new connections only.
+  Files that can't be used are logged, once for each change, and what was loaded before stays.
+- A port with a client CA takes no connection without a certificate of that CA: gRPC for Python can't ask for one and
+  do without it. Whoever has a certificate without a role still needs a token; a port for clients that have none is a
+  second one, with the same files but the client CA.
+- A client certificate's role is its URI SAN `licd:role/ROLE`. Two different roles in one certificate are none.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import grpc
+import structlog
+
+from licd_daemon.core.model import Role
+from licd_daemon.pem import TlsInvalid, fits, parse_certificate, parse_key
+
+__all__ = ["TlsFiles", "TlsInvalid", "peer_role", "read_configuration", "server_credentials"]
+
+_ROLE_URI = b"licd:role/"
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files: the server's certificate (with its chain), its key, and the CA of client certificates."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+
+def read_configuration(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
+    """The files as gRPC takes them, checked.
+
+    Raises:
+        TlsInvalid: One can't be read or used, or certificate and key do not fit; names the file and the remedy.
+    """
+    chain, key = _read(files.certificate), _read(files.key)
+    if not fits(parse_certificate(chain, files.certificate), parse_key(key, files.key)):
+        raise TlsInvalid(f"{files.key} is not the key of {files.certificate}: give the two that belong together")
+    client_ca = None
+    if files.client_ca is not None:
+        client_ca = _read(files.client_ca)
+        parse_certificate(client_ca, files.client_ca)
+    return grpc.ssl_server_certificate_configuration([(key, chain)], client_ca)
+
+
+def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
+    """Credentials for a server's port, which follow the files.
+
+    Raises:
+        TlsInvalid: As the files are now, they can't be used.
+    """
+    watch = _Watch(files)
+    fetch = cast("Callable[[], grpc.ServerCertificateConfiguration]", watch.fetch)  # the stubs forget its None
+    return grpc.dynamic_ssl_server_credentials(watch.configuration, fetch, files.client_ca is not None)
+
+
+def peer_role(auth_context: Mapping[str, Iterable[bytes]]) -> Role | None:
+    """The role that a verified client certificate carries; None: no certificate, or no one role in it (R35).
+
+    Args:
+        auth_context: What `grpc.ServicerContext.auth_context()` gives.
+    """
+    # Not x509_subject_alternative_name, which would also give a DNS name that looks like a role.
+    uris = {name for name in auth_context.get("peer_uri", ()) if name.startswith(_ROLE_URI)}
+    if len(uris) != 1:
+        return None
+    try:
+        return Role(uris.pop().removeprefix(_ROLE_URI).decode("ascii"))
+    except ValueError:
+        return None
+
+
+class _Watch:
+    """Loads the files anew when they have changed."""
+
+    def __init__(self, files: TlsFiles) -> None:
+        self._files = files
+        self._seen = self._stamps()
+        self.configuration = read_configuration(files)
+
+    def fetch(self) -> grpc.ServerCertificateConfiguration | None:
+        """What gRPC calls for each connection; None: as before."""
+        stamps = self._stamps()
+        if stamps == self._seen:
+            return None
+        self._seen = stamps
+        try:
+            configuration = read_configuration(self._files)
+        except TlsInvalid as error:
+            _log.error("certificate_not_reloaded", error=str(error))
+            return None
+        _log.info("certificate_reloaded", path=str(self._files.certificate))
+        return configuration
+
+    def _stamps(self) -> tuple[tuple[int, ...] | None, ...]:
+        return tuple(map(_stamp, (self._files.certificate, self._files.key, self._files.client_ca)))
+
+
+def _stamp(path: Path | None) -> tuple[int, ...] | None:
+    # Not the time alone: a Secret is swapped by a symlink, whose target may be of the same time.
+    try:
+        status = path.stat() if path else None
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_ino, status.st_size) if status else None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TlsInvalid(f"{path}: {error.strerror}: make it readable for the daemon") from None

@@ -1,0 +1,137 @@
+"""A real daemon: `licd serve` in a process of its own, on a free port."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from licd.v1 import (
+    cluster_service_pb2_grpc,
+    node_service_pb2_grpc,
+    registration_service_pb2_grpc,
+    token_service_pb2_grpc,
+)
+
+START_S = 20
+
+
+class Stubs:
+    """The services over one channel, with one role's token."""
+
+    def __init__(self, channel: grpc.Channel, token: str) -> None:
+        self.channel = grpc.intercept_channel(channel, _Bearer(token)) if token else channel
+        self.nodes = node_service_pb2_grpc.NodeServiceStub(self.channel)
+        self.registration = registration_service_pb2_grpc.RegistrationServiceStub(self.channel)
+        self.cluster = cluster_service_pb2_grpc.ClusterServiceStub(self.channel)
+        self.tokens = token_service_pb2_grpc.TokenServiceStub(self.channel)
+
+
+class _Bearer(
+    grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamStreamClientInterceptor
+):
+    def __init__(self, token: str) -> None:
+        self._pair = ("authorization", f"Bearer {token}")
+
+    def _with(self, details: Any) -> Any:
+        return details._replace(metadata=[*(details.metadata or ()), self._pair])
+
+    def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        return continuation(self._with(details), request)
+
+    def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
+        return continuation(self._with(details), request)
+
+    def intercept_stream_stream(self, continuation: Any, details: Any, requests: Any) -> Any:
+        return continuation(self._with(details), requests)
+
+
+class Daemon:
+    """A daemon's data directory and, between `start` and `stop`, its process."""
+
+    def __init__(self, data_dir: Path, vendor_keys: Path, *options: str, env: dict[str, str] | None = None) -> None:
+        self.data_dir = data_dir
+        self.options = ["--vendor-keys", str(vendor_keys), "--listen", "127.0.0.1:0", "--log-format", "json", *options]
+        self.env = {**os.environ, **(env or {})}
+        self.log: list[dict[str, Any]] = []
+        self.address = ""
+        self.process: subprocess.Popen[str] | None = None
+        self._channels: list[grpc.Channel] = []
+
+    def start(self) -> "Daemon":
+        """Starts the process and returns when it serves."""
+        command = [sys.executable, "-m", "licd_daemon", "serve", "--data-dir", str(self.data_dir), *self.options]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=self.env)
+        serving = threading.Event()
+        threading.Thread(target=self._read_log, args=(self.process, serving), daemon=True).start()
+        assert serving.wait(START_S), self.log
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the daemon ended at its start: {self.log}")
+        return self
+
+    def _read_log(self, process: "subprocess.Popen[str]", serving: threading.Event) -> None:
+        assert process.stderr is not None
+        with process.stderr:
+            for line in process.stderr:
+                try:
+                    entry = json.loads(line)
+                except ValueError:
+                    entry = {"event": line.rstrip()}
+                self.log.append(entry)
+                if entry.get("event") == "serving":
+                    self.address = entry["address"]
+                    serving.set()
+        serving.set()
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM, as a supervisor does; gives the exit code."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> int:
+        for channel in self._channels:
+            channel.close()
+        self._channels.clear()
+        if self.process is None:
+            return 0
+        self.process.send_signal(number)
+        code = self.process.wait(START_S)
+        self.process = None
+        return code
+
+    def token(self, role: str) -> str:
+        """The token that the daemon made for a role."""
+        return (self.data_dir / "tokens" / f"{role}.token").read_text().strip()
+
+    @property
+    def ca(self) -> bytes:
+        """The CA that the daemon made."""
+        return (self.data_dir / "tls" / "ca.crt").read_bytes()
+
+    def stubs(self, role: str | None = "admin", *, token: str | None = None) -> Stubs:
+        """Stubs over a channel of their own; `role` None: no credentials."""
+        if "--insecure" in self.options:
+            channel = grpc.insecure_channel(self.address)
+        else:
+            channel = grpc.secure_channel(self.address, grpc.ssl_channel_credentials(self.ca))
+        self._channels.append(channel)
+        return Stubs(channel, token if token is not None else self.token(role) if role else "")
+
+
+@contextmanager
+def running(daemon: Daemon) -> Iterator[Daemon]:
+    """Starts a daemon, and ends it whatever happens."""
+    try:
+        yield daemon.start()
+    finally:
+        daemon.kill()
