@@ -9,24 +9,22 @@
 """
 
 import os
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self, TypeVar
 
 import click
 from google.protobuf.message import Message
 
-from licd_daemon.config import DEFAULT_ADDRESS, address_file, admin_token_file, ca_file, is_loopback, split_address
+from licd_daemon.cli.target import Target
+from licd_daemon.config import admin_token_file, is_loopback, split_address
 
 # grpc's own log would repeat every failed handshake on stderr, in words for its developers; it reads this when loaded.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc
 
-from licd_daemon.cli.errors import PassedOn, Refused, Unreachable, call_of, fault_of
+from licd_daemon.cli.errors import PassedOn, Refused, Unreachable, fault_of, problem_of
 from licd_daemon.cli.text import clean
 
 Answer = TypeVar("Answer", bound=Message)
@@ -34,39 +32,8 @@ Answer = TypeVar("Answer", bound=Message)
 _CONNECT_SECONDS = 5
 _CALL_SECONDS = 30
 _MOST_ADDRESSES = 16
-_MOST_TOKEN_BYTES = 4096
-_TOKEN = re.compile(rb"[\x21-\x7e]+")
 # A cluster has no way out: a proxy for the web in the environment is not the way to its daemon.
 _CHANNEL_OPTIONS = (("grpc.enable_http_proxy", 0),)
-_CAUSES = (
-    (
-        "CERTIFICATE_VERIFY_FAILED",
-        "its certificate is not of a known authority. Give its authority with --ca FILE ({ca}).",
-    ),
-    (
-        "Hostname Verification",
-        "its certificate is not for this name. Use a name that it holds, or serve with --tls-san.",
-    ),
-    ("security handshaker", "the authority is no PEM certificate. Correct --ca FILE ({ca})."),
-    ("WRONG_VERSION_NUMBER", "it speaks no TLS. If it was started with --insecure, give --insecure here too."),
-    ("Tls handshake failed", "no secure connection came about. Check --ca FILE ({ca}) and the address."),
-    ("Socket closed", "it hung up. If it speaks TLS, leave --insecure out."),
-    ("Connection reset", "it hung up. If it speaks TLS, leave --insecure out."),
-    ("Connection refused", "nobody listens there. Is the daemon running (licd serve)? Or name it with --address."),
-    ("resolving", "the name is not known here. Correct --address."),
-    ("", "no connection. Is the daemon running, and is this its --address?"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What the clients' options say; see `options.client_command`."""
-
-    addresses: Sequence[str]
-    ca: Path | None
-    token_file: Path | None
-    insecure: bool
-    data_dir: Path
 
 
 class Client:
@@ -77,12 +44,12 @@ class Client:
     """
 
     def __init__(self, target: Target) -> None:
-        self._data_dir = target.data_dir
-        self._queue = list(target.addresses) or [_local_address(target.data_dir)]
-        self._insecure = target.insecure
-        self._ca_told = f"now: {target.ca or 'none given, none found in ' + str(target.data_dir)}"
-        self._credentials = None if target.insecure else self._trust(target.ca)
-        self._metadata = _authorization(target)
+        self._target = target
+        self._queue = target.asked_first()
+        ca, self._ca_told = target.authority()
+        # Without an authority of its own, grpc trusts the public ones: the daemon may have a certificate of those.
+        self._credentials = None if target.insecure else grpc.ssl_channel_credentials(ca)
+        self._metadata = target.authorization()
         self._channel: grpc.Channel | None = None
         self._address = ""
         self._hops = 0
@@ -140,14 +107,6 @@ class Client:
             else:
                 return
 
-    def _trust(self, ca: Path | None) -> grpc.ChannelCredentials:
-        found = ca_file(self._data_dir)
-        if ca is None and _exists(found):
-            ca = found
-            self._ca_told = f"now: {found}"
-        # Without an authority of its own, grpc trusts the public ones: the daemon may have a certificate of those.
-        return grpc.ssl_channel_credentials(None if ca is None else _read("--ca", ca))
-
     def _judge(self, address: str) -> None:
         try:
             host, port = split_address(address)
@@ -155,7 +114,7 @@ class Client:
             raise click.UsageError(f"--address: {error}") from None
         if port == 0:
             raise click.UsageError("--address: port 0 can't be connected to: name the daemon's port")
-        if self._insecure and not is_loopback(host):
+        if self._target.insecure and not is_loopback(host):
             raise click.UsageError(f"--insecure: would show the token to everyone on the way to {host}: leave it out")
 
     def _connected(self) -> grpc.Channel:
@@ -182,21 +141,11 @@ class Client:
         try:
             probe(b"", timeout=_CONNECT_SECONDS)
         except grpc.RpcError as error:
-            problem = self._problem(call_of(error))
+            problem = problem_of(error, self._ca_told)
             if problem is not None:
                 self._close()
             return problem
         return None
-
-    def _problem(self, probe: grpc.Call) -> str | None:
-        """Why nobody could be asked; None: somebody has answered, whatever it was."""
-        if probe.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return f"no answer in {_CONNECT_SECONDS} s. Is it running, and is this its --address?"
-        if probe.code() is not grpc.StatusCode.UNAVAILABLE:
-            return None
-        details = probe.details() or ""
-        cause = next(words for mark, words in _CAUSES if mark in details)
-        return cause.format(ca=self._ca_told)
 
     def _pass_on(self, error: grpc.RpcError) -> None:
         """Makes way for the daemon that leads, or raises what the fault means."""
@@ -215,17 +164,16 @@ class Client:
             host, port = split_address(leader)
         except ValueError:
             return False
-        return port != 0 and leader != self._address and (not self._insecure or is_loopback(host))
+        return port != 0 and leader != self._address and (not self._target.insecure or is_loopback(host))
 
     def _final(self, fault: Refused | Unreachable | PassedOn) -> Refused | Unreachable:
         if isinstance(fault, PassedOn):
             where = f" It names the leader {clean(fault.leader)}." if fault.leader else ""
             return Unreachable([f"{fault}{where} Try again in a moment, or name all daemons with --address."])
         if isinstance(fault, Refused) and fault.reason == "NO_CREDENTIALS" and not self._metadata:
-            found = admin_token_file(self._data_dir)
-            fault.metadata.setdefault(
-                "remedy", f"No token was sent: {found} can't be read by this user. Give one with --token-file FILE."
-            )
+            found = admin_token_file(self._target.data_dir)
+            remedy = f"No token was sent: {found} is not there, or not for this user. Give one with --token-file FILE."
+            fault.metadata.setdefault("remedy", remedy)
         return fault
 
     def _close(self) -> None:
@@ -236,44 +184,3 @@ class Client:
 
 def _bytes(request: Message) -> bytes:
     return request.SerializeToString()
-
-
-def _exists(path: Path) -> bool:
-    """Whether this user can see `path`: the data directory is often closed to others."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
-
-
-def _read(option: str, path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        problem = f"can't read {path} ({error.strerror}): name a file that this user can read"
-        raise click.UsageError(f"{option}: {problem}") from None
-
-
-def _local_address(data_dir: Path) -> str:
-    """Where the daemon of this data directory says that it listens."""
-    try:
-        return address_file(data_dir).read_text().strip() or DEFAULT_ADDRESS
-    except (OSError, ValueError):
-        return DEFAULT_ADDRESS
-
-
-def _authorization(target: Target) -> tuple[tuple[str, str | bytes], ...]:
-    if target.token_file is not None:
-        content = _read("--token-file", target.token_file)
-    else:
-        try:
-            content = admin_token_file(target.data_dir).read_bytes()
-        except OSError:
-            return ()
-    token = content.partition(b"\n")[0].strip()
-    if len(token) > _MOST_TOKEN_BYTES or not _TOKEN.fullmatch(token):
-        path = target.token_file or admin_token_file(target.data_dir)
-        raise click.UsageError(
-            f"--token-file: the first line of {path} is no token: name the file that licd has written"
-        )
-    return (("authorization", f"Bearer {token.decode()}"),)

@@ -27,6 +27,26 @@ _REMEDIES = {
 }
 _PASSED_ON = frozenset({"NOT_LEADER", "STOPPING"})
 
+_CAUSES = (
+    (
+        "CERTIFICATE_VERIFY_FAILED",
+        "its certificate is not of a known authority. Give its authority with --ca FILE ({ca}).",
+    ),
+    (
+        "Hostname Verification",
+        "its certificate is not for this name. Use a name that it holds, or serve with --tls-san.",
+    ),
+    ("security handshaker", "the authority is no PEM certificate. Correct --ca FILE ({ca})."),
+    ("WRONG_VERSION_NUMBER", "it speaks no TLS. If it was started with --insecure, give --insecure here too."),
+    ("Tls handshake failed", "no secure connection came about. Check --ca FILE ({ca}) and the address."),
+    ("Socket closed", "it hung up. If it speaks TLS, leave --insecure out."),
+    ("Connection reset", "it hung up. If it speaks TLS, leave --insecure out."),
+    ("Connection refused", "nobody listens there. Is the daemon running (licd serve)? Or name it with --address."),
+    ("resolving", "the name is not known here. Correct --address."),
+    ("", "no connection. Is the daemon running, and is this its --address?"),
+)
+_CONNECT_LATE = "no answer in time. Is it running, and is this its --address?"
+
 
 class Refused(click.ClickException):
     """The daemon has answered, and said no."""
@@ -94,6 +114,22 @@ def call_of(error: grpc.RpcError) -> grpc.Call:
     """The call that has failed: grpc's synchronous API raises it as the error, but does not say so in its types."""
     assert isinstance(error, grpc.Call)
     return error
+
+
+def problem_of(error: grpc.RpcError, ca_told: str) -> str | None:
+    """Why the daemon could not even be asked for its health; None: somebody has answered, whatever it was.
+
+    Args:
+        error: what the call has raised.
+        ca_told: which certificate authority is used now, in words.
+    """
+    call = call_of(error)
+    if call.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return _CONNECT_LATE
+    if call.code() is not grpc.StatusCode.UNAVAILABLE:
+        return None
+    details = call.details() or ""
+    return next(words for mark, words in _CAUSES if mark in details).format(ca=ca_told)
 
 
 def fault_of(error: grpc.RpcError, address: str) -> Refused | Unreachable | PassedOn:

@@ -161,7 +161,8 @@ def client_command(function: Callable[..., None]) -> Callable[..., None]:
         **values: Any,
     ) -> None:
         # Only here: grpc takes as long to load as everything else together, and --help does not need it.
-        from licd_daemon.cli.client import Client, Target
+        from licd_daemon.cli.client import Client
+        from licd_daemon.cli.target import Target
 
         with Client(Target(address, ca, token_file, insecure, data_dir)) as client:
             function(client, **values)

@@ -1,0 +1,311 @@
+"""Sessions and seats through loss, return, copies and restarts (R13-R18), over raw gRPC against real daemons.
+
+Leases are short here so that their end can be waited for; every test waits on what a node or an administrator sees.
+"""
+
+import secrets
+import shutil
+import time
+
+import grpc
+import pytest
+
+from licd.v1 import cluster_service_pb2 as cluster
+from licd.v1 import node_service_pb2 as pb
+from licd.v1 import registration_service_pb2 as registration
+from support.admin import Admin
+from support.daemon import Daemon, running
+from support.raw_node import RawNode, Stream
+from support.refusal import refused
+from support.vendor import TestVendor
+from support.waiting import eventually
+
+NOT_FOUND = grpc.StatusCode.NOT_FOUND
+DENIED = grpc.StatusCode.PERMISSION_DENIED
+LEASE_S = 1.0
+
+
+@pytest.fixture
+def daemon(make_daemon):
+    with running(make_daemon("--lease-ttl", "1s", "--heartbeat-interval", "200ms")) as started:
+        yield started
+
+
+def state_of(answer: pb.JoinResponse | pb.ResumeResponse) -> str:
+    return pb.NodeState.Name(answer.state).removeprefix("NODE_STATE_")
+
+
+def registered(daemon: Daemon, admin: Admin, vendor: TestVendor, count: int, **license: object) -> list[RawNode]:
+    """A registered cluster of `count` nodes."""
+    admin.upload(vendor.lic(**license))
+    nodes = [RawNode(daemon.stubs("node"), f"report-{n + 1}").joined() for n in range(count)]
+    admin.register()
+    for node in nodes:
+        node.stream.until_state("LICENSED")
+    return nodes
+
+
+def keep_alive(node: RawNode, until, timeout: float = 10.0) -> None:
+    """Heartbeats of `node` go on until a condition holds."""
+    deadline = time.monotonic() + timeout
+    while not until():
+        assert time.monotonic() < deadline
+        node.stream.beat()
+        time.sleep(0.1)
+
+
+def test_R14_the_answer_carries_the_daemons_pace(daemon: Daemon):
+    answer = RawNode(daemon.stubs("node")).join()
+    assert answer.lease_ttl.ToMilliseconds() == 1000
+    assert answer.heartbeat_interval.ToMilliseconds() == 200
+    assert answer.max_clock_drift.ToMilliseconds() == 5000
+    assert answer.epoch == 1
+
+
+def test_repeating_a_join_is_the_same_join_and_another_secret_is_refused(daemon: Daemon):
+    node = RawNode(daemon.stubs("node"))
+    first = node.join()
+    assert node.join().session_id == first.session_id
+    with refused(DENIED, "WRONG_SECRET"):
+        node.join(resume_secret=secrets.token_bytes(32))
+    with refused(DENIED, "WRONG_SECRET"):
+        node.resume(resume_secret=secrets.token_bytes(32))
+    with refused(NOT_FOUND, "SESSION_EXPIRED"):
+        node.resume(session_id="f" * 32)
+
+
+def test_R13_heartbeats_hold_a_seat_and_silence_frees_it_for_the_line(daemon: Daemon, admin: Admin, vendor):
+    silent, steady = registered(daemon, admin, vendor, 2, max_nodes=2)
+    waiting = RawNode(daemon.stubs("node"), "waiting").joined()
+    waiting.stream.until_state("WAITING")
+    began = time.monotonic()
+
+    def seated() -> bool:
+        waiting.stream.heartbeat()
+        return admin.nodes().get("waiting") == "LICENSED"
+
+    keep_alive(steady, seated)
+    assert time.monotonic() - began < LEASE_S + 2
+    waiting.stream.until_state("LICENSED")
+    assert admin.nodes() == {"report-2": "LICENSED", "waiting": "LICENSED"}
+    assert silent.stream.until("reconnect") is not None
+
+
+def test_R16_a_lost_node_that_returns_stands_at_the_head_of_the_line(daemon: Daemon, admin: Admin, vendor):
+    lost, steady = registered(daemon, admin, vendor, 2, max_nodes=2)
+    first = RawNode(daemon.stubs("node"), "first").joined()
+    second = RawNode(daemon.stubs("node"), "second").joined()
+
+    def beat_all() -> None:
+        for node in (steady, first, second):
+            node.stream.beat()
+
+    def lost_its_seat() -> bool:
+        beat_all()
+        return admin.nodes().get("first") == "LICENSED"
+
+    eventually(lost_its_seat)
+    assert state_of(lost.resume()) == "WAITING"
+    lost.open()
+    first.leave()
+    assert lost.stream.until_state("LICENSED")
+    assert admin.nodes()["second"] == "WAITING"
+
+
+def test_R16_resume_supersedes_the_older_stream_and_keeps_the_seat(daemon: Daemon, admin: Admin, vendor):
+    (node,) = registered(daemon, admin, vendor, 1)
+    older = node.stream
+    assert state_of(node.resume()) == "LICENSED"
+    assert pb.EndReason.Name(older.until("ended").reason) == "END_REASON_SUPERSEDED"
+    assert older.next() is None
+    node.open().until_state("LICENSED")
+    assert node.stream.beat().sequence == node.sequence
+
+
+def test_R16_a_sequence_seen_twice_is_a_copied_process_and_ends_the_session_for_both(
+    daemon: Daemon, admin: Admin, vendor
+):
+    (node,) = registered(daemon, admin, vendor, 1)
+    node.stream.beat()
+    node.stream.heartbeat(sequence=node.sequence)
+    assert pb.EndReason.Name(node.stream.until("ended").reason) == "END_REASON_COPIED"
+    with refused(NOT_FOUND, "SESSION_EXPIRED") as refusal:
+        node.resume()
+    assert refusal.metadata["ended"] == "COPIED"
+    assert admin.state == "RECOVERING", "a registration that ends this way resets only after the window"
+
+
+def test_the_streams_first_message_must_be_a_valid_open(daemon: Daemon):
+    node = RawNode(daemon.stubs("node"))
+    node.join()
+    wrong = pb.KeepAliveOpen(session_id=node.session_id, resume_secret=secrets.token_bytes(32))
+    for message in (pb.KeepAliveRequest(heartbeat=pb.Heartbeat(sequence=1)), pb.KeepAliveRequest(open=wrong)):
+        stream = Stream(node, message)
+        assert pb.EndReason.Name(stream.until("ended").reason) == "END_REASON_REFUSED"
+    unknown = pb.KeepAliveOpen(session_id="f" * 32, resume_secret=node.secret)
+    stream = Stream(node, pb.KeepAliveRequest(open=unknown))
+    assert pb.EndReason.Name(stream.until("ended").reason) == "END_REASON_EXPIRED"
+
+
+def test_R13_an_evicted_seat_drains_for_its_lease_before_it_is_given_away(make_daemon, vendor: TestVendor):
+    with running(make_daemon("--lease-ttl", "3s", "--heartbeat-interval", "500ms")) as daemon:
+        admin = Admin(daemon.stubs("admin"), vendor)
+        node, steady = registered(daemon, admin, vendor, 2, max_nodes=2)
+        waiting = RawNode(daemon.stubs("node"), "waiting").joined()
+        waiting.stream.until_state("WAITING")
+        node.stream.beat()
+        believed_until = time.monotonic() + 3 - 0.2
+        request = cluster.EvictNodeRequest(session_id=node.session_id)
+        admin.stubs.cluster.EvictNode(request)
+        assert pb.EndReason.Name(node.stream.until("ended").reason) == "END_REASON_EVICTED"
+        with refused(NOT_FOUND, "SESSION_EXPIRED") as refusal:
+            node.resume()
+        assert refusal.metadata["ended"] == "EVICTED"
+
+        def seated() -> bool:
+            waiting.stream.heartbeat()
+            return admin.nodes().get("waiting") == "LICENSED"
+
+        keep_alive(steady, seated)
+        assert time.monotonic() >= believed_until
+        admin.stubs.cluster.EvictNode(request)
+
+
+def test_R13_an_evicted_node_that_leaves_frees_its_seat_at_once(daemon: Daemon, admin: Admin, vendor):
+    (node,) = registered(daemon, admin, vendor, 1, max_nodes=1)
+    waiting = RawNode(daemon.stubs("node"), "waiting").joined()
+    admin.stubs.cluster.EvictNode(cluster.EvictNodeRequest(session_id=node.session_id))
+    node.leave()
+    assert admin.nodes() == {"waiting": "PENDING"}, "the registration went with its only holder (R17)"
+    waiting.stream.end()
+
+
+def test_R13_only_the_echo_of_the_losing_state_acknowledges_it(make_daemon, vendor: TestVendor):
+    with running(make_daemon()) as daemon:
+        admin = Admin(daemon.stubs("admin"), vendor)
+        holder, _ = registered(daemon, admin, vendor, 2, max_nodes=2)
+        licensed_serial = holder.serial
+        admin.stubs.registration.ResetRegistration(registration.ResetRegistrationRequest())
+        lost = holder.stream.until_state("PENDING")
+        assert lost.serial > licensed_serial
+        holder.stream.heartbeat(serial=licensed_serial)
+        holder.stream.until("heartbeat_ack")
+        events = cluster.ListEventsRequest(kinds=["seat_freed"])
+        assert not admin.stubs.cluster.ListEvents(events).events
+        holder.stream.heartbeat(serial=lost.serial)
+        freed = eventually(lambda: admin.stubs.cluster.ListEvents(events).events)
+        assert [event.session_id for event in freed] == [holder.session_id]
+
+
+def test_R17_kill_9_of_every_node_is_recovering_and_only_the_secret_brings_it_back(
+    daemon: Daemon, admin: Admin, vendor
+):
+    nodes = registered(daemon, admin, vendor, 2)
+    for node in nodes:
+        node.stream.end()
+    eventually(lambda: admin.state == "RECOVERING")
+    assert admin.registration().HasField("recovery_deadline")
+    fresh = RawNode(daemon.stubs("node"), "fresh")
+    assert state_of(fresh.join()) == "PENDING", "processes that are new prove nothing"
+    with refused(DENIED, "WRONG_SECRET"):
+        nodes[0].resume(resume_secret=secrets.token_bytes(32))
+    assert state_of(nodes[0].resume()) == "LICENSED"
+    assert admin.state == "REGISTERED"
+
+
+def test_R17_when_none_comes_back_within_the_window_the_registration_resets(make_daemon, vendor: TestVendor):
+    options = ("--lease-ttl", "400ms", "--heartbeat-interval", "100ms", "--recovery-window", "500ms")
+    with running(make_daemon(*options)) as daemon:
+        admin = Admin(daemon.stubs("admin"), vendor)
+        (node,) = registered(daemon, admin, vendor, 1)
+        node.stream.end()
+        eventually(lambda: admin.state == "UNREGISTERED")
+        assert admin.registration().license.company == "Acme Ltd"
+        with refused(NOT_FOUND, "SESSION_EXPIRED"):
+            node.resume()
+
+
+def test_R18_kill_9_of_the_daemon_keeps_registration_and_seats_without_a_human(
+    daemon: Daemon, admin: Admin, vendor: TestVendor
+):
+    nodes = registered(daemon, admin, vendor, 3)
+    daemon.kill()
+    daemon.start()
+    admin = Admin(daemon.stubs("admin"), vendor)
+    assert admin.state == "RECOVERING"
+    assert admin.registration().nodes_licensed == 3, "the recorded holders' seats are nobody else's"
+    newcomer = RawNode(daemon.stubs("node"), "newcomer")
+    assert state_of(newcomer.join()) == "PENDING"
+    for node in nodes:
+        before = node.epoch
+        assert state_of(node.resume(daemon.stubs("node"))) == "LICENSED"
+        assert node.epoch == before + 1
+        node.open().until_state("LICENSED")
+    assert admin.state == "REGISTERED"
+    assert state_of(newcomer.join()) == "WAITING"
+
+
+def test_R14_a_session_that_has_seen_a_higher_epoch_is_refused_by_a_rolled_back_journal(
+    daemon: Daemon, admin: Admin, vendor
+):
+    (node,) = registered(daemon, admin, vendor, 1)
+    with refused(NOT_FOUND, "SESSION_EXPIRED") as refusal:
+        node.resume(highest_epoch_seen=node.epoch + 1)
+    assert "older copy" in refusal.message
+
+
+def test_R19_a_copied_data_directory_recovers_nothing(make_daemon, daemon: Daemon, admin: Admin, vendor: TestVendor):
+    registered(daemon, admin, vendor, 2)
+    copy = make_daemon("--lease-ttl", "1s", "--heartbeat-interval", "200ms", "--recovery-window", "0", name="copy")
+    shutil.copytree(daemon.data_dir, copy.data_dir)
+    with running(copy):
+        other = Admin(copy.stubs("admin"), vendor)
+        newcomer = RawNode(copy.stubs("node"), "newcomer")
+        assert state_of(newcomer.join()) == "PENDING"
+        eventually(lambda: other.state == "UNREGISTERED")
+
+
+def test_R18_sigterm_tells_the_nodes_to_come_back_and_loses_nothing(
+    daemon: Daemon, admin: Admin, vendor: TestVendor
+):
+    (node,) = registered(daemon, admin, vendor, 1)
+    assert daemon.process is not None
+    daemon.process.terminate()
+    assert node.stream.until("reconnect").after.ToMilliseconds() > 0
+    assert daemon.process.wait(10) == 0
+    daemon.stop()
+    daemon.start()
+    assert state_of(node.resume(daemon.stubs("node"))) == "LICENSED"
+    assert Admin(daemon.stubs("admin"), vendor).state == "REGISTERED"
+
+
+def test_R21_a_node_that_joins_with_a_wrong_clock_is_rejected_and_healed(daemon: Daemon, admin: Admin, vendor):
+    (steady,) = registered(daemon, admin, vendor, 1)
+    skewed = RawNode(daemon.stubs("node"), "skewed", clock_ms=12_300).joined()
+    rejected = pb.StateChange()
+    while rejected.state != pb.NODE_STATE_REJECTED:
+        skewed.stream.heartbeat()
+        while not (response := skewed.stream.next()).HasField("heartbeat_ack"):
+            rejected = response.state
+    (failure,) = rejected.failures
+    assert failure.title == "Server clocks do not agree"
+    assert failure.detail.startswith("Node skewed is 12.3 s ahead of the leader (limit 5 s, error ")
+    skewed.clock_ms = 0
+
+    def healed() -> bool:
+        skewed.stream.beat()
+        steady.stream.beat()
+        return admin.nodes()["skewed"] == "LICENSED"
+
+    eventually(healed)
+
+
+def test_R21_the_offset_is_shown_with_its_bound(daemon: Daemon, admin: Admin):
+    node = RawNode(daemon.stubs("node"), clock_ms=-2000).joined()
+    for _ in range(4):
+        node.stream.beat()
+    (shown,) = admin.stubs.cluster.ListNodes(cluster.ListNodesRequest()).nodes
+    offset, error = shown.clock_offset.ToMilliseconds(), shown.clock_error.ToMilliseconds()
+    assert abs(offset + 2000) <= error + 1
+    assert shown.address.startswith("ipv4:127.0.0.1")
+    assert shown.HasField("last_heartbeat_at")

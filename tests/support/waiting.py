@@ -1,0 +1,16 @@
+"""Waiting on a condition with a deadline; never for a time."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def eventually(condition: Callable[[], T], timeout: float = 10.0) -> T:
+    """Asks until the answer is true, and gives it; fails with the last answer after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"never came true, last: {answer!r}"
+        time.sleep(0.02)
+    return answer

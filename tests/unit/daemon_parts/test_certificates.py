@@ -1,0 +1,126 @@
+"""R34: the certificates that the daemon makes for itself, and when it makes them anew."""
+
+import socket
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.x509.verification import PolicyBuilder, Store
+
+from licd_daemon.certificates import ensure_certificates
+from licd_daemon.pem import TlsInvalid, read_certificate
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+NAMES = ("licd.example", "192.0.2.7", "2001:db8::7")
+
+
+def make(folder: Path, names: tuple[str, ...] = NAMES, days: int = 0) -> dict[str, bytes]:
+    ensure_certificates(folder, names, NOW + timedelta(days=days))
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def verified_names(folder: Path, now: datetime) -> set[str]:
+    """What a strict client accepts the server as."""
+    verifier = PolicyBuilder().store(Store([read_certificate(folder / "ca.crt")])).time(now)
+    server = read_certificate(folder / "server.crt")
+    verifier.build_server_verifier(x509.DNSName("localhost")).verify(server, [])
+    names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return {*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))}
+
+
+def test_the_first_start_makes_a_ca_and_a_server_certificate(tmp_path: Path) -> None:
+    files = make(tmp_path / "tls")
+    assert sorted(files) == ["ca.crt", "ca.key", "server.crt", "server.key"]
+    assert verified_names(tmp_path / "tls", NOW) == {
+        "localhost", "127.0.0.1", "::1", socket.gethostname(), *NAMES
+    }  # fmt: skip
+    server, ca = (read_certificate(tmp_path / "tls" / name) for name in ("server.crt", "ca.crt"))
+    assert server.not_valid_after_utc == NOW + timedelta(days=365)
+    assert ca.not_valid_after_utc == NOW + timedelta(days=3650)
+
+
+@pytest.mark.parametrize("name", ["ca.key", "server.key"])
+def test_keys_are_private(tmp_path: Path, name: str) -> None:
+    make(tmp_path)
+    assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+
+
+def test_a_later_start_changes_nothing(tmp_path: Path) -> None:
+    assert make(tmp_path) == make(tmp_path, days=334)
+
+
+def test_a_certificate_near_its_end_is_renewed_from_the_same_ca(tmp_path: Path) -> None:
+    before, after = make(tmp_path), make(tmp_path, days=336)
+    assert after["ca.crt"] == before["ca.crt"]
+    assert after["server.crt"] != before["server.crt"]
+    assert verified_names(tmp_path, NOW + timedelta(days=700)) >= set(NAMES)
+
+
+def test_a_missing_name_is_added(tmp_path: Path) -> None:
+    before, after = make(tmp_path), make(tmp_path, (*NAMES, "second.example"))
+    assert after["ca.crt"] == before["ca.crt"]
+    assert "second.example" in verified_names(tmp_path, NOW)
+
+
+def test_a_name_less_is_no_reason_to_renew(tmp_path: Path) -> None:
+    assert make(tmp_path) == make(tmp_path, NAMES[:1])
+
+
+def test_an_address_is_known_however_it_is_written(tmp_path: Path) -> None:
+    assert make(tmp_path) == make(tmp_path, ("2001:0DB8:0:0:0:0:0:7",))
+
+
+def test_a_name_that_no_certificate_can_hold_is_told(tmp_path: Path) -> None:
+    with pytest.raises(TlsInvalid, match=r"'bücher.example' can't stand in a certificate: write it in ASCII"):
+        make(tmp_path, ("bücher.example",))
+    assert not (tmp_path / "server.crt").exists()
+
+
+def test_a_certificate_made_by_a_clock_ahead_is_made_again(tmp_path: Path) -> None:
+    before, after = make(tmp_path), make(tmp_path, days=-1000)
+    assert after["ca.crt"] == before["ca.crt"]
+    assert after["server.crt"] != before["server.crt"]
+    assert verified_names(tmp_path, NOW - timedelta(days=1000)) >= set(NAMES)
+
+
+def test_a_certificate_that_does_not_fit_its_key_is_made_again(tmp_path: Path) -> None:
+    make(tmp_path)
+    (tmp_path / "server.key").write_bytes((tmp_path / "ca.key").read_bytes())
+    assert make(tmp_path)["server.key"] != (tmp_path / "ca.key").read_bytes()
+
+
+def test_an_expired_ca_is_made_anew(tmp_path: Path) -> None:
+    before, after = make(tmp_path), make(tmp_path, days=3651)
+    assert after["ca.crt"] != before["ca.crt"]
+    assert verified_names(tmp_path, NOW + timedelta(days=3660)) >= set(NAMES)
+
+
+def test_a_ca_key_kept_elsewhere_is_missed_only_when_it_is_needed(tmp_path: Path) -> None:
+    make(tmp_path)
+    (tmp_path / "ca.key").unlink()
+    make(tmp_path, days=300)
+    with pytest.raises(TlsInvalid, match=r"ca.key is missing.*put it back"):
+        make(tmp_path, days=340)
+
+
+def test_a_wrong_ca_key_is_told(tmp_path: Path) -> None:
+    make(tmp_path)
+    (tmp_path / "ca.key").write_bytes((tmp_path / "server.key").read_bytes())
+    with pytest.raises(TlsInvalid, match=r"ca.key is not the key of"):
+        make(tmp_path, days=340)
+
+
+def test_garbage_is_told_and_not_written_over(tmp_path: Path) -> None:
+    make(tmp_path)
+    (tmp_path / "server.crt").write_bytes(b"garbage")
+    with pytest.raises(TlsInvalid, match=r"server.crt holds no certificate"):
+        make(tmp_path)
+    assert (tmp_path / "server.crt").read_bytes() == b"garbage"
+
+
+def test_a_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(TlsInvalid, match=r"file/tls"):
+        make(tmp_path / "file" / "tls")

@@ -1,0 +1,85 @@
+"""R17, R18, R23: what each of the daemon's clocks counts."""
+
+from dataclasses import dataclass
+
+from licd_daemon import clock
+from licd_daemon.clock import STALL_MS, ServiceClock
+from licd_daemon.core.model import Now
+
+
+@dataclass
+class Machine:
+    """A machine whose clocks are moved by hand."""
+
+    boot: int = 50_000
+    wall: int = 1_000_000
+
+    def pass_time(self, ms: int) -> None:
+        self.boot += ms
+        self.wall += ms
+
+    def service_clock(self, effective: int = 0, served: int = 0) -> ServiceClock:
+        return ServiceClock(effective, served, boot=lambda: self.boot, wall=lambda: self.wall)
+
+
+def test_the_real_clocks_give_milliseconds() -> None:
+    before = clock.boottime_ms()
+    assert before <= clock.boottime_ms() < before + 60_000
+    assert 1_700_000_000_000 < clock.wall_ms() < 10_000_000_000_000
+
+
+def test_all_three_clocks_move_on() -> None:
+    machine = Machine()
+    service = machine.service_clock(served=70)
+    machine.pass_time(250)
+    assert service.now() == Now(wall=1_000_250, run=250, served=320)
+
+
+def test_r23_a_wall_clock_set_back_before_the_start_buys_nothing() -> None:
+    machine = Machine(wall=1_000)
+    service = machine.service_clock(effective=5_000)
+    machine.pass_time(100)
+    assert service.now().wall == 5_100
+    assert service.raw_wall() == 1_100
+
+
+def test_r23_a_wall_clock_set_back_while_running_buys_nothing() -> None:
+    machine = Machine()
+    service = machine.service_clock()
+    machine.pass_time(500)
+    assert service.now().wall == 1_000_500
+    machine.wall -= 3_600_000
+    machine.pass_time(500)
+    assert service.now().wall == 1_001_000
+
+
+def test_r18_a_stall_is_not_served_time() -> None:
+    machine = Machine()
+    service = machine.service_clock()
+    machine.pass_time(STALL_MS)
+    assert service.now().served == STALL_MS
+    machine.pass_time(STALL_MS + 1)
+    now = service.now()
+    assert now.served == STALL_MS
+    assert now.run == 2 * STALL_MS + 1
+
+
+def test_r17_time_in_which_the_daemon_could_not_write_is_not_served() -> None:
+    machine = Machine()
+    service = machine.service_clock()
+    served = []
+    for serving in (True, False, False, True, True):
+        machine.pass_time(100)
+        served.append(service.now(serving).served)
+    assert served == [100, 100, 100, 100, 200]
+
+
+def test_a_source_that_steps_back_moves_nothing_back() -> None:
+    machine = Machine()
+    service = machine.service_clock()
+    machine.pass_time(300)
+    first = service.now()
+    machine.boot -= 200
+    assert service.now() == first
+    machine.boot += 250
+    assert service.now().run == 350
