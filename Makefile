@@ -1,21 +1,59 @@
+# licd: every command that a developer or a first-time user needs. `make help` lists them.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 PY := .venv/bin/python
+PROTOS := $(wildcard protos/licd/v1/*.proto)
+PORTAL_HOST ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test check fix proto states vectors lock
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
+
+setup: .venv/.done  ## the environment in .venv, from the hash-pinned lock
 
 .venv/.done: requirements/dev.lock pyproject.toml vendor/pyproject.toml
+	@deploy/system-packages python3-venv
 	python3 -m venv .venv
-	$(PY) -m pip install --quiet --require-hashes -r requirements/dev.lock
-	$(PY) -m pip install --quiet --no-deps --no-build-isolation -e . -e vendor
-	touch $@
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e vendor
+	@touch $@
 
-.PHONY: setup proto lock
-setup: .venv/.done
+run: .venv/.done  ## portal, daemon and three report servers on this machine; PORTAL_HOST=<address> for a phone
+	@$(PY) examples/run_cluster.py $(if $(PORTAL_HOST),--portal-host $(PORTAL_HOST))
 
-proto: .venv/.done  ## regenerate the committed stubs
-	$(PY) -m grpc_tools.protoc -I protos --python_out=protos --pyi_out=protos --grpc_python_out=protos protos/licd/v1/*.proto
+demo: .venv/.done  ## the whole story, played by itself
+	@.venv/bin/licd demo
 
-lock:  ## resolve the pinned lock anew
-	python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
+test: .venv/.done  ## every test; installs what they need
+	@deploy/system-packages chromium
+	$(PY) -m pytest -n 4
+
+check: .venv/.done  ## format, lint, types, import contracts, protos
+	.venv/bin/ruff format --check
+	.venv/bin/ruff check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	cd protos && ../.venv/bin/buf lint
+
+fix: .venv/.done  ## what `check` finds and a machine can mend
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+proto: .venv/.done  ## the committed stubs, anew
+	$(PY) -m grpc_tools.protoc -I protos --python_out=protos --pyi_out=protos --grpc_python_out=protos $(PROTOS)
+
+states: .venv/.done  ## docs/states.md, anew from the core's own decisions
+	$(PY) docs/generate_states.py
+
+vectors: .venv/.done  ## tests/vectors, anew
+	$(PY) tests/vectors/generate.py
+
+lock:  ## requirements/dev.lock, anew
+	python3 -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet uv
 	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-annotate --no-header --no-emit-package licd --no-emit-package licd-vendor \
 	  --group dev requirements/dev.in -o requirements/dev.lock
+	rm -r .venv-lock

@@ -295,7 +295,7 @@ class Coordinator:
         try:
             await self._config.journal.save_snapshot(Snapshot(self._journal_head, encode_state(self.state)))
             self._snapshot_position = self._journal_head.position
-        except JournalUnavailable as error:
+        except (JournalUnavailable, PositionConflict) as error:
             log.warning("snapshot_not_saved", error=str(error))
 
 

@@ -40,6 +40,7 @@ log = structlog.get_logger(__name__)
 
 RESERVED_FILES = 256
 WATCH_S = 0.5
+LOCAL = "127.0.0.1"
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (what is reached where such a wildcard is bound)
 
 
@@ -79,7 +80,8 @@ async def _serve(config: ServeConfig) -> int:
 async def _serve_until(config: ServeConfig, stop: asyncio.Event) -> int:
     vendor_keys = _vendor_keys(config)
     _make_data_dir(config.data_dir)
-    credentials = _credentials(config)
+    if not config.insecure:
+        _make_certificates(config)
     journal, folder = await _journal(config)
     leadership = SoleLeadership(folder / "lock", config.heartbeat_interval_ms)
     try:
@@ -88,9 +90,10 @@ async def _serve_until(config: ServeConfig, stop: asyncio.Event) -> int:
         )
         await coordinator.start()
         await _journal_tokens(coordinator, config.data_dir)
-        server, port = _bound(config, coordinator, journal, vendor_keys, credentials)
+        server, bound, local = _bound(config, coordinator)
+        server.add(_services(config, coordinator, journal, vendor_keys, config.advertise or bound))
         await server.start()
-        _say_where(config, port, coordinator)
+        _say_where(config, local, coordinator)
         code = await _until_stopped(stop, coordinator)
         await server.drain()
         await coordinator.stop()
@@ -124,20 +127,24 @@ def _make_data_dir(data_dir: Path) -> None:
         )
 
 
-def _credentials(config: ServeConfig) -> grpc.ServerCredentials | None:
+def _make_certificates(config: ServeConfig) -> None:
     """TLS from the first start (R34)."""
-    if config.insecure:
-        return None
-    if config.tls_cert is not None and config.tls_key is not None:
-        return tls.server_credentials(tls.TlsFiles(config.tls_cert, config.tls_key, config.client_ca))
-    folder = config.data_dir / "tls"
+    if config.tls_cert is not None:
+        return
     names = list(config.tls_san)
     for address in (config.advertise, config.listen):
         host = split_address(address)[0] if address else ""
         if host and host not in _EVERYWHERE:
             names.append(host)
-    certificates.ensure_certificates(folder, names, datetime.now(UTC))
-    return tls.server_credentials(tls.TlsFiles(folder / "server.crt", folder / "server.key", config.client_ca))
+    certificates.ensure_certificates(config.data_dir / "tls", names, datetime.now(UTC))
+
+
+def _credentials(config: ServeConfig, client_ca: Path | None) -> grpc.ServerCredentials | None:
+    if config.insecure:
+        return None
+    folder = config.data_dir / "tls"
+    certificate, key = config.tls_cert or folder / "server.crt", config.tls_key or folder / "server.key"
+    return tls.server_credentials(tls.TlsFiles(certificate, key, client_ca))
 
 
 async def _journal(config: ServeConfig) -> tuple[Journal, Path]:
@@ -155,15 +162,35 @@ async def _journal_tokens(coordinator: Coordinator, data_dir: Path) -> None:
         await coordinator.submit(c.CreateToken(found.token_id, found.role, found.name, found.token_hash))
 
 
-def _bound(
-    config: ServeConfig,
-    coordinator: Coordinator,
-    journal: Journal,
-    vendor_keys: VendorKeys,
-    credentials: grpc.ServerCredentials | None,
-) -> tuple[Server, int]:
-    advertise = config.advertise or config.listen
-    services = Services(
+def _bound(config: ServeConfig, coordinator: Coordinator) -> tuple[Server, str, str]:
+    """The server, the address that it is bound to, and the one that local commands reach it at.
+
+    gRPC can't ask for a client certificate without demanding it: with `--client-ca`, local commands, which have a token
+    only, get a port on loopback of their own.
+    """
+    host, _ = split_address(config.listen)
+    server = Server(coordinator, on_loopback=is_loopback(host), max_connections=_max_connections())
+    try:
+        port = server.bind(config.listen, _credentials(config, config.client_ca))
+        local = _address(_EVERYWHERE.get(host, host), port)
+        if config.client_ca is not None:
+            local = _address(LOCAL, server.bind(f"{LOCAL}:0", _credentials(config, None)))
+    except OSError:
+        raise CannotStart(
+            f"--listen {config.listen}: the address is in use or not this machine's: stop the other daemon, or listen "
+            "elsewhere"
+        ) from None
+    return server, _address(host, port), local
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _services(
+    config: ServeConfig, coordinator: Coordinator, journal: Journal, vendor_keys: VendorKeys, advertise: str
+) -> Services:
+    return Services(
         NodeService(
             coordinator,
             lease_ttl_ms=config.lease_ttl_ms,
@@ -180,15 +207,6 @@ def _bound(
         ClusterService(coordinator, journal, advertise=advertise),
         TokenService(coordinator),
     )
-    host, _ = split_address(config.listen)
-    server = Server(coordinator, services, on_loopback=is_loopback(host), max_connections=_max_connections())
-    try:
-        return server, server.bind(config.listen, credentials)
-    except OSError:
-        raise CannotStart(
-            f"--listen {config.listen}: the address is in use or not this machine's: stop the other daemon, or listen "
-            "elsewhere"
-        ) from None
 
 
 def _max_connections() -> int:
@@ -198,13 +216,9 @@ def _max_connections() -> int:
     return max(64, min(hard, 1_000_000) - RESERVED_FILES)
 
 
-def _say_where(config: ServeConfig, port: int, coordinator: Coordinator) -> None:
+def _say_where(config: ServeConfig, address: str, coordinator: Coordinator) -> None:
     """Local commands find the daemon by a file; people and scripts by one line."""
-    host, _ = split_address(config.listen)
-    reach = _EVERYWHERE.get(host, host)
-    address = f"[{reach}]:{port}" if ":" in reach else f"{reach}:{port}"
-    path = address_file(config.data_dir)
-    path.write_text(address + "\n")
+    address_file(config.data_dir).write_text(address + "\n")
     log.info("serving", address=address, epoch=coordinator.state.epoch, data_dir=str(config.data_dir), pid=os.getpid())
 
 

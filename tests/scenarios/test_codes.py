@@ -3,13 +3,13 @@
 import grpc
 import pytest
 import zxingcpp
-
-from licd.v1 import registration_service_pb2 as pb
 from support.admin import Admin
 from support.daemon import Daemon
 from support.raw_node import RawNode
 from support.refusal import refused
 from support.vendor import TestVendor
+
+from licd.v1 import registration_service_pb2 as pb
 
 FAILED = grpc.StatusCode.FAILED_PRECONDITION
 EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -151,9 +151,7 @@ def test_a_qr_needs_a_license(admin: Admin):
         admin.stubs.registration.ReleaseLicense(pb.ReleaseLicenseRequest())
 
 
-def test_R30_release_ends_everything_and_shows_the_same_release_until_the_next_upload(
-    ready: Admin, vendor: TestVendor
-):
+def test_R30_release_ends_everything_and_shows_the_same_release_until_the_next_upload(ready: Admin, vendor: TestVendor):
     from licd_daemon.formats.challenge import Purpose
 
     ready.register()

@@ -13,17 +13,17 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-
-from licd.v1 import cluster_service_pb2 as cluster
-from licd.v1 import node_service_pb2 as node_pb
-from licd.v1 import registration_service_pb2 as pb
-from licd.v1 import token_service_pb2 as token_pb
 from support.admin import Admin
 from support.daemon import Daemon, Stubs
 from support.raw_node import RawNode
 from support.refusal import refused
 from support.vendor import TestVendor
 from support.waiting import eventually
+
+from licd.v1 import cluster_service_pb2 as cluster
+from licd.v1 import node_service_pb2 as node_pb
+from licd.v1 import registration_service_pb2 as pb
+from licd.v1 import token_service_pb2 as token_pb
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
@@ -118,9 +118,7 @@ def forged(vendor: TestVendor) -> dict[str, bytes]:
     good = vendor.lic()
     header, payload, signature = good.split(b".")
     claims = jwt.decode(good, options={"verify_signature": False})
-    public = vendor.signing.public_key().public_bytes(
-        serialization.Encoding.Raw, serialization.PublicFormat.Raw
-    )
+    public = vendor.signing.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     head = {"typ": "container-lic+jwt", "kid": "key-1"}
     return {
         "empty": b"",
@@ -163,9 +161,7 @@ JOIN_FAULTS = {
     "instance_id": {"instance_id": ""},
     "resume_secret": {"resume_secret": b"short"},
     "application.name": {"application": node_pb.Application(version="1", build_date="2024-01-01")},
-    "application.version": {
-        "application": node_pb.Application(name="a", version="1\x1b[2J", build_date="2024-01-01")
-    },
+    "application.version": {"application": node_pb.Application(name="a", version="1\x1b[2J", build_date="2024-01-01")},
     "application.build_date": {"application": node_pb.Application(name="a", version="1", build_date="2024-02-30")},
     "application.content": {
         "application": node_pb.Application(name="a", version="1", build_date="2024-01-01", content="c" * 1025)

@@ -5,13 +5,13 @@ import time
 
 import grpc
 import pytest
-
-from licd.v1 import node_service_pb2 as node_pb
 from support.admin import Admin
 from support.daemon import Daemon
 from support.raw_node import RawNode
 from support.refusal import refused
 from support.vendor import DAY, TestVendor
+
+from licd.v1 import node_service_pb2 as node_pb
 
 FAILED = grpc.StatusCode.FAILED_PRECONDITION
 

@@ -9,16 +9,16 @@ import time
 
 import grpc
 import pytest
-
-from licd.v1 import cluster_service_pb2 as cluster
-from licd.v1 import node_service_pb2 as pb
-from licd.v1 import registration_service_pb2 as registration
 from support.admin import Admin
 from support.daemon import Daemon, running
 from support.raw_node import RawNode, Stream
 from support.refusal import refused
 from support.vendor import TestVendor
 from support.waiting import eventually
+
+from licd.v1 import cluster_service_pb2 as cluster
+from licd.v1 import node_service_pb2 as pb
+from licd.v1 import registration_service_pb2 as registration
 
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
 DENIED = grpc.StatusCode.PERMISSION_DENIED
@@ -265,9 +265,7 @@ def test_R19_a_copied_data_directory_recovers_nothing(make_daemon, daemon: Daemo
         eventually(lambda: other.state == "UNREGISTERED")
 
 
-def test_R18_sigterm_tells_the_nodes_to_come_back_and_loses_nothing(
-    daemon: Daemon, admin: Admin, vendor: TestVendor
-):
+def test_R18_sigterm_tells_the_nodes_to_come_back_and_loses_nothing(daemon: Daemon, admin: Admin, vendor: TestVendor):
     (node,) = registered(daemon, admin, vendor, 1)
     assert daemon.process is not None
     daemon.process.terminate()

@@ -1,6 +1,7 @@
 """What an administrator does, over raw gRPC."""
 
-from licd.v1 import node_service_pb2, registration_service_pb2 as pb
+from licd.v1 import node_service_pb2
+from licd.v1 import registration_service_pb2 as pb
 from support.daemon import Stubs
 from support.vendor import TestVendor
 

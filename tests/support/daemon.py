@@ -34,9 +34,7 @@ class Stubs:
         self.tokens = token_service_pb2_grpc.TokenServiceStub(self.channel)
 
 
-class _Bearer(
-    grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamStreamClientInterceptor
-):
+class _Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamStreamClientInterceptor):
     def __init__(self, token: str) -> None:
         self._pair = ("authorization", f"Bearer {token}")
 

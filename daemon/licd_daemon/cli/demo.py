@@ -9,6 +9,6 @@ import click
 def demo() -> None:
     """Play the whole story on this machine: issue, upload, scan, code, nodes, reset."""
     # Only here: the demo brings the daemon and the vendor's side along, --help does not need them.
-    from licd_daemon.demo import main
+    from licd_daemon.demo.story import main
 
     sys.exit(main())

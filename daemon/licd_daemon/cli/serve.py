@@ -1,5 +1,6 @@
 """`licd serve`: from options to a `ServeConfig`, then the composition root."""
 
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -89,6 +90,8 @@ def serve(**values: Any) -> None:
         config = config_of(values)
     except ConfigInvalid as error:
         raise click.UsageError(str(error)) from None
+    # gRPC writes a raw line on stderr for every failed handshake; the log has its own form.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Only here: --help must not wait for the daemon's libraries.
     from licd_daemon.run import serve as run
 

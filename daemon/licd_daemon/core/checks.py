@@ -4,6 +4,7 @@
 - `standing` says what keeps one session from a seat; `blocking` what keeps the cluster from a registration (R10, R11).
 """
 
+import math
 from datetime import UTC, datetime
 
 from licd_daemon.core.model import Application, Failure, FailureReason, Now, Session, SessionStatus, State
@@ -84,7 +85,7 @@ def clock_drift(node_name: str, offset_ms: float, error_ms: float, limit_ms: int
     side = "ahead of" if offset_ms > 0 else "behind"
     detail = (
         f"Node {node_name} is {abs(offset_ms) / 1000:.1f} s {side} the leader "
-        f"(limit {limit_ms / 1000:g} s, error {error_ms:.0f} ms)"
+        f"(limit {limit_ms / 1000:g} s, error {math.ceil(error_ms)} ms)"
     )
     remedy = "Set that server's clock right (NTP); it is judged again by itself."
     return failure(FailureReason.CLOCK_DRIFT, detail, remedy, node_name)

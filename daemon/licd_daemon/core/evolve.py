@@ -70,7 +70,7 @@ def _enline(state: State, place: int, session_id: str) -> State:
     return replace(
         state,
         line=state.line.set(place, session_id),
-        line_head=min(state.line_head, place),
+        line_head=min(state.line_head, place) if state.line else place,
         line_tail=max(state.line_tail, place + 1),
     )
 
@@ -87,6 +87,7 @@ def _epoch_started(state: State, event: e.EpochStarted, now: Now) -> State:
     if lockout.locked_run is not None:
         lockout = replace(lockout, locked_run=now.run)
     state = _end_challenge(state)
+    kept = (session.line for session in state.sessions.values() if session.line is not None)
     return replace(
         _put_all(state, awaited),
         epoch=event.epoch,
@@ -94,6 +95,7 @@ def _epoch_started(state: State, event: e.EpochStarted, now: Now) -> State:
         registration=registration,
         lockout=lockout,
         line=Map(),
+        line_floor=min(kept, default=state.line_tail),
     )
 
 
@@ -308,8 +310,14 @@ def _session_forgotten(state: State, event: e.SessionForgotten, now: Now) -> Sta
 
 def _session_queued(state: State, event: e.SessionQueued, now: Now) -> State:
     session = state.sessions[event.session_id]
-    place = state.line_head - 1 if event.front else state.line_tail
+    place = _front(state) if event.front else state.line_tail
     return _enline(_put(state, session, line=place), place, session.session_id)
+
+
+def _front(state: State) -> int:
+    """The place before everyone in line and everyone who may still return to a place in it (R16, R18)."""
+    head = state.line_head if state.line else state.line_tail
+    return (min(head, state.line_floor) if state.tally.reserved else head) - 1
 
 
 def _session_unqueued(state: State, event: e.SessionUnqueued, now: Now) -> State:

@@ -227,7 +227,7 @@ class Tally(Frozen, frozen=True):
     """Counts over the sessions, kept so that no decision has to visit them all.
 
     `live`: in sight. `held`: seats held. `taken`: seats held or draining. `holders_*`: sessions that hold or held a
-    seat in the present registration (R17), by their status.
+    seat in the present registration (R17), by their status. `reserved`: awaited sessions that keep a place in line.
     """
 
     live: int = 0
@@ -236,6 +236,7 @@ class Tally(Frozen, frozen=True):
     holders_live: int = 0
     holders_awaited: int = 0
     holders_lost: int = 0
+    reserved: int = 0
 
     def plus(self, session: Session, sign: int) -> "Tally":
         """The tally with `session` counted in (sign 1) or out (sign -1)."""
@@ -247,14 +248,15 @@ class Tally(Frozen, frozen=True):
             self.holders_live + sign * (holder and status is SessionStatus.LIVE),
             self.holders_awaited + sign * (holder and status is SessionStatus.AWAITED),
             self.holders_lost + sign * (holder and status is SessionStatus.LOST),
+            self.reserved + sign * (status is SessionStatus.AWAITED and session.line is not None),
         )
 
 
 class State(Frozen, frozen=True):
     """Everything that survives: what folding the journal gives.
 
-    `line` maps places to session ids, its first place is `line_head`, `line_tail` is the next free one. `predecessor`
-    is the challenge that last registered this deployment (R6). `newest_issue` maps each license id to the latest `iat`
+    `line` maps places to session ids, its first place is `line_head`, `line_tail` is the next free one; no awaited
+    session keeps a place before `line_floor`. `predecessor` is the challenge that last registered this deployment (R6). `newest_issue` maps each license id to the latest `iat`
     ever accepted (R2). `longest_lease_ms` is the longest lease ever granted (R18). `tokens` by id.
     """
 
@@ -281,6 +283,7 @@ class State(Frozen, frozen=True):
     line: Map[int, str] = Map()
     line_head: int = 0
     line_tail: int = 0
+    line_floor: int = 0
     tally: Tally = Tally()
     tokens: Map[str, Token] = Map()
 

@@ -34,7 +34,7 @@ MAX_APPLICATION_NAME = 128
 MAX_APPLICATION_VERSION = 64
 MAX_CONTENT = 1024
 
-_REQUIRED = "iss jti sub iat exp ver project auth_method application portal vendor".split()
+_REQUIRED = ["iss", "jti", "sub", "iat", "exp", "ver", "project", "auth_method", "application", "portal", "vendor"]
 _OPTIONAL = ("max_nodes", "recertify_days")
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that protobuf's Timestamp holds
 _URL = re.compile(r"https?://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::(?P<port>[1-9][0-9]{0,4}))?")

@@ -71,15 +71,17 @@ def _options(max_connections: int) -> list[tuple[str, int]]:
 
 
 class Server:
-    """Serves a coordinator. `start` gives the port; `drain` ends it."""
+    """Serves a coordinator: `bind`, `add`, `start`, and `drain` at the end."""
 
-    def __init__(
-        self, coordinator: Coordinator, services: Services, *, on_loopback: bool, max_connections: int
-    ) -> None:
+    def __init__(self, coordinator: Coordinator, *, on_loopback: bool, max_connections: int) -> None:
         self._coordinator = coordinator
         guard = Guard(Access(coordinator, open_reflection=on_loopback), Limits())
         self._server = aio.server(interceptors=[guard], options=_options(max_connections))
         self._health = health_aio.HealthServicer()
+        self._health_task: asyncio.Task[None] | None = None
+
+    def add(self, services: Services) -> None:
+        """Adds the servicers, health and reflection; before `start`."""
         node_service_pb2_grpc.add_NodeServiceServicer_to_server(services.node, self._server)
         registration_service_pb2_grpc.add_RegistrationServiceServicer_to_server(services.registration, self._server)
         cluster_service_pb2_grpc.add_ClusterServiceServicer_to_server(services.cluster, self._server)
@@ -87,7 +89,6 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
-        self._health_task: asyncio.Task[None] | None = None
 
     def bind(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
         """Binds `address`, in plaintext without `credentials`, and gives the port.

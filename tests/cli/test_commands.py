@@ -1,0 +1,285 @@
+"""What each command asks of the daemon and says about the answer."""
+
+import json
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from cli.scripted_daemon import Daemon, Licd, refusing
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from licd.v1 import cluster_service_pb2 as cluster
+from licd.v1 import registration_service_pb2 as registering
+from licd.v1 import token_service_pb2 as tokens
+from licd.v1.failure_pb2 import Failure
+
+NOW = datetime.now(UTC)
+VERSION = Failure(title="Version mismatch", detail="Local 10.1", remedy="Install 10.0.", node_name="report-1")
+
+
+def at(**later: float) -> Timestamp:
+    """A wall time that much later than now."""
+    moment = Timestamp()
+    moment.FromDatetime(NOW + timedelta(**later))
+    return moment
+
+
+def registration(state: str, **fields: Any) -> registering.Registration:
+    """A registration of a cluster with a license."""
+    license_ = registering.License(
+        license_id="0b7d", company="ACME", project="Reports", max_nodes=3, expires_at=at(days=100, hours=1)
+    )
+    license_.vendor_name, license_.vendor_email = "Vendor", "lic@vendor.example"
+    values = {"license": license_, "max_nodes": 3, "nodes_connected": 2, "nodes_licensed": 2, **fields}
+    return registering.Registration(state=f"REGISTRATION_STATE_{state}", **values)
+
+
+CHALLENGE = registering.Challenge(
+    challenge_id="00ff", url="https://portal.example/Q/AB", qr_png=b"PNG", qr_svg="<svg/>", qr_text=" ▀▄█ \n █▄▀ \n"
+)
+CHALLENGE.expires_at.CopyFrom(at(minutes=5))
+
+
+def answer_status(daemon: Daemon, answer: registering.Registration) -> None:
+    """Has the daemon tell this registration."""
+    daemon.answers["RegistrationService/GetRegistration"] = registering.GetRegistrationResponse(registration=answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (registering.Registration(state="REGISTRATION_STATE_UNLICENSED"), "licd upload Container.lic"),
+        (registration("UNREGISTERED"), "To do: Scan the QR with a phone and type the code: licd qr"),
+        (registration("REGISTERED"), "All is well"),
+        (registration("REGISTERED"), "(in 100 days)"),
+        (registration("REGISTERED", nodes_waiting=1), "ask Vendor <lic@vendor.example> for more"),
+        (registration("RECOVERING", recovery_deadline=at(minutes=4, seconds=30)), "(in 4 min)"),
+        (registration("EXPIRED"), "Ask Vendor <lic@vendor.example> for a new Container.lic"),
+        (registration("UNREGISTERED", lockout={"locked": True, "locked_until": at(minutes=9)}), "Too many wrong codes"),
+        (registration("UNREGISTERED", lockout={"wrong_codes": 2, "attempts_left": 4}), "2, 4 attempts left"),
+        (registration("UNREGISTERED", last_failures=[VERSION]), "- Version mismatch (node report-1): Local 10.1"),
+        (registration("UNREGISTERED", last_failures=[VERSION]), "  Install 10.0."),
+        (registration("UNREGISTERED", release={"released_at": at()}), "its QR: licd release"),
+        (registration("REGISTERED", leader={"address": "a:1", "epoch": 7}), "a:1, epoch 7"),
+        (registering.Registration(state=99), "99"),  # type: ignore[arg-type]
+    ],
+)
+def test_status_says_how_it_stands_and_what_to_do(
+    licd: Licd, daemon: Daemon, answer: registering.Registration, told: str
+) -> None:
+    answer_status(daemon, answer)
+    result = licd("status")
+    assert result.exit_code == 0
+    assert told in result.stdout
+
+
+def test_a_license_that_ends_soon_is_to_be_renewed(licd: Licd, daemon: Daemon) -> None:
+    answer = registration("REGISTERED")
+    answer.license.expires_at.CopyFrom(at(days=29))
+    answer_status(daemon, answer)
+    assert "To do: The license expires soon: ask Vendor" in licd("status").stdout
+
+
+def test_status_as_json_is_the_registration_with_its_defaults(licd: Licd, daemon: Daemon) -> None:
+    answer_status(daemon, registration("REGISTERED"))
+    told = json.loads(licd("status", "--output", "json").stdout)
+    assert (told["state"], told["max_nodes"], told["nodes_waiting"]) == ("REGISTRATION_STATE_REGISTERED", 3, 0)
+    assert told["last_failures"] == []
+    assert told["license"]["vendor_email"] == "lic@vendor.example"
+
+
+@pytest.mark.parametrize(("failures", "exit_code"), [([], 0), ([VERSION], 1)])
+def test_check_tells_by_its_exit_code(licd: Licd, daemon: Daemon, failures: list[Failure], exit_code: int) -> None:
+    answer = registering.CheckRegistrationResponse(failures=failures)
+    daemon.answers["RegistrationService/CheckRegistration"] = answer
+    text, as_json = licd("check"), licd("check", "--output", "json")
+    assert (text.exit_code, as_json.exit_code) == (exit_code, exit_code)
+    assert len(json.loads(as_json.stdout)["failures"]) == exit_code
+    assert ("Install 10.0." in text.stderr) == bool(exit_code)
+
+
+def test_upload_shows_the_qr_and_the_next_step(licd: Licd, daemon: Daemon, tmp_path: Path) -> None:
+    file = tmp_path / "Container.lic"
+    file.write_bytes(b"a.b.c")
+    uploaded = registering.UploadLicenseResponse(registration=registration("UNREGISTERED"))
+    daemon.answers["RegistrationService/UploadLicense"] = uploaded
+    daemon.answers["RegistrationService/CreateChallenge"] = registering.CreateChallengeResponse(challenge=CHALLENGE)
+    result = licd("upload", file)
+    assert result.exit_code == 0, result.output
+    for told in ("ACME, 3 nodes", " ▀▄█ \n █▄▀ ", "https://portal.example/Q/AB", "00ff", "licd submit CODE"):
+        assert told in result.stdout
+    assert "\x1b" not in result.stdout
+    (request,) = daemon.requests("RegistrationService/UploadLicense")
+    assert (request.content, request.auth_method) == (b"a.b.c", registering.AUTH_METHOD_LOCAL_CONTAINER)
+    told_json = json.loads(licd("upload", "-", "--output", "json", input=b"a.b.c").stdout)
+    assert (told_json["challenge"]["challenge_id"], told_json["challenge"]["qr_text"]) == ("00ff", "")
+
+
+def test_a_reissue_that_keeps_the_registration_has_no_qr(licd: Licd, daemon: Daemon, tmp_path: Path) -> None:
+    file = tmp_path / "Container.lic"
+    file.write_bytes(b"a.b.c")
+    uploaded = registering.UploadLicenseResponse(registration=registration("REGISTERED"))
+    daemon.answers["RegistrationService/UploadLicense"] = uploaded
+    result = licd("upload", file)
+    assert (result.exit_code, "stays registered" in result.stdout) == (0, True)
+
+
+def test_an_upload_of_a_huge_file_sends_just_enough_to_be_refused(licd: Licd, daemon: Daemon, tmp_path: Path) -> None:
+    file = tmp_path / "huge"
+    file.write_bytes(b"x" * 1_000_000)
+    daemon.answers["RegistrationService/UploadLicense"] = refusing(
+        grpc.StatusCode.FAILED_PRECONDITION, "LICENSE_REFUSED", failures=(Failure(title="The content is incorrect"),)
+    )
+    result = licd("upload", file)
+    assert (result.exit_code, "- The content is incorrect" in result.stderr) == (1, True)
+    assert len(daemon.requests("RegistrationService/UploadLicense")[0].content) == 64 * 1024 + 1
+    assert licd("upload", tmp_path / "none").exit_code == 2
+    assert licd("upload", file, "--auth-method", "OTHER").exit_code == 2
+
+
+def test_submit_takes_the_current_challenge_or_a_named_one(licd: Licd, daemon: Daemon) -> None:
+    answer_status(daemon, registration("UNREGISTERED", challenge=CHALLENGE))
+    accepted = registering.SubmitCodeResponse(registration=registration("REGISTERED", nodes_waiting=1))
+    daemon.answers["RegistrationService/SubmitCode"] = accepted
+    result = licd("submit", "012345")
+    assert (result.exit_code, result.stdout) == (0, "The cluster is registered: 2 of 3 seats held, 1 waiting.\n")
+    assert json.loads(licd("submit", "012345", "--challenge", "aa", "--output", "json").stdout)["nodes_licensed"] == 2
+    asked = [(each.challenge_id, each.code) for each in daemon.requests("RegistrationService/SubmitCode")]
+    assert asked == [("00ff", "012345"), ("aa", "012345")]
+
+
+def test_submit_without_a_challenge_says_to_draw_one(licd: Licd, daemon: Daemon) -> None:
+    answer_status(daemon, registration("UNREGISTERED"))
+    result = licd("submit", "012345")
+    assert (result.exit_code, "licd qr" in result.stderr) == (1, True)
+
+
+def test_a_wrong_code_tells_the_attempts_left(licd: Licd, daemon: Daemon) -> None:
+    wrong = refusing(grpc.StatusCode.FAILED_PRECONDITION, "WRONG_CODE", {"attempts_left": "4"})
+    daemon.answers["RegistrationService/SubmitCode"] = wrong
+    result = licd("submit", "012345", "--challenge", "aa")
+    assert (result.exit_code, "Attempts left: 4" in result.stderr) == (1, True)
+
+
+def test_reset_and_release(licd: Licd, daemon: Daemon) -> None:
+    over = registration("UNREGISTERED", release={"url": "https://portal.example/R/AB"})
+    daemon.answers["RegistrationService/ResetRegistration"] = registering.ResetRegistrationResponse(registration=over)
+    daemon.answers["RegistrationService/ReleaseLicense"] = registering.ReleaseLicenseResponse(
+        registration=over, qr_text="▄▄"
+    )
+    assert "licd qr" in licd("reset", "--yes").stdout
+    assert json.loads(licd("reset", "--output", "json").stdout)["state"] == "REGISTRATION_STATE_UNREGISTERED"
+    released = licd("release", "-y").stdout
+    assert "▄▄\n" in released
+    assert "https://portal.example/R/AB" in released
+
+
+def test_nodes_of_all_pages_with_their_reasons_and_clocks(licd: Licd, daemon: Daemon) -> None:
+    first = cluster.Node(name="report-1[/b]\x1b[2J", session_id="s1", state="NODE_STATE_LICENSED", address="10.0.0.5:1")
+    first.clock_offset.CopyFrom(Duration(nanos=-12_300_000))
+    first.clock_error.CopyFrom(Duration(nanos=400_000))
+    second = cluster.Node(name="report-2", session_id="s2", state="NODE_STATE_REJECTED", failures=[VERSION])
+
+    def page(request: cluster.ListNodesRequest, _: object) -> cluster.ListNodesResponse:
+        if request.page_token == "":
+            return cluster.ListNodesResponse(nodes=[first], next_page_token="more")
+        return cluster.ListNodesResponse(nodes=[second])
+
+    daemon.answers["ClusterService/ListNodes"] = page
+    lines = licd("nodes").stdout.splitlines()
+    assert lines[0].split()[:3] == ["NAME", "STATE", "WHY"]
+    assert "report-1[/b]\\x1b[2J" in lines[1]
+    assert "-12.3 ms ± 0.4 ms" in lines[1]
+    assert "REJECTED  Version mismatch: Local 10.1" in lines[2]
+    assert lines[2].rstrip().endswith("s2")
+    told = json.loads(licd("nodes", "--output", "json").stdout)
+    assert [node["session_id"] for node in told["nodes"]] == ["s1", "s2"]
+    assert told["next_page_token"] == ""
+
+
+def test_evict(licd: Licd, daemon: Daemon) -> None:
+    daemon.answers["ClusterService/EvictNode"] = cluster.EvictNodeResponse()
+    assert licd("evict", "s1").exit_code == 0
+    assert daemon.requests("ClusterService/EvictNode")[0].session_id == "s1"
+    daemon.answers["ClusterService/EvictNode"] = refusing(grpc.StatusCode.NOT_FOUND, "NO_SUCH_SESSION")
+    assert licd("evict", "s9").exit_code == 1
+
+
+def list_events(request: cluster.ListEventsRequest, _: object) -> cluster.ListEventsResponse:
+    """Five events, newest first, in pages."""
+    newest = int(request.page_token or 5)
+    oldest = max(newest - request.page_size, 0)
+    shown = [
+        cluster.Event(position=each, kind="seat_granted", node_name="report-1", attributes={"seat": "1", "by": "x\n"})
+        for each in range(newest, oldest, -1)
+    ]
+    return cluster.ListEventsResponse(events=shown, next_page_token=str(oldest or ""))
+
+
+def test_events_are_the_newest_ones_oldest_first(licd: Licd, daemon: Daemon) -> None:
+    daemon.answers["ClusterService/ListEvents"] = list_events
+    told = json.loads(licd("events", "--limit", "3", "--output", "json").stdout)
+    assert [event["position"] for event in told["events"]] == ["3", "4", "5"]
+    lines = licd("events", "--limit", "0", "--kind", "seat_granted").stdout.splitlines()
+    assert len(lines) == 5
+    assert " ".join(lines[0].split()[-4:]) == "seat_granted report-1 by=x\\n seat=1"
+    assert list(daemon.requests("ClusterService/ListEvents")[-1].kinds) == ["seat_granted"]
+
+
+def test_events_follow_after_the_last_one_listed(licd: Licd, daemon: Daemon) -> None:
+    def watch(request: cluster.WatchEventsRequest, context: grpc.ServicerContext) -> Any:
+        for position in (request.after_position + 1, request.after_position + 2):
+            yield cluster.WatchEventsResponse(event=cluster.Event(position=position))
+        refusing(grpc.StatusCode.UNAVAILABLE, "STOPPING")(request, context)
+
+    daemon.answers["ClusterService/ListEvents"] = list_events
+    daemon.answers["ClusterService/WatchEvents"] = watch
+    result = licd("events", "-f", "--limit", "1", "--output", "json")
+    assert result.exit_code == 3
+    assert [json.loads(line)["event"]["position"] for line in result.stdout.splitlines()] == ["5", "6", "7"]
+
+
+def test_a_token_is_printed_once_or_written_for_its_owner_only(licd: Licd, daemon: Daemon, tmp_path: Path) -> None:
+    made = tokens.CreateTokenResponse(token=tokens.Token(token_id="ab"), secret="the-secret")
+    daemon.answers["TokenService/CreateToken"] = made
+    printed = licd("token", "create", "node", "--name", "report servers")
+    assert (printed.stdout, "ab" in printed.stderr) == ("the-secret\n", True)
+    request = daemon.requests("TokenService/CreateToken")[0]
+    assert (request.role, request.name) == (tokens.ROLE_NODE, "report servers")
+    out = tmp_path / "node.token"
+    written = licd("token", "create", "node", "--out", out)
+    assert "the-secret" not in written.output
+    assert out.read_text() == "the-secret\n"
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+
+
+def test_no_token_is_made_that_cannot_be_written_and_no_file_without_one(
+    licd: Licd, daemon: Daemon, tmp_path: Path
+) -> None:
+    daemon.answers["TokenService/CreateToken"] = refusing(grpc.StatusCode.PERMISSION_DENIED, "WRONG_ROLE")
+    there = tmp_path / "there"
+    there.write_text("kept")
+    assert licd("token", "create", "node", "--out", there).exit_code == 2
+    assert (there.read_text(), daemon.requests("TokenService/CreateToken")) == ("kept", [])
+    assert licd("token", "create", "node", "--out", tmp_path / "new").exit_code == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_tokens_are_listed_and_revoked(run: Licd, daemon: Daemon) -> None:
+    listed = tokens.ListTokensResponse(tokens=[tokens.Token(token_id="ab", role="ROLE_VIEWER", name="grafana")])
+    daemon.answers["TokenService/ListTokens"] = listed
+    daemon.answers["TokenService/RevokeToken"] = tokens.RevokeTokenResponse()
+    for place in (["--address", daemon.address, "--insecure", "token"], ["token", "--address", daemon.address]):
+        extra = [] if "--insecure" in place else ["--insecure"]
+        result = run(*place, "list", *extra)
+        assert result.stdout.splitlines()[1].split()[:3] == ["ab", "viewer", "grafana"], result.output
+        told = json.loads(run(*place, "list", *extra, "--output", "json").stdout)
+        assert told["tokens"][0]["role"] == "ROLE_VIEWER"
+        assert run(*place, "revoke", "ab", *extra).exit_code == 0
+    daemon.answers["TokenService/RevokeToken"] = refusing(grpc.StatusCode.FAILED_PRECONDITION, "LAST_ADMIN_TOKEN")
+    result = run("token", "revoke", "ab", "--insecure", "--address", daemon.address)
+    assert (result.exit_code, "licd token create admin" in result.stderr) == (1, True)

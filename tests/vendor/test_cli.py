@@ -1,0 +1,287 @@
+"""`licd-vendor` as a vendor uses it: R27, R29, exit codes, and what is on disk afterwards."""
+
+import email
+import email.policy
+import json
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from vendor.deployment import Clock, Deployment, Phone
+
+from licd_daemon.formats import container_lic
+from licd_daemon.formats.container_lic import VendorKeys
+from licd_daemon.formats.license import License
+from licd_vendor import clock
+from licd_vendor.cli import main
+
+Run = Callable[..., Result]
+CONTRACT = [
+    "contract",
+    "add",
+    "--company",
+    "ACME",
+    "--email",
+    "ops@acme.example",
+    "--project",
+    "Finance",
+    "--max-nodes",
+    "3",
+    "--application-name",
+    "report-server",
+    "--application-version",
+    "10.0",
+]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    def invoke(*arguments: str) -> Result:
+        result = CliRunner().invoke(main, ["--home", str(tmp_path / "home"), *arguments])
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def vendor(run: Run) -> Run:
+    """A vendor with keys and contract 1."""
+    assert run("keygen", "--vendor-name", "Vendor", "--vendor-email", "licenses@vendor.example").exit_code == 0
+    assert run(*CONTRACT).output == "1\n"
+    return run
+
+
+@pytest.fixture
+def issue(vendor: Run, tmp_path: Path) -> Run:
+    def invoke(**changes: str | None) -> Result:
+        options: dict[str, str | None] = {
+            "contract": "1",
+            "from": "ops@acme.example",
+            "company": "ACME",
+            "days": "30",
+            "portal-url": "http://127.0.0.1:8600",
+            "out": str(tmp_path / "Container.lic"),
+            "mail": str(tmp_path / "answer.eml"),
+        }
+        options |= changes
+        given = [part for name, value in options.items() if value is not None for part in (f"--{name}", value)]
+        return vendor("issue", *given)
+
+    return invoke
+
+
+def read_license(tmp_path: Path) -> License:
+    keys = VendorKeys.from_jwk_set((tmp_path / "home" / "vendor-keys.json").read_bytes())
+    return container_lic.verify((tmp_path / "Container.lic").read_bytes(), keys)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_keygen_keeps_secrets_to_their_owner(vendor: Run, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert mode(home) == 0o700
+    assert {name: mode(home / name) for name in ("signing.key", "portal.key", "licd-vendor.db")} == {
+        "signing.key": 0o600,
+        "portal.key": 0o600,
+        "licd-vendor.db": 0o600,
+    }
+    assert "private" not in (home / "vendor-keys.json").read_text()
+
+
+def test_keygen_never_writes_over_a_key(vendor: Run, tmp_path: Path) -> None:
+    before = (tmp_path / "home" / "signing.key").read_bytes()
+    again = vendor("keygen")
+    assert again.exit_code == 1
+    assert "never written over" in again.stderr
+    assert (tmp_path / "home" / "signing.key").read_bytes() == before
+
+
+@pytest.mark.parametrize("missing", ["signing.key", "portal.key"])
+def test_issue_without_keys_names_the_remedy(issue: Run, tmp_path: Path, missing: str) -> None:
+    (tmp_path / "home" / missing).unlink()
+    refused = issue()
+    assert refused.exit_code == 1
+    assert "licd-vendor keygen" in refused.stderr
+
+
+def test_r29_issue_writes_the_license_and_the_mail_that_carries_it(issue: Run, tmp_path: Path) -> None:
+    assert issue().exit_code == 0
+    license_ = read_license(tmp_path)
+    assert (license_.company, license_.project, license_.max_nodes) == ("ACME", "Finance", 1)
+    assert (license_.vendor.name, license_.vendor.email) == ("Vendor", "licenses@vendor.example")
+    message = email.message_from_bytes((tmp_path / "answer.eml").read_bytes(), policy=email.policy.default)
+    assert message["To"] == "ops@acme.example"
+    (attachment,) = message.iter_attachments()
+    assert attachment.get_filename() == "Container.lic"
+    assert attachment.get_content() == (tmp_path / "Container.lic").read_bytes()
+
+
+def test_r29_company_and_sender_match_whatever_their_case(issue: Run, tmp_path: Path) -> None:
+    assert issue(**{"from": "OPS@Acme.example", "company": " acme "}).exit_code == 0
+    assert read_license(tmp_path).company == "ACME"
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"from": "stranger@acme.example"}, "R29: the mail must come from the contract's address"),
+        ({"company": ""}, "R29: the mail must name the company"),
+        ({"company": "Other"}, "R29: the company must be the contract's"),
+        ({"nodes": "4"}, "R29: 4 nodes asked for; contract 1 allows 1 to 3"),
+        ({"nodes": "0"}, "R29: 0 nodes asked for"),
+        ({"days": None, "expires": "2020-01-01"}, "R29: the license would have expired"),
+        ({"days": None, "expires": "2031-02-30"}, "expires: not a date"),
+        ({"contract": "9"}, "contract 9: there is none"),
+        ({"portal-url": "https://portal.example/path"}, "portal url: not http(s)://host[:port]"),
+        ({"portal-url": "https://" + "a" * 60}, "portal url: not 1 to 59 characters long"),
+        ({"reissue": "3f2b8c1e-6a4d-4e0b-9c57-2d1f0a9b8c7d"}, "there is none"),
+    ],
+    ids=str,
+)
+def test_r29_refusal_names_the_rule_and_writes_nothing(
+    issue: Run, vendor: Run, tmp_path: Path, changes: dict[str, str | None], word: str
+) -> None:
+    refused = issue(**changes)
+    assert refused.exit_code == 1
+    assert word in refused.stderr
+    assert not (tmp_path / "Container.lic").exists()
+    assert json.loads(vendor("list", "--output", "json").output) == []
+
+
+@pytest.mark.parametrize(
+    "changes", [{"days": None}, {"expires": "2031-01-01"}, {"days": "0"}, {"company": None}], ids=str
+)
+def test_usage_is_exit_code_2(issue: Run, changes: dict[str, str | None]) -> None:
+    assert issue(**changes).exit_code == 2
+
+
+def test_r29_file_that_cannot_be_written_leaves_no_license_behind(issue: Run, vendor: Run, tmp_path: Path) -> None:
+    assert issue(mail=str(tmp_path / "no" / "such" / "folder.eml")).exit_code == 1
+    assert json.loads(vendor("list", "--output", "json").output) == []
+
+
+def test_r3_license_ends_with_the_last_second_of_its_day(issue: Run, tmp_path: Path) -> None:
+    assert issue(days=None, expires="2099-12-31").exit_code == 0
+    assert clock.iso(read_license(tmp_path).expires_at) == "2099-12-31T23:59:59Z"
+
+
+def test_r2_reissue_keeps_the_id_and_is_later(issue: Run, vendor: Run, tmp_path: Path) -> None:
+    issue()
+    first = read_license(tmp_path)
+    assert issue(reissue=first.license_id, nodes="3", days="60").exit_code == 0
+    second = read_license(tmp_path)
+    assert second.license_id == first.license_id
+    assert second.issued_at > first.issued_at
+    assert second.max_nodes == 3
+    (listed,) = json.loads(vendor("list", "--output", "json").output)
+    assert listed["max_nodes"] == 3
+    shown = json.loads(vendor("show", first.license_id, "--output", "json").output)
+    assert [one["max_nodes"] for one in shown["issues"]] == [3, 1]
+
+
+def test_r2_reissue_of_a_revoked_or_foreign_license_is_refused(issue: Run, vendor: Run, tmp_path: Path) -> None:
+    issue()
+    license_id = read_license(tmp_path).license_id
+    vendor(*CONTRACT)
+    assert "is of contract 1" in issue(reissue=license_id, contract="2").stderr
+    assert vendor("revoke", license_id).exit_code == 0
+    assert vendor("revoke", license_id).exit_code == 0
+    assert "was revoked" in issue(reissue=license_id).stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--email", "nobody"),
+        ("--company", "a\x1b[2Jb"),
+        ("--max-nodes", "0"),
+        ("--min-build-date", "20211030"),
+        ("--self-releases", "-1"),
+    ],
+)
+def test_contract_that_no_license_could_come_from_is_refused(run: Run, option: str, value: str) -> None:
+    refused = run(*CONTRACT, option, value)
+    assert refused.exit_code == 1
+    assert option.strip("-").replace("-", " ") in refused.stderr
+
+
+def test_contracts_are_listed_and_shown(vendor: Run) -> None:
+    assert json.loads(vendor("contract", "list", "--output", "json").output)[0]["company"] == "ACME"
+    assert json.loads(vendor("contract", "show", "1", "--output", "json").output)["self_releases_per_year"] == 2
+    assert "ops@acme.example" in vendor("contract", "list").output
+    assert vendor("contract", "show", "7").exit_code == 1
+
+
+def test_unknown_license_is_refused(vendor: Run) -> None:
+    for command in ("show", "unbind", "revoke"):
+        refused = vendor(command, "3f2b8c1e-6a4d-4e0b-9c57-2d1f0a9b8c7d")
+        assert refused.exit_code == 1
+        assert "there is none" in refused.stderr
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[tuple[subprocess.Popen[str], Phone]]:
+    command = [sys.executable, "-c", "from licd_vendor.cli import main; main()", "--home", str(home)]
+    with subprocess.Popen(
+        [*command, "portal", "serve", "--listen", "127.0.0.1:0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.startswith("portal listens on http://127.0.0.1:")
+            yield process, Phone("127.0.0.1", int(line.rpartition(":")[2]))
+        finally:
+            process.kill()
+
+
+def test_the_whole_story_with_a_portal_process(issue: Run, vendor: Run, tmp_path: Path) -> None:
+    issue()
+    license_ = read_license(tmp_path)
+    deployment = Deployment(license_, Clock(clock.now()))
+    path = deployment.qr("042195")
+    with serving(tmp_path / "home") as (process, phone):
+        assert phone.tap(path).digits == ["042195"]
+        (listed,) = json.loads(vendor("list", "--output", "json").output)
+        assert listed["state"] == "bound"
+        deployment.predecessor = b"restored"
+        assert phone.tap(deployment.qr()).status == 409
+        (alert,) = json.loads(vendor("alerts", "--output", "json").output)
+        assert (alert["kind"], alert["license_id"], alert["company"]) == ("copied", license_.license_id, "ACME")
+        assert "copied" in vendor("alerts").output
+        assert vendor("unbind", license_.license_id).exit_code == 0
+        assert vendor("unbind", license_.license_id).exit_code == 1
+        assert phone.tap(Deployment(license_, deployment.clock).qr("777777")).digits == ["777777"]
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert license_.license_id in log
+    assert all(secret not in log for secret in (path[3:30], "042195", deployment.project_key.hex(), "Traceback"))
+    shown = vendor("show", license_.license_id)
+    assert "bound_at" in shown.output
+    assert [
+        one["verdict"] for one in json.loads(vendor("show", license_.license_id, "--output", "json").output)["scans"]
+    ]
+
+
+def test_portal_that_cannot_listen_says_so(vendor: Run, tmp_path: Path) -> None:
+    with serving(tmp_path / "home") as (_, phone):
+        refused = vendor("portal", "serve", "--listen", f"127.0.0.1:{phone.port}")
+    assert refused.exit_code == 1
+    assert "--listen" in refused.stderr
+
+
+@pytest.mark.parametrize("listen", ["8600", ":8600", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:70000"])
+def test_listen_that_is_no_address_is_usage(vendor: Run, listen: str) -> None:
+    assert vendor("portal", "serve", "--listen", listen).exit_code == 2

@@ -1,0 +1,354 @@
+"""R24 to R28 and R30 as a phone meets them, on a real portal over HTTP."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from vendor.deployment import Clock, Deployment, Page, Phone
+
+from licd_daemon.formats.license import License
+from licd_vendor import service
+from licd_vendor.store import history
+from licd_vendor.store.database import Database
+
+
+def bindings_in_force(database: Database, license_: License) -> int:
+    with database.reading() as connection:
+        return sum(row["ended_at"] is None for row in history.bindings_of(connection, license_.license_id))
+
+
+def alert_kinds(database: Database) -> list[str]:
+    with database.reading() as connection:
+        return [row["verdict"] for row in history.alerts(connection)]
+
+
+def test_r25_tap_shows_the_digits_company_project_and_nodes(phone: Phone, deployment: Deployment) -> None:
+    page = phone.tap(deployment.qr("042195"))
+    assert page.status == 200
+    assert page.digits == ["042195"]
+    assert all(word in page.text for word in ("ACME", "Finance", "2 of at most 3"))
+
+
+def test_r25_nothing_is_told_before_the_tap(phone: Phone, deployment: Deployment) -> None:
+    page = phone.look(deployment.qr())
+    assert page.status == 200
+    assert page.digits == []
+    assert '<form method="post">' in page.text
+    assert "ACME" not in page.text
+    assert "Finance" not in page.text
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])
+def test_r26_previews_and_crawlers_bind_nothing(
+    phone: Phone, deployment: Deployment, database: Database, license_: License, method: str
+) -> None:
+    for path in (deployment.qr(), deployment.release_qr()):
+        assert phone.ask(method, path).status in (200, 405)
+    assert bindings_in_force(database, license_) == 0
+
+
+@pytest.mark.parametrize("fold", [str.lower, str.upper, str.swapcase])
+def test_paths_ignore_case(phone: Phone, deployment: Deployment, fold: Callable[[str], str]) -> None:
+    path = deployment.qr("042195")
+    assert phone.look(fold(path)).status == 200
+    assert phone.tap(fold(path)).digits == ["042195"]
+
+
+def test_r24_clock_behind_is_told_by_how_much(phone: Phone, deployment: Deployment) -> None:
+    deployment.clock_offset = -(3 * 3600 + 12 * 60)
+    page = phone.tap(deployment.qr())
+    assert page.title == "Your server's clock is 3 h 12 min behind"
+    assert page.status == 409
+    assert page.digits == []
+
+
+def test_r24_clock_ahead_is_told_and_binds_nothing(
+    phone: Phone, deployment: Deployment, database: Database, license_: License
+) -> None:
+    deployment.clock_offset = 2 * 86_400 + 3600
+    assert phone.tap(deployment.qr()).title == "Your server's clock is 2 d 1 h ahead"
+    assert bindings_in_force(database, license_) == 0
+
+
+def test_r25_reading_twice_shows_the_same_for_five_minutes(phone: Phone, deployment: Deployment, clock: Clock) -> None:
+    path = deployment.qr("042195")
+    assert phone.tap(path).digits == ["042195"]
+    clock.now += 300
+    assert phone.tap(path).digits == ["042195"]
+    clock.now += 1
+    late = phone.tap(path)
+    assert late.status == 410
+    assert late.digits == []
+    assert "Refresh the QR" in late.text
+
+
+def test_r26_another_project_gets_the_maximum_reached(phone: Phone, deployment: Deployment, license_: License) -> None:
+    phone.tap(deployment.qr())
+    page = phone.tap(Deployment(license_, deployment.clock).qr())
+    assert page.title == "The maximum number of authorizations has been reached"
+    assert page.status == 409
+    assert page.digits == []
+
+
+def test_r26_project_key_is_kept_as_a_hash_only(
+    phone: Phone, deployment: Deployment, database: Database, license_: License
+) -> None:
+    phone.tap(deployment.qr("042195"))
+    with database.reading() as connection:
+        dump = "".join(str(row) for row in history.bindings_of(connection, license_.license_id))
+        dump += "".join(str(row) for row in history.scans_of(connection, license_.license_id))
+    assert deployment.project_key.hex() not in dump
+    assert "042195" not in dump
+
+
+def test_r26_two_first_scans_at_once_bind_one(
+    phone: Phone, license_: License, database: Database, clock: Clock
+) -> None:
+    paths = [Deployment(license_, clock).qr() for _ in range(8)]
+    gate = threading.Barrier(len(paths))
+
+    def scan(path: str) -> Page:
+        gate.wait(10)
+        return phone.tap(path)
+
+    with ThreadPoolExecutor(len(paths)) as pool:
+        statuses = sorted(page.status for page in pool.map(scan, paths))
+    assert statuses == [200] + [409] * 7
+    assert bindings_in_force(database, license_) == 1
+
+
+def test_r27_after_unbind_a_new_server_binds_and_the_old_one_does_not(
+    phone: Phone, deployment: Deployment, database: Database, license_: License, clock: Clock
+) -> None:
+    old_path = deployment.qr()
+    phone.tap(old_path)
+    service.unbind(database, license_.license_id, clock())
+    assert phone.tap(old_path).status == 410
+    assert phone.tap(Deployment(license_, clock).qr("777777")).digits == ["777777"]
+    assert phone.tap(deployment.qr()).title == "The maximum number of authorizations has been reached"
+
+
+def test_r27_after_unbind_the_same_server_starts_afresh(
+    phone: Phone, deployment: Deployment, database: Database, license_: License, clock: Clock
+) -> None:
+    phone.tap(deployment.qr())
+    service.unbind(database, license_.license_id, clock())
+    deployment.predecessor = b"anything"
+    assert phone.tap(deployment.qr("123123")).digits == ["123123"]
+    assert alert_kinds(database) == []
+
+
+def scan_and_register(phone: Phone, deployment: Deployment) -> Page:
+    content = deployment.draw()
+    page = phone.tap(f"/Q/{deployment.seal(content)}")
+    if page.status == 200:
+        deployment.registered_with(content)
+    return page
+
+
+def test_r28_registering_again_and_again_is_no_copy(phone: Phone, deployment: Deployment, database: Database) -> None:
+    for _ in range(4):
+        assert phone.tap(deployment.qr()).status == 200  # refreshed before its code was typed
+        assert scan_and_register(phone, deployment).status == 200
+    assert alert_kinds(database) == []
+
+
+def test_r28_copied_deployment_is_found(phone: Phone, deployment: Deployment, database: Database) -> None:
+    scan_and_register(phone, deployment)
+    copied = deployment.copy()
+    scan_and_register(phone, deployment)
+    scan_and_register(phone, deployment)
+    page = scan_and_register(phone, copied)
+    assert page.title == "This installation was copied or restored"
+    assert page.status == 409
+    assert page.digits == []
+    assert alert_kinds(database) == ["copied"]
+    assert scan_and_register(phone, deployment).status == 200
+
+
+def test_r28_two_copies_do_not_take_turns(phone: Phone, deployment: Deployment, database: Database) -> None:
+    scan_and_register(phone, deployment)
+    copied = deployment.copy()
+    assert scan_and_register(phone, deployment).status == 200
+    assert scan_and_register(phone, copied).status == 200  # under the same head: not yet to be told apart
+    assert scan_and_register(phone, deployment).status == 200
+    assert scan_and_register(phone, copied).status == 409
+    assert alert_kinds(database) == ["copied"]
+
+
+def test_r28_page_of_a_superseded_qr_raises_no_alert(
+    phone: Phone, deployment: Deployment, database: Database, clock: Clock
+) -> None:
+    scan_and_register(phone, deployment)
+    stale = deployment.qr()
+    phone.tap(stale)
+    scan_and_register(phone, deployment)
+    scan_and_register(phone, deployment)
+    clock.now += 301
+    assert phone.tap(stale).status == 410
+    assert alert_kinds(database) == []
+
+
+def test_r28_alert_is_raised_once_for_one_qr(phone: Phone, deployment: Deployment, database: Database) -> None:
+    scan_and_register(phone, deployment)
+    deployment.predecessor = b"restored"
+    path = deployment.qr()
+    assert [phone.tap(path).status for _ in range(3)] == [409] * 3
+    with database.reading() as connection:
+        assert [row["times"] for row in history.alerts(connection)] == [3]
+
+
+def test_r30_release_frees_the_license_for_another_server(
+    phone: Phone, deployment: Deployment, license_: License, clock: Clock
+) -> None:
+    phone.tap(deployment.qr())
+    release = deployment.release_qr()
+    assert "Release" in phone.look(release).text
+    clock.now += 40 * 86_400
+    assert phone.tap(release).title == "The license is released"
+    assert phone.tap(Deployment(license_, clock).qr("777777")).digits == ["777777"]
+
+
+def test_r30_release_scanned_again_harms_the_next_binding_not(
+    phone: Phone, deployment: Deployment, license_: License, database: Database
+) -> None:
+    phone.tap(deployment.qr())
+    release = deployment.release_qr()
+    phone.tap(release)
+    phone.tap(Deployment(license_, deployment.clock).qr())
+    assert phone.tap(release).title == "The license is released"
+    assert bindings_in_force(database, license_) == 1
+
+
+def test_r30_released_project_key_never_binds_again(phone: Phone, deployment: Deployment) -> None:
+    phone.tap(deployment.qr())
+    phone.tap(deployment.release_qr())
+    page = phone.tap(deployment.qr())
+    assert page.title == "This installation has released its license"
+    assert page.digits == []
+
+
+def test_r30_stranger_releases_nothing(
+    phone: Phone, deployment: Deployment, license_: License, database: Database
+) -> None:
+    phone.tap(deployment.qr())
+    assert phone.tap(Deployment(license_, deployment.clock).release_qr()).title == "Nothing to release"
+    assert bindings_in_force(database, license_) == 1
+
+
+def test_r30_third_move_in_a_year_is_the_vendors_to_decide(
+    phone: Phone, license_: License, clock: Clock, database: Database
+) -> None:
+    for _ in range(2):
+        mover = Deployment(license_, clock)
+        phone.tap(mover.qr())
+        assert phone.tap(mover.release_qr()).status == 200
+    third = Deployment(license_, clock)
+    phone.tap(third.qr())
+    assert phone.tap(third.release_qr()).title == "Ask your vendor to move this license"
+    assert alert_kinds(database) == ["release_limit"]
+    assert bindings_in_force(database, license_) == 1
+    clock.now += 365 * 86_400
+    assert phone.tap(third.release_qr()).status == 200
+
+
+def test_r25_revoked_and_expired_get_no_code(
+    phone: Phone, deployment: Deployment, license_: License, database: Database, clock: Clock
+) -> None:
+    clock.now = license_.expires_at
+    assert phone.tap(deployment.qr()).title == "The certificate has expired"
+    service.revoke(database, license_.license_id, clock())
+    assert phone.tap(deployment.qr()).title == "This license was revoked"
+
+
+def test_purposes_are_not_exchanged(phone: Phone, deployment: Deployment) -> None:
+    assert phone.tap(deployment.qr().replace("/Q/", "/R/")).status == 404
+    assert phone.tap(deployment.release_qr().replace("/R/", "/Q/")).status == 404
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_mutated_token_is_unreadable_and_never_500(phone: Phone, deployment: Deployment, data: st.DataObject) -> None:
+    path = deployment.qr()
+    at = data.draw(st.integers(3, len(path) - 1))
+    other = data.draw(st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567189_-.~%").filter(lambda c: c != path[at]))
+    for method in ("GET", "POST"):
+        page = phone.ask(method, path[:at] + other + path[at + 1 :])
+        assert page.status == 404
+        assert page.digits == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/Q",
+        "/Q/",
+        "/Q/%00",
+        "/Q/%FF%FE",
+        "/R/x/y",
+        "/static/../app.py",
+        "/static/%2e%2e/app.py",
+        "/static/none.css",
+        "//",
+        "/Q/A?x=1",
+        "/Q/%F0%9F%92%A9",
+        "/Q/" + "A" * 9000,
+    ],
+    ids=lambda path: path[:20],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+def test_strange_paths_are_refused_in_words(phone: Phone, path: str, method: str) -> None:
+    page = phone.ask(method, path)
+    assert page.status in (404, 405)
+
+
+@pytest.mark.parametrize(
+    "headers", [{"content-length": "100000000"}, {"transfer-encoding": "chunked"}, {"content-length": "1025"}], ids=str
+)
+def test_large_bodies_are_turned_away_unread(phone: Phone, deployment: Deployment, headers: dict[str, str]) -> None:
+    assert phone.ask("POST", deployment.qr(), headers=headers).status == 413
+
+
+def test_every_answer_is_private(phone: Phone, deployment: Deployment) -> None:
+    for page in (phone.look(deployment.qr()), phone.tap(deployment.qr()), phone.tap("/Q/x"), phone.look("/none")):
+        assert page.headers["cache-control"] == "no-store"
+        assert page.headers["referrer-policy"] == "no-referrer"
+        assert page.headers["x-content-type-options"] == "nosniff"
+        assert "unsafe-inline" not in page.headers["content-security-policy"]
+        assert "<script" not in page.text
+        assert "style=" not in page.text
+        assert "server" not in page.headers or "uvicorn" not in page.headers["server"]
+
+
+def test_database_that_fails_is_503_in_words(phone: Phone, deployment: Deployment, database: Database) -> None:
+    with database.writing() as connection:
+        connection.exec_driver_sql("ALTER TABLE scans RENAME TO gone")
+    page = phone.tap(deployment.qr())
+    assert page.status == 503
+    assert page.title == "The portal can't answer right now"
+    assert page.digits == []
+    assert "scans" not in page.text
+
+
+def test_r25_log_has_the_license_and_verdict_only(phone: Phone, deployment: Deployment) -> None:
+    path = deployment.qr("042195")
+    with structlog.testing.capture_logs() as entries:
+        phone.tap(path)
+    assert [(e["license_id"], e["verdict"]) for e in entries] == [(deployment.license.license_id, "shown")]
+    written = str(entries)
+    assert all(secret not in written for secret in (path[3:20], "042195", deployment.project_key.hex()))
+
+
+def test_what_is_allowed_is_named(phone: Phone, deployment: Deployment) -> None:
+    page = phone.ask("PUT", deployment.qr())
+    assert page.status == 405
+    assert {name.strip() for name in page.headers["allow"].split(",")} == {"GET", "HEAD", "POST"}
+
+
+def test_healthz(phone: Phone) -> None:
+    assert phone.look("/healthz").status == 200

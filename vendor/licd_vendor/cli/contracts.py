@@ -1,0 +1,82 @@
+"""`licd-vendor contract`: what licenses are issued from (R29)."""
+
+from dataclasses import asdict
+
+import click
+
+from licd_daemon.formats import claims
+from licd_vendor import clock
+from licd_vendor.cli.common import Session, output_option, pass_session, print_fields, print_json, print_table
+from licd_vendor.domain.issue import check_terms
+from licd_vendor.domain.model import Contract, Terms
+from licd_vendor.store import records
+
+
+@click.group()
+def contract() -> None:
+    """Keep the contracts that licenses are issued from."""
+
+
+@contract.command()
+@click.option("--company", required=True, help="The customer's company, as licenses name it.")
+@click.option("--email", "sender_email", required=True, help="The one mail address that may ask for licenses.")
+@click.option("--project", required=True, help="The project, as licenses name it.")
+@click.option("--max-nodes", default=1, show_default=True, help="The most nodes a license may allow.")
+@click.option("--application-name", required=True, help="The report server's application name.")
+@click.option(
+    "--application-version", required=True, help="The certified version: 10.0 certifies 10.0.19 but not 10.1."
+)
+@click.option("--application-content", default="", help="The project content, compared exactly.")
+@click.option(
+    "--min-build-date",
+    default=claims.DEFAULT_MIN_BUILD_DATE,
+    show_default=True,
+    metavar="YYYY-MM-DD",
+    help="The oldest build admitted.",
+)
+@click.option(
+    "--self-releases",
+    "self_releases_per_year",
+    default=2,
+    show_default=True,
+    help="How often a year the customer may move a license without asking.",
+)
+@pass_session
+def add(session: Session, /, **values: str | int) -> None:
+    """Add a contract, and print its id."""
+    terms = Terms(**values)  # type: ignore[arg-type]  # click has given each option its type
+    check_terms(terms)
+    with session.database() as database, database.writing() as connection:
+        contract_id = records.add_contract(connection, terms, clock.now())
+    click.echo(contract_id)
+
+
+@contract.command("list")
+@output_option
+@pass_session
+def list_(session: Session, output: str) -> None:
+    """List the contracts."""
+    with session.database() as database, database.reading() as connection:
+        contracts = records.list_contracts(connection)
+    if output == "json":
+        print_json([_as_json(one) for one in contracts])
+        return
+    rows = [
+        (c.contract_id, c.terms.company, c.terms.sender_email, c.terms.project, c.terms.max_nodes) for c in contracts
+    ]
+    print_table(("contract", "company", "mail from", "project", "nodes"), rows, "no contracts")
+
+
+@contract.command()
+@click.argument("contract_id", type=int)
+@output_option
+@pass_session
+def show(session: Session, contract_id: int, output: str) -> None:
+    """Show one contract."""
+    with session.database() as database, database.reading() as connection:
+        value = _as_json(records.get_contract(connection, contract_id))
+    print_json(value) if output == "json" else print_fields(value)
+
+
+def _as_json(one: Contract) -> dict[str, object]:
+    return {"contract_id": one.contract_id, **asdict(one.terms), "created_at": clock.iso(one.created_at)}

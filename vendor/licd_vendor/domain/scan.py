@@ -1,0 +1,148 @@
+"""What the phone is told when it scans a deployment's QR (R24 to R28).
+
+Rules, in the order in which they are judged:
+
+1. The license is known, not revoked, not expired (R25).
+2. A challenge whose code was shown before shows the same code for 5 minutes from the first time; after that, and once
+   its binding has ended, the QR must be refreshed (R25).
+3. The challenge's time is at most 10 minutes off the portal's; else the phone is told by how much (R24).
+4. A project key that was released never binds again (R30). A license bound to another project key is taken (R26).
+   An unbound license is bound by this scan, and the challenge's predecessor, whatever it is, becomes the head.
+5. The predecessor of a bound deployment's challenge is the head, or a code shown since (R28). In the second case that
+   code was used: it becomes the new head, and all other codes shown before are forgotten, for the deployment that used
+   one of them cannot have used another. Neither: a copied or restored deployment; no code, and the vendor sees it.
+
+Why forgetting all matters: two copies that each got a code under the same head would otherwise take turns for ever.
+Refreshing a QR keeps its predecessor, so it is no copy.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from licd_daemon.formats.challenge import SealedContent
+from licd_vendor.domain.model import Binding, LicenseRecord, hash_project_key
+
+SHOW_AGAIN_SECONDS = 5 * 60
+MAX_CLOCK_OFFSET_SECONDS = 10 * 60
+
+
+class Refusal(StrEnum):
+    """Why the phone gets no code, or the license is not released."""
+
+    UNREADABLE = "unreadable"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+    CLOCK_OFF = "clock_off"
+    QR_TOO_OLD = "qr_too_old"
+    RELEASED = "released"
+    BOUND_ELSEWHERE = "bound_elsewhere"
+    COPIED = "copied"
+    NOT_BOUND = "not_bound"
+    RELEASE_LIMIT = "release_limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """No code."""
+
+    kind: Refusal
+    clock_offset: int = 0
+    """CLOCK_OFF: the server's clock minus the portal's, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """Bind the license to this deployment, with this head."""
+
+    head: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Remember that this challenge's code was shown."""
+
+    binding_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Forget the codes shown so far, take `head` as the head, and remember this challenge's."""
+
+    binding_id: int
+    head: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The six digits, and what they are for."""
+
+    code: str
+    company: str
+    project: str
+    node_count: int
+    max_nodes: int
+    change: Bind | Record | Advance | None
+    """What the portal must make durable before it shows the digits; None: they were shown before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the portal knows that bears on one scan."""
+
+    license: LicenseRecord | None
+    binding: Binding | None
+    """The binding in force."""
+    first_shown_at: int | None
+    """When this deployment's challenge was first shown, in any binding of this license."""
+    shown_in_force: bool
+    """That showing was in the binding in force."""
+    key_released: bool
+    """The project key was released."""
+
+
+def decide(facts: Facts, content: SealedContent, now: int) -> Shown | Refused:
+    """Judge one scan.
+
+    Args:
+        facts: What the portal knows.
+        content: The opened challenge.
+        now: The portal's wall clock, Unix seconds.
+    """
+    license_ = facts.license
+    if license_ is None:
+        return Refused(Refusal.UNREADABLE)
+    if license_.revoked_at is not None:
+        return Refused(Refusal.REVOKED)
+    if now >= license_.expires_at:
+        return Refused(Refusal.EXPIRED)
+    verdict = _change(facts, content, now)
+    if isinstance(verdict, Refused):
+        return verdict
+    return Shown(
+        content.code, license_.company, license_.project, content.node_count, license_.max_nodes, change=verdict
+    )
+
+
+def _change(facts: Facts, content: SealedContent, now: int) -> Bind | Record | Advance | Refused | None:
+    is_bound_here = facts.binding is None or facts.binding.project_key_hash == hash_project_key(content.project_key)
+    if facts.first_shown_at is not None and is_bound_here:
+        fresh = facts.shown_in_force and now - facts.first_shown_at <= SHOW_AGAIN_SECONDS
+        return None if fresh else Refused(Refusal.QR_TOO_OLD)
+    offset = content.created_at - now
+    if abs(offset) > MAX_CLOCK_OFFSET_SECONDS:
+        return Refused(Refusal.CLOCK_OFF, offset)
+    if facts.key_released:
+        return Refused(Refusal.RELEASED)
+    if not is_bound_here:
+        return Refused(Refusal.BOUND_ELSEWHERE)
+    return _follow(facts.binding, content.predecessor.hex())
+
+
+def _follow(binding: Binding | None, predecessor: str) -> Bind | Record | Advance | Refused:
+    if binding is None:
+        return Bind(predecessor)
+    if predecessor == binding.head:
+        return Record(binding.binding_id)
+    if predecessor in binding.shown_since_head:
+        return Advance(binding.binding_id, predecessor)
+    return Refused(Refusal.COPIED)

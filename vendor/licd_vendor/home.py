@@ -1,0 +1,85 @@
+"""Where the vendor's keys and database stand, and how files are written there.
+
+Rules:
+
+- As root `/var/lib/licd-vendor`, else `$XDG_STATE_HOME/licd-vendor` (by default `~/.local/state`); `--home` and
+  `LICD_VENDOR_HOME` say otherwise.
+- The directory is 0700. A secret is 0600 from the moment it exists; an existing one is never written over.
+- A public file appears whole or not at all: written beside its place, then renamed.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from licd_vendor.errors import RefusedError
+
+PRIVATE, PUBLIC = 0o600, 0o644
+
+
+def default_home() -> Path:
+    """Give the home directory that holds when none is named."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/licd-vendor")
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "licd-vendor"
+
+
+def make_home(home: Path) -> None:
+    """Create the home directory, 0700, unless it is there.
+
+    Raises:
+        RefusedError: When it cannot be created.
+    """
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as fault:
+        raise RefusedError(f"home {home}: {fault.strerror}; name another with --home") from None
+
+
+def create_secret(path: Path, content: bytes) -> None:
+    """Write a new file that only its owner may read.
+
+    Raises:
+        RefusedError: When the file is there already, or cannot be written.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+    except FileExistsError:
+        raise RefusedError(f"{path}: is there already, and keys are never written over; move it away first") from None
+    except OSError as fault:
+        raise RefusedError(f"{path}: {fault.strerror}") from None
+
+
+def write_public(path: Path, content: bytes, mode: int = PUBLIC) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        RefusedError: When it cannot be written.
+    """
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            try:
+                file.write(content)
+                file.flush()
+                os.fchmod(file.fileno(), mode)
+                Path(file.name).replace(path)
+            except OSError:
+                Path(file.name).unlink()
+                raise
+    except OSError as fault:
+        raise RefusedError(f"{path}: {fault.strerror}") from None
+
+
+def read(path: Path, remedy: str) -> bytes:
+    """Read a file of the home directory.
+
+    Raises:
+        RefusedError: When it cannot be read, with `remedy`.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as fault:
+        raise RefusedError(f"{path}: {fault.strerror}; {remedy}") from None

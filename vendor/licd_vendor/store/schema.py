@@ -1,0 +1,113 @@
+"""The tables. Times are Unix seconds, ids and hashes lower-case hex; a change here needs a migration beside it.
+
+Rules:
+
+- Nothing here is a secret: of a project key only the SHA-256 is kept (R26), of a code nothing.
+- A license has at most one binding in force: the database itself holds to that, whatever the code does.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+contracts = Table(
+    "contracts",
+    metadata,
+    Column("contract_id", Integer, primary_key=True),
+    Column("company", String(256), nullable=False),
+    Column("sender_email", String(254), nullable=False),
+    Column("project", String(256), nullable=False),
+    Column("max_nodes", Integer, nullable=False),
+    Column("application_name", String(128), nullable=False),
+    Column("application_version", String(64), nullable=False),
+    Column("application_content", String(1024), nullable=False),
+    Column("min_build_date", String(10), nullable=False),
+    Column("self_releases_per_year", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+licenses = Table(
+    "licenses",
+    metadata,
+    Column("license_id", String(36), primary_key=True),
+    Column("contract_id", Integer, ForeignKey("contracts.contract_id"), nullable=False, index=True),
+    Column("company", String(256), nullable=False),
+    Column("project", String(256), nullable=False),
+    Column("max_nodes", Integer, nullable=False),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("key_id", String(128), nullable=False),
+    Column("portal_url", String(59), nullable=False),
+    Column("revoked_at", BigInteger),
+)
+
+issues = Table(
+    "issues",
+    metadata,
+    Column("issue_id", Integer, primary_key=True),
+    Column("license_id", String(36), ForeignKey("licenses.license_id"), nullable=False, index=True),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("max_nodes", Integer, nullable=False),
+)
+
+_IN_FORCE = text("ended_at IS NULL")
+bindings = Table(
+    "bindings",
+    metadata,
+    Column("binding_id", Integer, primary_key=True),
+    Column("license_id", String(36), ForeignKey("licenses.license_id"), nullable=False, index=True),
+    Column("project_key_hash", String(64), nullable=False, index=True),
+    Column("head", String(16), nullable=False),
+    Column("bound_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("ended_by", String(16)),
+    Column("released_at", BigInteger),
+    Index("uq_bindings_in_force", "license_id", unique=True, sqlite_where=_IN_FORCE, postgresql_where=_IN_FORCE),
+)
+
+shown_codes = Table(
+    "shown_codes",
+    metadata,
+    Column("shown_id", Integer, primary_key=True),
+    Column("binding_id", Integer, ForeignKey("bindings.binding_id"), nullable=False),
+    Column("challenge_id", String(16), nullable=False),
+    Column("shown_at", BigInteger, nullable=False),
+    Column("since_head", Boolean, nullable=False),
+    UniqueConstraint("binding_id", "challenge_id"),
+)
+
+scans = Table(
+    "scans",
+    metadata,
+    Column("scan_id", Integer, primary_key=True),
+    Column("license_id", String(36), ForeignKey("licenses.license_id"), nullable=False),
+    Column("challenge_id", String(16), nullable=False),
+    Column("purpose", String(16), nullable=False),
+    Column("verdict", String(32), nullable=False),
+    Column("node_count", Integer, nullable=False),
+    Column("clock_offset", BigInteger, nullable=False),
+    Column("first_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("times", Integer, nullable=False),
+    UniqueConstraint("license_id", "challenge_id", "purpose", "verdict"),
+)
