@@ -21,8 +21,8 @@ class Pixels:
 def pixels_of_png(content: bytes) -> Pixels:
     """The pixels of a PNG."""
     _, _, rows, info = png.Reader(file=io.BytesIO(content)).read()
-    scale = 255 // (2 ** info["bitdepth"] - 1)
-    return Pixels([bytes(value * scale for value in row) for row in rows])
+    scale, planes = 255 // (2 ** info["bitdepth"] - 1), info["planes"]
+    return Pixels([bytes(value * scale for value in row[::planes]) for row in rows])
 
 
 def pixels_of_text(text: str, scale: int = 4) -> Pixels:

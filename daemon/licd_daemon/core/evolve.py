@@ -212,7 +212,8 @@ def _registered(state: State, event: e.Registered, now: Now) -> State:
     def placed(session: Session) -> Session:
         if session.session_id in seated:
             return replace(session, seat=Seat.HELD, holder=True)
-        return replace(session, line=places.get(session.session_id))
+        place = places.get(session.session_id)
+        return replace(session, holder=place is not None, line=place)
 
     challenge = state.challenge
     return replace(

@@ -43,8 +43,11 @@ class Leases:
         self._heap: list[tuple[int, Deadline, str]] = []
 
     def grant(self, session_id: str, served: int) -> None:
-        """A session is live; its lease runs from `served`, the receipt of its latest sign of life."""
-        self._set(Deadline.LEASE, session_id, served + self._span)
+        """A session is live; its lease runs from `served`, the receipt of its latest sign of life.
+
+        A longer one from another epoch runs on: should this answer be lost, its node still believes in that (R18).
+        """
+        self._set(Deadline.LEASE, session_id, max(self._leases.get(session_id, 0), served + self._span))
 
     def renew(self, session_id: str, served: int) -> bool:
         """A sign of life came; False: there is no lease to renew, so nothing may be acknowledged."""
@@ -80,9 +83,9 @@ class Leases:
             yield kind, session_id
 
     def _set(self, kind: Deadline, session_id: str, until: int) -> None:
-        known = session_id in self._deadlines[kind]
+        known = self._deadlines[kind].get(session_id)
         self._deadlines[kind][session_id] = until
-        if not known or kind is not Deadline.LEASE:
+        if known is None or until < known:
             heapq.heappush(self._heap, (until, kind, session_id))
 
     def promote(self, state: State, served: int, handover_ms: int) -> None:

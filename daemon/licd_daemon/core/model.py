@@ -112,8 +112,9 @@ class EndReason(StrEnum):
 class Session(Frozen, frozen=True):
     """A process's membership, from its Join to its end.
 
-    `number` orders sessions by their joining. `holder`: held or holds a seat in the present registration (R17).
-    `line`: its place in the line for a seat; smaller is earlier. `since`: served time at which it became LOST or ENDED.
+    `number` orders sessions by their joining. `holder`: held or holds a seat in the present registration, or was
+    registered with it while its seat still drained (R10): the registration lives in these (R17). `line`: its place in
+    the line for a seat; smaller is earlier. `since`: served time at which it became LOST or ENDED.
     """
 
     session_id: str
@@ -256,8 +257,9 @@ class State(Frozen, frozen=True):
     """Everything that survives: what folding the journal gives.
 
     `line` maps places to session ids, its first place is `line_head`, `line_tail` is the next free one; no awaited
-    session keeps a place before `line_floor`. `predecessor` is the challenge that last registered this deployment (R6). `newest_issue` maps each license id to the latest `iat`
-    ever accepted (R2). `longest_lease_ms` is the longest lease ever granted (R18). `tokens` by id.
+    session keeps a place before `line_floor`. `predecessor` is the challenge that last registered this deployment (R6).
+    `newest_issue` maps each license id to the latest `iat` ever accepted (R2). `longest_lease_ms` is the longest lease
+    ever granted (R18). `tokens` by id.
     """
 
     epoch: int = 0

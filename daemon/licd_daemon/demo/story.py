@@ -139,7 +139,7 @@ def _decode(picture: Path) -> str:
         import zxingcpp
     except ImportError as error:
         raise PartFailed(f"reading the QR needs {error.name}: pip install 'licd[demo]'") from None
-    width, height, rows, info = png.Reader(filename=str(picture)).read()
+    width, height, rows, info = png.Reader(bytes=picture.read_bytes()).read()
     scale = 255 // (2 ** info["bitdepth"] - 1)
     pixels = memoryview(bytes(value * scale for row in rows for value in row)).cast("B", (height, width))
     found = zxingcpp.read_barcode(pixels)

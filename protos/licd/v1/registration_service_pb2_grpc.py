@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RegistrationServiceStub(object):
-    """Registers the cluster. Role: admin; GetRegistration and WatchRegistration also viewer.
+    """Registers the cluster. Role: admin; for the reading calls also viewer.
     """
 
     def __init__(self, channel):
@@ -78,7 +78,7 @@ class RegistrationServiceStub(object):
 
 
 class RegistrationServiceServicer(object):
-    """Registers the cluster. Role: admin; GetRegistration and WatchRegistration also viewer.
+    """Registers the cluster. Role: admin; for the reading calls also viewer.
     """
 
     def GetRegistration(self, request, context):
@@ -127,7 +127,7 @@ class RegistrationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CheckRegistration(self, request, context):
-        """Everything that would block a registration now, with its remedy. Role: admin. Changes nothing.
+        """Everything that would block a registration now, with its remedy. Role: viewer, admin. Changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -202,7 +202,7 @@ def add_RegistrationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RegistrationService(object):
-    """Registers the cluster. Role: admin; GetRegistration and WatchRegistration also viewer.
+    """Registers the cluster. Role: admin; for the reading calls also viewer.
     """
 
     @staticmethod

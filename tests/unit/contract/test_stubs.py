@@ -1,0 +1,56 @@
+"""The contract: stubs are those of the protos, protos are linted, services are those of the design."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from licd.v1 import cluster_service_pb2, node_service_pb2, registration_service_pb2
+
+ROOT = Path(__file__).parents[3]
+PROTOS = ROOT / "protos"
+
+
+def test_committed_stubs_are_what_the_protos_give(tmp_path: Path):
+    outputs = [f"--{kind}={tmp_path}" for kind in ("python_out", "pyi_out", "grpc_python_out")]
+    sources = [str(path) for path in sorted((PROTOS / "licd/v1").glob("*.proto"))]
+    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", "-I", str(PROTOS), *outputs, *sources], check=True)
+    made = {path.name: path.read_text() for path in (tmp_path / "licd/v1").iterdir()}
+    committed = {path.name: path.read_text() for path in (PROTOS / "licd/v1").glob("*_pb2*")}
+    assert committed == made, "run `make proto`"
+
+
+def test_the_protos_pass_buf_standard_and_comments():
+    buf = Path(sys.executable).parent / "buf"
+    done = subprocess.run([str(buf), "lint"], cwd=PROTOS, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_methods_are_those_of_the_design():
+    methods = {
+        service.name: [method.name for method in service.methods]
+        for module in (node_service_pb2, registration_service_pb2, cluster_service_pb2)
+        for service in module.DESCRIPTOR.services_by_name.values()
+    }
+    assert methods == {
+        "NodeService": ["Join", "Resume", "KeepAlive", "Leave"],
+        "RegistrationService": [
+            "GetRegistration",
+            "WatchRegistration",
+            "UploadLicense",
+            "CreateChallenge",
+            "SubmitCode",
+            "CheckRegistration",
+            "ResetRegistration",
+            "ReleaseLicense",
+        ],
+        "ClusterService": ["ListNodes", "EvictNode", "ListEvents", "WatchEvents", "GetLeader"],
+    }
+
+
+def test_a_lock_file_names_no_registry_and_pins_by_hash():
+    lock = (ROOT / "requirements/dev.lock").read_text()
+    assert "http" not in lock
+    assert "--index" not in lock
+    packages = [line for line in lock.splitlines() if line and not line.startswith((" ", "#"))]
+    assert packages
+    assert all(line.endswith("\\") for line in packages)
