@@ -1,0 +1,1 @@
+"""The leader daemon and its command line."""

@@ -31,8 +31,8 @@ from licd_daemon.private_files import write_whole
 CA_LIFE = timedelta(days=3650)
 SERVER_LIFE = timedelta(days=365)
 RENEWED_BEFORE = timedelta(days=30)
-_BACKDATED = timedelta(days=1)
-# Long past, because clocks may be wrong: clients that are behind this machine must not refuse the CA as not valid yet.
+# Long past, because clocks may be wrong: clients that are behind this machine must not refuse its certificates as not
+# valid yet.
 _CA_BEGINS = datetime(2020, 1, 1, tzinfo=UTC)
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -125,7 +125,7 @@ def _make_server_certificate(folder: Path, issuer: _Issuer, names: set[str], now
     issuer_key_id = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     certificate = (
         _builder(subject, issuer.certificate.subject, key.public_key(), end)
-        .not_valid_before(now - _BACKDATED)
+        .not_valid_before(min(now, issuer.certificate.not_valid_before_utc))
         .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in sorted(names)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)

@@ -24,6 +24,7 @@ from licd_daemon.formats.vendor_keys import VendorKeys, VendorKeysInvalid
 from licd_daemon.journal.memory import MemoryJournal
 from licd_daemon.journal.port import Journal, JournalError
 from licd_daemon.journal.sqlite import SqliteJournal
+from licd_daemon.leader_clock import LeaderClock
 from licd_daemon.leadership.port import AlreadyLed, LeadershipUnavailable
 from licd_daemon.leadership.sole import SoleLeadership
 from licd_daemon.logs import configure
@@ -94,7 +95,10 @@ async def _serve_until(config: ServeConfig, stop: asyncio.Event) -> int:
         server.add(_services(config, coordinator, journal, vendor_keys, config.advertise or bound))
         await server.start()
         _say_where(config, local, coordinator)
+        leader_clock = LeaderClock(coordinator, config.ntp_server, config.max_clock_drift_ms)
+        watching = asyncio.create_task(leader_clock.watch())
         code = await _until_stopped(stop, coordinator)
+        watching.cancel()
         await server.drain()
         await coordinator.stop()
         return code

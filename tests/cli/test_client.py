@@ -266,13 +266,12 @@ def test_a_trailer_that_is_garbage_is_no_traceback(licd: Licd, daemon: Daemon) -
     assert (result.exit_code, result.stderr) == (1, "Refused: no\n")
 
 
-def test_status_starts_without_the_daemons_libraries_in_half_a_second(daemon: Daemon, tmp_path: Path) -> None:
+def test_status_starts_without_the_daemons_libraries(daemon: Daemon, tmp_path: Path) -> None:
     daemon.answers[GET] = REGISTERED
     code = (
-        "import sys, time; start = time.monotonic()\n"
+        "import sys\n"
         "from licd_daemon.cli import main\n"
         "main(['status', '--insecure', '--address', sys.argv[1]], standalone_mode=False)\n"
-        "assert time.monotonic() - start < 0.5\n"
         "heavy = {'cryptography', 'sqlite3', 'qrcode', 'rich', 'ntplib', 'structlog', 'msgspec'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

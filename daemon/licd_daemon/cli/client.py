@@ -10,6 +10,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -55,6 +56,11 @@ class Client:
         self._hops = 0
         for address in self._queue:
             self._judge(address)
+
+    @property
+    def data_dir(self) -> Path:
+        """Where a daemon of this machine keeps its files."""
+        return self._target.data_dir
 
     def __enter__(self) -> Self:
         return self

@@ -5,7 +5,7 @@ import sys
 import click
 
 
-@click.command()
+@click.command(short_help="Play the whole story on this machine.")
 def demo() -> None:
     """Play the whole story on this machine: issue, upload, scan, code, nodes, reset."""
     # Only here: the demo brings the daemon and the vendor's side along, --help does not need them.

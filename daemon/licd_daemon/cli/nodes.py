@@ -33,7 +33,7 @@ def nodes(client: Client, output: str) -> None:
         show_table(_COLUMNS, map(_row, answer.nodes))
 
 
-@click.command()
+@click.command(short_help="End a node's session.")
 @click.argument("session")
 @client_command
 def evict(client: Client, session: str) -> None:

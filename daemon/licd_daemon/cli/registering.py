@@ -33,7 +33,7 @@ _READ_BYTES = 64 * 1024 + 1
 _AUTH_METHODS = {"LOCAL_CONTAINER": AuthMethod.AUTH_METHOD_LOCAL_CONTAINER}
 
 
-@click.command()
+@click.command(short_help="Upload a Container.lic, and show the QR.")
 @click.argument("file", type=click.File("rb"))
 @click.option(
     "--auth-method",
@@ -96,7 +96,7 @@ def reset(client: Client, yes: bool, output: str) -> None:
         say("The registration is over. To register anew: licd qr")
 
 
-@click.command()
+@click.command(short_help="Give the license back, to register elsewhere.")
 @yes_option
 @client_command
 @output_option

@@ -1,6 +1,7 @@
 """`licd status`: am I fine, and if not, what do I do. `licd check`: what would block a registration now."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -15,6 +16,7 @@ from licd.v1.registration_service_pb2 import (
 from licd_daemon.cli.client import Client
 from licd_daemon.cli.options import client_command, output_option
 from licd_daemon.cli.text import clean, failure_lines, left, local, say, say_json, short, when
+from licd_daemon.paths import ephemeral_filesystem
 
 _WARN_DAYS = 30
 _COLOURS = {"REGISTERED": "green", "RECOVERING": "yellow", "UNREGISTERED": "yellow"}
@@ -33,7 +35,7 @@ def status(client: Client, output: str) -> None:
         say(line)
 
 
-@click.command()
+@click.command(short_help="Show what would block a registration now.")
 @client_command
 @output_option
 @click.pass_context
@@ -46,7 +48,19 @@ def check(ctx: click.Context, client: Client, output: str) -> None:
         say("Nothing stands in the way of a registration.")
     else:
         say("\n".join(["A registration would be refused:", *failure_lines(answer.failures)]), err=True)
+    _warn_of_lost_data(client.data_dir)
     ctx.exit(1 if answer.failures else 0)
+
+
+def _warn_of_lost_data(data_dir: Path) -> None:
+    """A data directory of this machine that dies with its container costs a call to the vendor (DESIGN section 5)."""
+    kind = ephemeral_filesystem(data_dir) if data_dir.exists() else None
+    if kind is not None:
+        say(
+            f"Warning: {data_dir} is on {kind}, which may not outlive its container: mount a volume there, or a new "
+            "container needs a call to the vendor.",
+            err=True,
+        )
 
 
 def describe(registration: Registration, now: datetime) -> list[str]:

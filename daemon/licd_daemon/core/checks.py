@@ -91,6 +91,11 @@ def clock_drift(node_name: str, offset_ms: float, error_ms: float, limit_ms: int
     return failure(FailureReason.CLOCK_DRIFT, detail, remedy, node_name)
 
 
+def clock_untrusted(detail: str) -> Failure:
+    """R22, R23: the leader's own clock is wrong."""
+    return failure(FailureReason.CLOCK_UNTRUSTED, detail, "Set the clock of the leader daemon's machine right (NTP).")
+
+
 def version_matches(certified: str, local: str) -> bool:
     """R5: the certified version's parts are a prefix of the local one's."""
     parts = certified.split(".")
