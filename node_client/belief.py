@@ -1,0 +1,131 @@
+"""What a node may believe: pure, with time passed in. Everything that decides `is_licensed()` stands in this file.
+
+- A node is licensed at an instant only if the daemon's last word was LICENSED and the lease runs then (R15).
+- The lease runs for lease_ttl from when the acknowledged message was SENT, by boottime (R13). An acknowledgement
+  lengthens a lease that runs; it never licenses, and never revives a lease that has ended: only the answer to Join or
+  Resume does, for the seat may be another's by now.
+- An epoch lower than the highest seen comes from a journal rolled back: refused, and nothing changes (R14).
+- A `state` counts only if its serial is higher than the last one applied in the session (R13).
+- A closed or evicted node never believes again (R15).
+- A node past its lease is in JEOPARDY, whatever the last word was (R15).
+"""
+
+import dataclasses
+import math
+
+from node_client.values import Failure, NodeState, Status
+
+
+class OlderEpochError(Exception):
+    """An answer came from a daemon whose journal is older than what this node has seen (R14)."""
+
+    def __init__(self, epoch: int, highest: int) -> None:
+        """Keeps both epochs for the message."""
+        super().__init__(f"the daemon is in epoch {epoch}, this node has seen epoch {highest}")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """The daemon's answer to Join or Resume; spans in seconds."""
+
+    session_id: str
+    epoch: int
+    lease_ttl: float
+    heartbeat_interval: float
+    word: NodeState
+    failures: tuple[Failure, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Belief:
+    """All that a node believes; instants are seconds of boottime.
+
+    Attributes:
+        word: the daemon's last word in this session; None before the first.
+        failures: the daemon's reasons.
+        trouble: why the daemon cannot be reached now; None while it can.
+        lease_until: when the lease ends.
+        epoch: the highest epoch seen, over all sessions.
+        serial: the last `state` applied in this session.
+        end: CLOSED or EVICTED once the node is over.
+    """
+
+    word: NodeState | None = None
+    failures: tuple[Failure, ...] = ()
+    trouble: Failure | None = None
+    lease_until: float = -math.inf
+    epoch: int = 0
+    serial: int = 0
+    end: NodeState | None = None
+
+    def state_at(self, now: float) -> NodeState:
+        """The state at the instant `now`."""
+        if self.end is not None:
+            return self.end
+        if self.word is None:
+            return NodeState.CONNECTING
+        return self.word if now < self.lease_until else NodeState.JEOPARDY
+
+    def status_at(self, now: float) -> Status:
+        """Everything a program may ask, at the instant `now` (R15)."""
+        state = self.state_at(now)
+        licensed = state is NodeState.LICENSED
+        troubles = () if self.trouble is None else (self.trouble,)
+        left = self.lease_until - now if licensed else 0.0
+        return Status(state, licensed, self.failures + troubles, left)
+
+    def lapsed_at(self, now: float) -> bool:
+        """Whether a session is there whose lease has ended by `now`."""
+        return self.end is None and self.word is not None and now >= self.lease_until
+
+    def answered(self, answer: Answer, *, sent: float) -> "Belief":
+        """After the answer to a Join or Resume that was sent at `sent`: it alone starts a lease.
+
+        Raises:
+            OlderEpochError: the answer is refused (R14).
+        """
+        if self.end is not None:
+            return self
+        self._check(answer.epoch)
+        return dataclasses.replace(
+            self,
+            word=answer.word,
+            failures=answer.failures,
+            trouble=None,
+            lease_until=sent + answer.lease_ttl,
+            epoch=answer.epoch,
+        )
+
+    def acknowledged(self, *, epoch: int, lease_ttl: float, sent: float, now: float) -> "Belief":
+        """After the acknowledgement, read at `now`, of the heartbeat sent at `sent`.
+
+        Raises:
+            OlderEpochError: the acknowledgement is refused (R14).
+        """
+        if self.end is not None:
+            return self
+        self._check(epoch)
+        renewed = max(self.lease_until, sent + lease_ttl) if now < self.lease_until else self.lease_until
+        return dataclasses.replace(self, epoch=epoch, lease_until=renewed)
+
+    def told(self, serial: int, word: NodeState, failures: tuple[Failure, ...]) -> "Belief":
+        """After a `state` on the stream; unchanged if it is not newer than the last one applied."""
+        if self.end is not None or serial <= self.serial:
+            return self
+        return dataclasses.replace(self, word=word, failures=failures, serial=serial)
+
+    def troubled(self, trouble: Failure) -> "Belief":
+        """After a failure to reach the daemon: the lease, if one runs, runs on."""
+        return self if self.end is not None else dataclasses.replace(self, trouble=trouble)
+
+    def forgotten(self) -> "Belief":
+        """After the end of the session: only the highest epoch is kept."""
+        return self if self.end is not None else Belief(epoch=self.epoch, trouble=self.trouble)
+
+    def ended(self, end: NodeState, *failures: Failure) -> "Belief":
+        """For ever after: closed or evicted."""
+        return self if self.end is not None else Belief(epoch=self.epoch, end=end, failures=failures)
+
+    def _check(self, epoch: int) -> None:
+        if epoch < self.epoch:
+            raise OlderEpochError(epoch, self.epoch)

@@ -1,0 +1,55 @@
+"""connect(): the one call that a report server needs."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+from node_client import settings
+from node_client.callbacks import OnChange
+from node_client.local import LocalNode
+from node_client.node import Node
+from node_client.remote import RemoteNode
+from node_client.values import Application
+
+SOCKET_VARIABLE = "LICD_NODE_SOCKET"
+
+
+def connect(
+    addresses: str | Sequence[str],
+    *,
+    application: Application,
+    node_name: str | None = None,
+    token: str | None = None,
+    ca: str | pathlib.Path | None = None,
+    on_change: OnChange | None = None,
+    insecure: bool = False,
+) -> Node:
+    """Joins this process to the cluster; returns at once, also while no daemon answers.
+
+    Under `licd-node run` (LICD_NODE_SOCKET is set) it joins nothing and asks licd-node instead: the process tree has
+    one seat. The arguments are checked all the same.
+
+    A process that forks workers calls it in each worker, after the fork, or runs under licd-node: a child holds nothing
+    of its parent's (R15), and gRPC does not bear use on both sides of a fork.
+
+    Args:
+        addresses: of the daemons, host:port: a list, or one text with commas.
+        application: what this program is; the license must be for it (R12).
+        node_name: a name for people, need not be unique; default: the host's name.
+        token: the node token itself, not its file.
+        ca: file of the CA certificates that the daemon's certificate is checked with; default: the system's.
+        on_change: called with the node after each change of its state or failures, in a thread of the client's; what
+            it raises is logged.
+        insecure: plaintext instead of TLS; loopback addresses only (R34).
+
+    Returns:
+        The node: ask is_licensed() before licensed work, close() it at the end.
+
+    Raises:
+        ValueError: an argument is bad; the message names it.
+    """
+    checked = settings.check(
+        addresses, application=application, node_name=node_name, token=token, ca=ca, insecure=insecure
+    )
+    path = os.environ.get(SOCKET_VARIABLE)
+    return LocalNode(path, on_change) if path else RemoteNode(checked, on_change)

@@ -1,0 +1,128 @@
+"""Why a call was refused, read from gRPC's status and its trailer `grpc-status-details-bin` (DESIGN section 3).
+
+The trailer is read with licd.v1.ErrorTrailer, wire-compatible with google.rpc.Status: a second google.rpc.Status in
+one process, which a report server may well hold, collides in protobuf's descriptor pool.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from licd.v1 import failure_pb2, node_service_pb2
+from node_client import wire
+from node_client.values import Failure
+
+_DETAILS = "grpc-status-details-bin"
+_LEADER = "licd-leader"
+_SLOW_CODES = frozenset(
+    {
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.UNIMPLEMENTED,
+    }
+)
+_TITLES = {
+    "UNREACHABLE": "The license daemon does not answer",
+    "NO_CREDENTIALS": "The license daemon does not know this node's token",
+    "WRONG_ROLE": "This node's token is not for nodes",
+    "NOT_LEADER": "The daemon asked does not lead the cluster",
+}
+_REMEDIES = {
+    "UNREACHABLE": "Check that licd runs, and that address and CA certificate (LICD_ADDRESS, LICD_CA) are its own.",
+    "NO_CREDENTIALS": "Give this node the token in tokens/node.token of the daemon's data directory (LICD_TOKEN_FILE).",
+    "WRONG_ROLE": "Give this node a token of the role node (licd token create --role node).",
+    "NOT_LEADER": "Nothing, if it passes by itself; else check that one of the daemons leads.",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refusal:
+    """One refused call.
+
+    Attributes:
+        code: gRPC's status code.
+        reason: the reason told, such as "SESSION_EXPIRED"; UNREACHABLE or the code's name if none was.
+        message: the status message.
+        metadata: more about the reason.
+        failures: the license's reasons, if the daemon told any.
+        retry_after: seconds to wait before the next try; 0 if the daemon named none.
+        leader: address of the daemon that leads, or empty.
+    """
+
+    code: grpc.StatusCode
+    reason: str
+    message: str
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()
+    retry_after: float = 0.0
+    leader: str = ""
+
+    @property
+    def slow(self) -> bool:
+        """Whether only people can cure it, so that trying fast is of no use."""
+        return self.code in _SLOW_CODES
+
+    def trouble(self, address: str) -> Failure:
+        """The refusal in words for people."""
+        if self.failures:
+            return self.failures[0]
+        title = _TITLES.get(self.reason, "The license daemon refused this node")
+        remedy = self.metadata.get("remedy") or _REMEDIES.get(self.reason, "Look at the daemon's log.")
+        field = self.metadata.get("field")
+        told = f"{field}: {self.message}" if field else self.message
+        return Failure(self.reason, title, f"{address}: {told or self.code.name}", remedy)
+
+
+def read(error: grpc.RpcError) -> Refusal:
+    """Reads a failed call; whatever it carries that cannot be read is left out."""
+    code, message = _code(error), _message(error)
+    trailers = _trailers(error)
+    default = "UNREACHABLE" if code in _SILENCE else code.name
+    refusal = Refusal(code, default, message, leader=_text(trailers.get(_LEADER, b"")))
+    try:
+        trailer = failure_pb2.ErrorTrailer.FromString(trailers.get(_DETAILS, b""))
+        return _detailed(refusal, trailer)
+    except DecodeError:
+        return refusal
+
+
+_SILENCE = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED})
+
+
+def _detailed(refusal: Refusal, trailer: failure_pb2.ErrorTrailer) -> Refusal:
+    failures = []
+    for detail in trailer.details:
+        kind = detail.type_url.rpartition("/")[2]
+        if kind in ("google.rpc.ErrorInfo", "licd.v1.ErrorReason"):
+            told = failure_pb2.ErrorReason.FromString(detail.value)
+            refusal = dataclasses.replace(refusal, reason=told.reason, metadata=dict(told.metadata))
+        elif kind == "licd.v1.Failure":
+            failures.append(wire.failure(failure_pb2.Failure.FromString(detail.value)))
+        elif kind == "google.rpc.RetryInfo":
+            # RetryInfo's only field is a Duration numbered 1, as Reconnect's first is: no google.rpc class needed.
+            span = node_service_pb2.Reconnect.FromString(detail.value).after
+            refusal = dataclasses.replace(refusal, retry_after=wire.seconds(span))
+    return dataclasses.replace(refusal, failures=tuple(failures))
+
+
+def _code(error: grpc.RpcError) -> grpc.StatusCode:
+    code = error.code() if isinstance(error, grpc.Call) else None
+    return code if isinstance(code, grpc.StatusCode) else grpc.StatusCode.UNKNOWN
+
+
+def _message(error: grpc.RpcError) -> str:
+    return (error.details() or "") if isinstance(error, grpc.Call) else ""
+
+
+def _trailers(error: grpc.RpcError) -> dict[str, bytes]:
+    pairs: Iterable[tuple[str, str | bytes]] = ()
+    if isinstance(error, grpc.Call):
+        pairs = error.trailing_metadata() or ()
+    return {key: value.encode() if isinstance(value, str) else value for key, value in pairs}
+
+
+def _text(value: bytes) -> str:
+    return value.decode("ascii", errors="ignore")

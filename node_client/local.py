@@ -1,0 +1,105 @@
+"""A node under `licd-node run`: it asks the socket LICD_NODE_SOCKET and takes no seat of its own.
+
+Each question goes to the socket: an answer kept here could outlive the seat, which licd-node gives up the moment it
+acknowledges a loss (R13). So a process forked from this one may ask as well: the seat is the process tree's.
+"""
+
+import asyncio
+import http.client
+import json
+import socket
+import threading
+from typing import Any
+
+from node_client.callbacks import Callbacks, OnChange
+from node_client.node import Node
+from node_client.values import Failure, NodeState, Status
+
+_TIMEOUT = 1.0
+"""Seconds; an answer that takes longer counts as none."""
+_POLL = 0.25
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("licd-node", timeout=_TIMEOUT)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(_TIMEOUT)
+        self.sock.connect(self._path)
+
+
+def ask(path: str) -> Status:
+    """Asks the socket at `path` for the state of the seat.
+
+    Raises:
+        OSError: nobody answers there.
+        ValueError: what answers there is not licd-node.
+    """
+    connection = _Connection(path)
+    try:
+        connection.request("GET", "/state")
+        return _status(json.loads(connection.getresponse().read()))
+    except (http.client.HTTPException, KeyError, TypeError, AttributeError) as error:
+        message = f"no licd-node at {path}"
+        raise ValueError(message) from error
+    finally:
+        connection.close()
+
+
+def _status(told: dict[str, Any]) -> Status:
+    state = NodeState(told["state"])
+    licensed = told["licensed"] is True and state is NodeState.LICENSED
+    failures = tuple(Failure(**failure) for failure in told["failures"])
+    return Status(state, licensed, failures, float(told["lease_left"]) if licensed else 0.0)
+
+
+class LocalNode(Node):
+    """The seat of the process tree, seen from inside it."""
+
+    _poll = _POLL
+
+    def __init__(self, path: str, on_change: OnChange | None) -> None:
+        """Starts a thread that watches the socket if somebody is to be called."""
+        super().__init__()
+        self._path = path
+        self._closed = threading.Event()
+        self._callbacks = Callbacks(self, on_change) if on_change else None
+        if self._callbacks is not None:
+            self._watcher = threading.Thread(
+                target=self._watch, args=(self._callbacks,), name="licd-node-local", daemon=True
+            )
+            self._watcher.start()
+
+    def status(self) -> Status:
+        """What licd-node says at the instant of the call; not licensed if it does not answer within a second."""
+        if self._closed.is_set():
+            return Status(NodeState.CLOSED, licensed=False)
+        try:
+            return ask(self._path)
+        except (OSError, ValueError) as error:
+            title, remedy = "licd-node does not answer", "Restart licd-node; this program lives under it."
+            return Status(NodeState.CONNECTING, False, (Failure("UNREACHABLE", title, str(error), remedy),))
+
+    def close(self) -> None:
+        """Stops asking; the seat stays with licd-node until its command ends."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        self._tell_watchers()
+        if self._callbacks is not None:
+            self._callbacks.changed()
+            self._callbacks.stop(timeout=0.5)
+
+    async def _status_async(self) -> Status:
+        return await asyncio.to_thread(self.status)
+
+    def _watch(self, callbacks: Callbacks) -> None:
+        before = Status(NodeState.CONNECTING, licensed=False)
+        while not self._closed.wait(_POLL):
+            now = self.status()
+            if (before.state, before.failures) != (now.state, now.failures):
+                callbacks.changed()
+            before = now

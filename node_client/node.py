@@ -1,0 +1,125 @@
+"""What every node offers to its program, however it learns its state: over gRPC, from licd-node, or in a test."""
+
+import abc
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from node_client.values import FINAL, Failure, NodeState, Status
+
+Watcher = Callable[[], object]
+
+
+class Node(abc.ABC):
+    """A program's seat in the cluster. Every method may be called from any thread.
+
+    Use it as a context manager, or call close() at the end: that frees the seat at once.
+    """
+
+    _poll: float | None = None
+    """Seconds between looks for those who wait; None: they are told of each change."""
+
+    def __init__(self) -> None:
+        """Nobody waits yet."""
+        self._watchers: set[Watcher] = set()
+
+    @abc.abstractmethod
+    def status(self) -> Status:
+        """Everything about the node at the instant of the call; never raises (R15)."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Stops believing, then leaves; returns within 3 seconds. Further calls do nothing (R15)."""
+
+    @property
+    def state(self) -> NodeState:
+        """The state at the instant of the call."""
+        return self.status().state
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """Why the node is not licensed, or what is in its way; with remedies."""
+        return self.status().failures
+
+    @property
+    def lease_left(self) -> float:
+        """Seconds for which the license holds without another word from the daemon; 0 when not licensed."""
+        return self.status().lease_left
+
+    def is_licensed(self) -> bool:
+        """Whether licensed work may be done, judged at the instant of the call (R15)."""
+        return self.status().licensed
+
+    def wait_licensed(self, timeout: float | None = None) -> bool:
+        """Waits until the node is licensed, at most `timeout` seconds (None: without end).
+
+        Returns:
+            Whether it is licensed; False at once when it can never be again (closed or evicted).
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        told = threading.Event()
+        self._watchers.add(told.set)
+        try:
+            while (verdict := _verdict(self.status())) is None:
+                told_in_time = told.wait(self._wait(deadline))
+                if not told_in_time and deadline is not None and time.monotonic() >= deadline:
+                    return self.is_licensed()
+                told.clear()
+            return verdict
+        finally:
+            self._watchers.discard(told.set)
+
+    async def wait_licensed_async(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as wait_licensed
+        """Like wait_licensed(), without blocking the event loop."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        loop, told = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell() -> None:
+            # A loop closed under its waiter must not hurt the thread that tells.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(told.set)
+
+        self._watchers.add(tell)
+        try:
+            while (verdict := _verdict(await self._status_async())) is None:
+                try:
+                    await asyncio.wait_for(told.wait(), self._wait(deadline))
+                except TimeoutError:
+                    if deadline is not None and time.monotonic() >= deadline:
+                        return (await self._status_async()).licensed
+                told.clear()
+            return verdict
+        finally:
+            self._watchers.discard(tell)
+
+    def __enter__(self) -> Self:
+        """The node itself; it may not be licensed yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Closes the node."""
+        self.close()
+
+    async def _status_async(self) -> Status:
+        return self.status()
+
+    def _wait(self, deadline: float | None) -> float | None:
+        spans = [] if deadline is None else [max(0.0, deadline - time.monotonic())]
+        spans += [] if self._poll is None else [self._poll]
+        return min(spans, default=None)
+
+    def _tell_watchers(self) -> None:
+        for watcher in tuple(self._watchers):
+            watcher()
+
+
+def _verdict(status: Status) -> bool | None:
+    if status.licensed:
+        return True
+    return False if status.state in FINAL else None

@@ -1,0 +1,56 @@
+"""For the tests of programs that link node_client: a node whose state the test sets."""
+
+from collections.abc import Iterable
+
+from node_client.callbacks import OnChange
+from node_client.node import Node
+from node_client.values import FINAL, Failure, NodeState, Status
+
+
+class FakeNode(Node):
+    """A node that is what the test says; it holds no seat, needs no daemon and starts no thread.
+
+    Example:
+        node = FakeNode()
+        node.set_state(NodeState.LICENSED)
+        assert node.is_licensed()
+    """
+
+    def __init__(self, state: NodeState = NodeState.CONNECTING, *, on_change: OnChange | None = None) -> None:
+        """A node in `state`; `on_change` is called by the thread that changes it."""
+        super().__init__()
+        self._state = state
+        self._failures: tuple[Failure, ...] = ()
+        self._on_change = on_change
+
+    def status(self) -> Status:
+        """What the test said; a licensed one has 15 seconds of lease left."""
+        licensed = self._state is NodeState.LICENSED
+        return Status(self._state, licensed, self._failures, 15.0 if licensed else 0.0)
+
+    def set_state(self, state: NodeState) -> None:
+        """Changes the state and tells everyone who waits.
+
+        Raises:
+            ValueError: the node is closed or evicted, which no real node ever leaves.
+        """
+        if self._state in FINAL and state is not self._state:
+            message = f"state: a node that is {self._state} never becomes {state}"
+            raise ValueError(message)
+        self._state = state
+        self._changed()
+
+    def set_failures(self, failures: Iterable[Failure]) -> None:
+        """Changes the failures and tells everyone who waits."""
+        self._failures = tuple(failures)
+        self._changed()
+
+    def close(self) -> None:
+        """Closes the node, as a program does."""
+        if self._state not in FINAL:
+            self.set_state(NodeState.CLOSED)
+
+    def _changed(self) -> None:
+        self._tell_watchers()
+        if self._on_change is not None:
+            self._on_change(self)

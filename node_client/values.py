@@ -1,0 +1,116 @@
+"""What a program sees of its node: states, failures, the application that it is."""
+
+import dataclasses
+import datetime as dt
+import enum
+import re
+
+
+class NodeState(enum.StrEnum):
+    """What a node is, in one word; only LICENSED may do licensed work."""
+
+    CONNECTING = "CONNECTING"
+    """No daemon has answered yet."""
+    PENDING = "PENDING"
+    """The cluster is not registered yet, or is recovering."""
+    LICENSED = "LICENSED"
+    """The node holds a seat, and its lease runs."""
+    WAITING = "WAITING"
+    """The cluster is registered and no seat is free; the first in line gets the next one."""
+    REJECTED = "REJECTED"
+    """The node may not have a seat, for the reasons in `failures`; healed as soon as they are gone."""
+    JEOPARDY = "JEOPARDY"
+    """The lease has ended without a word from the daemon: not licensed, and reconnecting (R15)."""
+    EVICTED = "EVICTED"
+    """An administrator evicted the node: it does not join anew by itself."""
+    CLOSED = "CLOSED"
+    """This program closed the node, or this process was forked from the one that joined."""
+
+
+FINAL = frozenset({NodeState.EVICTED, NodeState.CLOSED})
+"""States that no node leaves again."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Failure:
+    """One reason why a node is not licensed, in words that can be shown to people (R4).
+
+    Attributes:
+        reason: the reason for programs, such as "CLOCK_DRIFT".
+        title: one sentence, fixed for each reason.
+        detail: what was found; may be empty.
+        remedy: what to do about it; may be empty.
+        node_name: the node it concerns, or empty.
+    """
+
+    reason: str
+    title: str
+    detail: str = ""
+    remedy: str = ""
+    node_name: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Status:
+    """A node at one instant.
+
+    Attributes:
+        state: its state.
+        licensed: whether it may do licensed work.
+        failures: why it is not licensed, or what will soon stand in its way.
+        lease_left: seconds for which `licensed` holds without another word from the daemon; 0 when not licensed.
+    """
+
+    state: NodeState
+    licensed: bool
+    failures: tuple[Failure, ...] = ()
+    lease_left: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Application:
+    """What the program is; the daemon compares it with the license (R5, R12).
+
+    Attributes:
+        name: compared exactly; 1 to 128 characters.
+        version: dot-separated parts such as "10.0.19"; 1 to 64 characters.
+        build_date: the build's date, "YYYY-MM-DD".
+        content: the project's content, compared exactly; at most 1024 characters.
+
+    Raises:
+        ValueError: a field is out of bounds; the message names it.
+    """
+
+    name: str
+    version: str
+    build_date: str
+    content: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuses what no daemon would take."""
+        check_text("application.name", self.name, shortest=1, longest=128)
+        check_text("application.version", self.version, shortest=1, longest=64)
+        check_text("application.content", self.content, shortest=0, longest=1024)
+        check_text("application.build_date", self.build_date, shortest=10, longest=10)
+        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", self.build_date) or not _is_date(self.build_date):
+            message = f"application.build_date: {self.build_date!r} is no date; write it as 2024-05-31"
+            raise ValueError(message)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def check_text(field: str, value: object, *, shortest: int, longest: int) -> None:
+    """Refuses what is no text of `shortest` to `longest` characters.
+
+    Raises:
+        ValueError: naming `field`.
+    """
+    if not isinstance(value, str) or not shortest <= len(value) <= longest:
+        message = f"{field}: must be a text of {shortest} to {longest} characters"
+        raise ValueError(message)

@@ -1,0 +1,33 @@
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from node_support.scripted_daemon import APPLICATION, TOKEN, Join, ScriptedDaemon
+
+import node_client
+from node_client import Node
+
+
+@pytest.fixture
+def daemon() -> Iterator[ScriptedDaemon]:
+    scripted = ScriptedDaemon()
+    yield scripted
+    scripted.stop()
+
+
+@pytest.fixture
+def join(daemon: ScriptedDaemon, monkeypatch: pytest.MonkeyPatch) -> Iterator[Join]:
+    """Connects nodes to the scripted daemon and closes them."""
+    monkeypatch.delenv("LICD_NODE_SOCKET", raising=False)
+    nodes: list[Node] = []
+
+    def connect(addresses: Any = None, **options: Any) -> Node:
+        options = {"application": APPLICATION, "token": TOKEN, "insecure": True, "node_name": "report-1", **options}
+        nodes.append(node_client.connect(addresses or daemon.address, **options))
+        return nodes[-1]
+
+    yield connect
+    for node in nodes:
+        node.close()
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("licd-node")]
