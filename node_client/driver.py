@@ -162,7 +162,8 @@ class Driver:
         self._drop_link()
         self._failed += 1
         chance = random.random()  # noqa: S311 - spreads load, keeps no secret
-        self._retry_at = clock.boottime() + max(after * (1 + 0.2 * chance), retry_delay(self._failed, chance))
+        delay = retry_delay(self._failed, self._session.pace.interval, chance)
+        self._retry_at = clock.boottime() + max(after * (1 + 0.2 * chance), delay)
 
     def _become(self, session: Session) -> None:
         """Takes another session; the link of the one before is over."""
@@ -267,7 +268,8 @@ class Driver:
         elif reason == pb.END_REASON_EVICTED:
             _LOG.error("%s. %s", _EVICTED.title, _EVICTED.remedy)
             self._change(lambda belief: belief.ended(NodeState.EVICTED, _EVICTED))
-            self._done = True
+            # It believes no more, so the seat need not drain: the next in line has it at once (R13).
+            self._begin_leaving()
         else:
             _LOG.warning("the session has ended; joining anew")
             self._forget()
@@ -301,8 +303,10 @@ class Driver:
     # Leaving
 
     def _stopped(self) -> None:
-        if self._leave_by is not None:
-            return
+        if self._leave_by is None:
+            self._begin_leaving()
+
+    def _begin_leaving(self) -> None:
         self._leave_by = clock.boottime() + LEAVE_TIMEOUT
         self._leaves_left = len(self._route)
         self._retry_at = None

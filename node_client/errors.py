@@ -33,7 +33,7 @@ _TITLES = {
 _REMEDIES = {
     "UNREACHABLE": "Check that licd runs, and that address and CA certificate (LICD_ADDRESS, LICD_CA) are its own.",
     "NO_CREDENTIALS": "Give this node the token in tokens/node.token of the daemon's data directory (LICD_TOKEN_FILE).",
-    "WRONG_ROLE": "Give this node a token of the role node (licd token create --role node).",
+    "WRONG_ROLE": "Give this node a token of the role node (licd token create node).",
     "NOT_LEADER": "Nothing, if it passes by itself; else check that one of the daemons leads.",
 }
 

@@ -6,7 +6,8 @@
   in step (R14). The interval is the one the daemon told last.
 - One heartbeat is under way at a time. Without its acknowledgement within an interval the stream is dead: that leaves
   time to resume while the lease still runs, which waiting for TCP would not.
-- The time to try again doubles from 0.2 s to 5 s; the first try comes at once.
+- The time to try again doubles from 0.2 s to a heartbeat interval, 5 s at the most; the first try comes at once. A
+  daemon that has restarted keeps a recorded seat for about a lease: who tries less often comes too late.
 """
 
 import dataclasses
@@ -80,9 +81,15 @@ class Pace:
         return self.sent is not None and now >= self.next_at()
 
 
-def retry_delay(failures: int, chance: float) -> float:
-    """Seconds before the next try after `failures` of them in a row; `chance` is uniform in 0..1."""
+def retry_delay(failures: int, interval: float, chance: float) -> float:
+    """Seconds before the next try after `failures` of them in a row; `interval` is between heartbeats.
+
+    Args:
+        failures: how many tries have failed since the last acknowledgement.
+        interval: seconds between heartbeats.
+        chance: uniform in 0..1.
+    """
     if failures <= 1:
         return 0.1 * chance
-    longest = min(SLOWEST_RETRY, 0.2 * 2.0 ** min(failures - 2, 10))
+    longest = min(SLOWEST_RETRY, max(interval, 0.2), 0.2 * 2.0 ** min(failures - 2, 10))
     return longest * (0.5 + 0.5 * chance)

@@ -92,11 +92,13 @@ class Coordinator:
         await self._load()
         self.clock = ServiceClock(self.state.effective, self.state.served)
         now = self.clock.now()
-        decision = decide(self.state, c.StartEpoch(epoch, self._config.lease_ttl_ms), now, self._config.policy)
+        handover_ms = self._config.leadership.handover_ms
+        command = c.StartEpoch(epoch, self._config.lease_ttl_ms, handover_ms)
+        decision = decide(self.state, command, now, self._config.policy)
         records, head = chain.extend(self._journal_head, decision.events, now)
         await self._config.journal.append(records, self._journal_head)
         self.state, self._journal_head = decision.state, head
-        self.leases.promote(self.state, now.served, self._config.leadership.handover_ms)
+        self.leases.promote(self.state, now.served, handover_ms)
         self.writable, self.since = True, now.wall
         self._tasks = [asyncio.create_task(self._guard(self._write())), asyncio.create_task(self._guard(self._tick()))]
 
@@ -260,7 +262,10 @@ class Coordinator:
     async def _take_back(
         self, batch: Sequence[tuple[c.Command, asyncio.Future[State]]], error: JournalUnavailable
     ) -> None:
-        """The state is what the journal says; leases that were taken out as over start afresh."""
+        """The state is what the journal says; leases that were taken out as over start afresh.
+
+        What changes nothing is answered all the same: a node whose stream broke keeps its seat (R33).
+        """
         if self.writable:
             log.error("journal_unavailable", error=str(error))
             self.writable = False
@@ -271,14 +276,13 @@ class Coordinator:
             if before != self.state:
                 self.presences.reset()
         self.leases.promote(self.state, self.clock.now(False).served, self._config.leadership.handover_ms)
-        _refuse_all(
-            batch,
-            Refused(
-                Reason.JOURNAL_UNAVAILABLE,
-                "The journal can't be written: nothing was changed. Mend the disk; it works again by itself.",
-                retry_after_ms=int(RETRY_S * 1000),
-            ),
-        )
+        now = self.now()
+        for command, future in batch:
+            decision = decide(self.state, command, now, self._config.policy)
+            if decision.events:
+                _refuse(future, _journal_unavailable())
+            else:
+                self._answer([(future, decision.refusal)])
 
     def _answer(self, answered: Sequence[tuple[asyncio.Future[State], Refused | None]]) -> None:
         leads = self.leads()
@@ -297,6 +301,14 @@ class Coordinator:
             self._snapshot_position = self._journal_head.position
         except (JournalUnavailable, PositionConflict) as error:
             log.warning("snapshot_not_saved", error=str(error))
+
+
+def _journal_unavailable() -> Refused:
+    return Refused(
+        Reason.JOURNAL_UNAVAILABLE,
+        "The journal can't be written: nothing was changed. Mend the disk; it works again by itself.",
+        retry_after_ms=int(RETRY_S * 1000),
+    )
 
 
 def _not_leader() -> Refused:

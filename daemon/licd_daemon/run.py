@@ -41,6 +41,7 @@ log = structlog.get_logger(__name__)
 
 RESERVED_FILES = 256
 WATCH_S = 0.5
+DAY_S = 86_400
 LOCAL = "127.0.0.1"
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (what is reached where such a wildcard is bound)
 
@@ -96,9 +97,10 @@ async def _serve_until(config: ServeConfig, stop: asyncio.Event) -> int:
         await server.start()
         _say_where(config, local, coordinator)
         leader_clock = LeaderClock(coordinator, config.ntp_server, config.max_clock_drift_ms)
-        watching = asyncio.create_task(leader_clock.watch())
+        watching = [asyncio.create_task(leader_clock.watch()), asyncio.create_task(_renew_certificates(config))]
         code = await _until_stopped(stop, coordinator)
-        watching.cancel()
+        for task in watching:
+            task.cancel()
         await server.drain()
         await coordinator.stop()
         return code
@@ -141,6 +143,16 @@ def _make_certificates(config: ServeConfig) -> None:
         if host and host not in _EVERYWHERE:
             names.append(host)
     certificates.ensure_certificates(config.data_dir / "tls", names, datetime.now(UTC))
+
+
+async def _renew_certificates(config: ServeConfig) -> None:
+    """Looks once a day; new connections get the new certificate (R34)."""
+    while not config.insecure:
+        await asyncio.sleep(DAY_S)
+        try:
+            await asyncio.to_thread(_make_certificates, config)
+        except TlsInvalid as error:
+            log.error("certificate_not_renewed", error=str(error))
 
 
 def _credentials(config: ServeConfig, client_ca: Path | None) -> grpc.ServerCredentials | None:

@@ -57,7 +57,7 @@ def answer_status(daemon: Daemon, answer: registering.Registration) -> None:
         (registration("REGISTERED"), "All is well"),
         (registration("REGISTERED"), "(in 100 days)"),
         (registration("REGISTERED", nodes_waiting=1), "ask Vendor <lic@vendor.example> for more"),
-        (registration("RECOVERING", recovery_deadline=at(minutes=4, seconds=30)), "(in 4 min)"),
+        (registration("RECOVERING", recovery_deadline=at(hours=4, minutes=50)), "(in 4 h)"),
         (registration("EXPIRED"), "Ask Vendor <lic@vendor.example> for a new Container.lic"),
         (registration("UNREGISTERED", lockout={"locked": True, "locked_until": at(minutes=9)}), "Too many wrong codes"),
         (registration("UNREGISTERED", lockout={"wrong_codes": 2, "attempts_left": 4}), "2, 4 attempts left"),

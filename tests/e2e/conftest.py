@@ -43,9 +43,9 @@ def parts(tmp_path: Path) -> Iterator[Parts]:
         made.end_all()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, headless."""
+    """Debian's Chromium, headless. Not for the session: playwright would leave its event loop running in the worker."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     assert path, "Chromium is missing: `make test` installs it, or set CHROMIUM to its path"
     with sync_playwright() as playwright:

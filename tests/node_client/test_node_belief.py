@@ -158,7 +158,7 @@ def test_a_daemon_that_names_no_interval_does_not_make_the_node_spin() -> None:
 
 @given(st.integers(1, 10_000), st.floats(0, 1))
 def test_retries_start_at_once_and_slow_down_to_five_seconds(failures: int, chance: float) -> None:
-    delay = retry_delay(failures, chance)
+    delay = retry_delay(failures, 5.0, chance)
     assert 0 <= delay <= SLOWEST_RETRY
     assert delay <= 0.1 or failures > 1
     assert delay >= SLOWEST_RETRY / 2 or failures < 7

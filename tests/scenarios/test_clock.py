@@ -4,14 +4,14 @@ from pathlib import Path
 
 import grpc
 import libfaketime
-
-from licd.v1 import registration_service_pb2 as pb
 from support.admin import Admin
 from support.daemon import running
 from support.raw_node import RawNode
 from support.refusal import refused
 from support.vendor import TestVendor
 from support.waiting import eventually
+
+from licd.v1 import registration_service_pb2 as pb
 
 
 def faked(folder: Path, offset: str) -> dict[str, str]:

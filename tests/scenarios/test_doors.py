@@ -209,8 +209,7 @@ def test_R36_ten_thousand_connections_and_the_daemon_stays_up(daemon: Daemon, ad
     host, port = daemon.address.split(":")
     sockets = []
     try:
-        for _ in range(count):
-            sockets.append(socket.create_connection((host, int(port)), timeout=10))
+        sockets.extend(socket.create_connection((host, int(port)), timeout=10) for _ in range(count))
         assert admin.state == "UNLICENSED"
     finally:
         for opened in sockets:

@@ -6,6 +6,7 @@ Leases are short here so that their end can be waited for; every test waits on w
 import secrets
 import shutil
 import time
+from contextlib import ExitStack
 
 import grpc
 import pytest
@@ -39,7 +40,11 @@ def registered(daemon: Daemon, admin: Admin, vendor: TestVendor, count: int, **l
     """A registered cluster of `count` nodes."""
     admin.upload(vendor.lic(**license))
     nodes = [RawNode(daemon.stubs("node"), f"report-{n + 1}").joined() for n in range(count)]
-    admin.register()
+    with ExitStack() as beating:
+        for node in nodes:
+            assert node.stream is not None
+            beating.enter_context(node.stream.beating())
+        admin.register()
     for node in nodes:
         node.stream.until_state("LICENSED")
     return nodes

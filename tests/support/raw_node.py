@@ -4,6 +4,7 @@ import queue
 import secrets
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -141,13 +142,22 @@ class Stream:
         self.heartbeat()
         return self.until("heartbeat_ack")
 
-    def quiet(self, timeout: float) -> bool:
-        """Whether nothing comes for a while."""
+    @contextmanager
+    def beating(self, every: float = 0.1) -> Iterator[None]:
+        """Heartbeats go out by themselves while the block runs; their acknowledgements wait to be read."""
+        stop = threading.Event()
+
+        def beat() -> None:
+            while not stop.wait(every):
+                self.heartbeat()
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
         try:
-            self._in.get(timeout=timeout)
-        except queue.Empty:
-            return True
-        return False
+            yield
+        finally:
+            stop.set()
+            thread.join()
 
     def end(self) -> None:
         """Cancels the stream."""

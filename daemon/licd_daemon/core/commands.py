@@ -5,10 +5,14 @@ from licd_daemon.formats.license import License
 
 
 class StartEpoch(Frozen, frozen=True):
-    """A daemon has taken the lead with `epoch`; its leases last `lease_ttl_ms` (R14, R18)."""
+    """A daemon has taken the lead with `epoch`; its leases last `lease_ttl_ms` (R14, R18).
+
+    `handover_ms`: how long a deposed leader may still have acknowledged (R31).
+    """
 
     epoch: int
     lease_ttl_ms: int
+    handover_ms: int = 0
 
 
 class Tick(Frozen, frozen=True):

@@ -51,7 +51,7 @@ def _settle(draft: Draft) -> None:
     """Free seats go to the line first; only then is the registration's life judged (R17)."""
     if draft.state.recovering and draft.state.tally.holders_live:
         draft.emit(RegistrationRecovered())
-    while draft.state.open and draft.state.line and draft.state.free_seats > 0:
+    while draft.state.open and draft.state.line and draft.state.can_grant(draft.now):
         draft.emit(SeatGranted(draft.state.line[draft.state.line_head]))
     living, tally = draft.state.registration, draft.state.tally
     if living is None or tally.holders_live:

@@ -202,7 +202,7 @@ def settle_code(draft: Draft, command: SettleCode) -> Refused | None:
     if failures:
         draft.emit(RegistrationRefused(failures))
         return Refused(Reason.REGISTRATION_REFUSED, "Registration failed. " + _titles(failures), failures=failures)
-    draft.emit(_registered(draft.state, command.challenge_id))
+    draft.emit(_registered(draft.state, command.challenge_id, draft.now))
     return None
 
 
@@ -219,14 +219,16 @@ def _wrong_code(draft: Draft) -> Refused:
     )
 
 
-def _registered(state: State, challenge_id: str) -> Registered:
+def _registered(state: State, challenge_id: str, now: Now) -> Registered:
     """R10: those who have a seat keep it; the others get what is free of seats that others may still believe in."""
     live = sorted(
         (session for session in state.sessions.values() if session.status is SessionStatus.LIVE),
         key=lambda session: (session.seat is Seat.NONE, session.number),
     )
-    others = state.tally.taken - sum(1 for session in live if session.seat is not Seat.NONE)
-    seats = max(0, _license(state).max_nodes - others)
+    own = sum(1 for session in live if session.seat is not Seat.NONE)
+    seats = max(0, _license(state).max_nodes - (state.tally.taken - own))
+    if now.served < state.granting_from:
+        seats = min(seats, own)
     return Registered(challenge_id, _ids(live[:seats]), _ids(live[seats:]))
 
 

@@ -12,6 +12,7 @@ from licd_daemon.core.events import (
     RegistrationReset,
     TimeMarked,
 )
+from licd_daemon.core.leases import recorded_lease_ms
 from licd_daemon.core.model import DAY_MS, MINUTE_MS, TOLERATED_WRONG_CODES, Registration, State
 
 WARNING_DAYS = (1, 7, 30)  # R3, the nearest first
@@ -19,7 +20,8 @@ WARNING_DAYS = (1, 7, 30)  # R3, the nearest first
 
 def start_epoch(draft: Draft, command: StartEpoch) -> None:
     """R14, R18. An attempt that a crash left uncompared counts as wrong (R9)."""
-    draft.emit(EpochStarted(command.epoch, command.lease_ttl_ms))
+    grace_ms = recorded_lease_ms(draft.state, command.handover_ms)
+    draft.emit(EpochStarted(command.epoch, command.lease_ttl_ms, grace_ms))
     lockout = draft.state.lockout
     if lockout.attempt_open and lockout.wrong_codes > TOLERATED_WRONG_CODES:
         draft.emit(LockedOut())

@@ -42,4 +42,4 @@ class Draft:
     def _has_seat_for(self, session: Session) -> bool:
         if session.seat is Seat.DRAINING:
             return self.state.free_seats >= 0
-        return self.state.free_seats > 0 and not self.state.line
+        return self.state.can_grant(self.now) and not self.state.line

@@ -22,10 +22,14 @@ class Event(msgspec.Struct, frozen=True, tag=snake, tag_field="kind", omit_defau
 
 
 class EpochStarted(Event, frozen=True):
-    """A daemon took the lead: every session must prove itself anew (R14, R18)."""
+    """A daemon took the lead: every session must prove itself anew (R14, R18).
+
+    For `grace_ms` of served time no seat goes to anyone but its recorded holder.
+    """
 
     epoch: int
     lease_ttl_ms: int
+    grace_ms: int = 0
 
 
 class TimeMarked(Event, frozen=True):

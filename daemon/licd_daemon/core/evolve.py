@@ -95,6 +95,7 @@ def _epoch_started(state: State, event: e.EpochStarted, now: Now) -> State:
         registration=registration,
         lockout=lockout,
         line=Map(),
+        granting_from=now.served + event.grace_ms,
         line_floor=min(kept, default=state.line_tail),
     )
 

@@ -33,6 +33,14 @@ def with_margin(lease_ttl_ms: int) -> int:
     return lease_ttl_ms + int(lease_ttl_ms * RATE_MARGIN) + 1
 
 
+def recorded_lease_ms(state: State, handover_ms: int) -> int:
+    """How long a process may still believe after a new epoch began, whatever the journal says; 0: none ever did (R18).
+
+    The longest lease ever granted, its margin, and what a deposed leader may still have acknowledged (R31).
+    """
+    return with_margin(state.longest_lease_ms) + handover_ms if state.longest_lease_ms else 0
+
+
 class Leases:
     """The deadlines of all sessions. `lease_ttl_ms` is what nodes are granted."""
 
@@ -89,12 +97,8 @@ class Leases:
             heapq.heappush(self._heap, (until, kind, session_id))
 
     def promote(self, state: State, served: int, handover_ms: int) -> None:
-        """A new epoch: every recorded holder, and everyone who was in sight, has a fresh lease (R18).
-
-        It lasts as long as the longest ever granted, its margin, and what a deposed leader may still have
-        acknowledged (R31).
-        """
-        until = served + with_margin(state.longest_lease_ms) + handover_ms
+        """A new epoch: every recorded holder, and everyone who was in sight, has a fresh lease (R18)."""
+        until = served + recorded_lease_ms(state, handover_ms)
         for session in state.sessions.values():
             if session.status in (SessionStatus.LIVE, SessionStatus.AWAITED):
                 self._set(Deadline.LEASE, session.session_id, until)

@@ -259,7 +259,8 @@ class State(Frozen, frozen=True):
     `line` maps places to session ids, its first place is `line_head`, `line_tail` is the next free one; no awaited
     session keeps a place before `line_floor`. `predecessor` is the challenge that last registered this deployment (R6).
     `newest_issue` maps each license id to the latest `iat` ever accepted (R2). `longest_lease_ms` is the longest lease
-    ever granted (R18). `tokens` by id.
+    ever granted; before `granting_from`, in served time, no seat goes to anyone but its recorded holder (R18). `tokens`
+    by id.
     """
 
     epoch: int = 0
@@ -286,6 +287,7 @@ class State(Frozen, frozen=True):
     line_head: int = 0
     line_tail: int = 0
     line_floor: int = 0
+    granting_from: int = 0
     tally: Tally = Tally()
     tokens: Map[str, Token] = Map()
 
@@ -303,3 +305,7 @@ class State(Frozen, frozen=True):
     def free_seats(self) -> int:
         """Seats that nobody holds or may still believe in."""
         return self.license.max_nodes - self.tally.taken if self.license else 0
+
+    def can_grant(self, now: Now) -> bool:
+        """Whether a free seat may go to a session that does not hold it yet."""
+        return self.free_seats > 0 and now.served >= self.granting_from

@@ -231,3 +231,13 @@ def open_on_phone(url: str) -> str:
     if code is None:
         raise PartFailed("the portal shows no code: " + re.sub(r"<[^>]+>|\s+", " ", shown).strip()[:400])
     return code[1]
+
+
+def clock_ahead(seconds: int) -> dict[str, str]:
+    """The environment of a process whose wall clock is ahead; its boottime is true."""
+    try:
+        import libfaketime
+    except ImportError:
+        raise PartFailed("a drifting clock needs libfaketime: pip install 'licd[demo]'") from None
+    library = next(Path(libfaketime.__file__).parent.rglob("libfaketime.so.1"))
+    return {"LD_PRELOAD": str(library), "FAKETIME": f"+{seconds}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}

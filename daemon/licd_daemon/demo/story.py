@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from licd_daemon.demo.parts import PartFailed, Parts, eventually, open_on_phone
+from licd_daemon.demo.parts import PartFailed, Parts, clock_ahead, eventually, open_on_phone
 
 QUICK = ("--lease-ttl", "3s", "--heartbeat-interval", "500ms")
 SLEEP = [sys.executable, "-c", "import signal; signal.pause()"]
@@ -95,7 +95,7 @@ class Story:
 
     def drift(self) -> str:
         """The node's clock is 12 s ahead, its reasons say so."""
-        self.parts.start_node("report-5", SLEEP, _clock_ahead(12))
+        self.parts.start_node("report-5", SLEEP, clock_ahead(12))
         self._nodes({"report-5": "REJECTED"})
         (node,) = [node for node in self.parts.licd_json("nodes")["nodes"] if node["name"] == "report-5"]
         (failure,) = node["failures"]
@@ -146,16 +146,6 @@ def _decode(picture: Path) -> str:
     if found is None:
         raise PartFailed("the QR's picture can't be read")
     return str(found.text)
-
-
-def _clock_ahead(seconds: int) -> dict[str, str]:
-    """The environment of a process whose wall clock is ahead; its boottime is true."""
-    try:
-        import libfaketime
-    except ImportError:
-        raise PartFailed("a drifting clock needs libfaketime: pip install 'licd[demo]'") from None
-    library = next(Path(libfaketime.__file__).parent.rglob("libfaketime.so.1"))
-    return {"LD_PRELOAD": str(library), "FAKETIME": f"+{seconds}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
 def play(story: Story) -> int:

@@ -7,8 +7,9 @@ from licd.v1 import cluster_service_pb2_grpc as pb_grpc
 from licd_daemon.coordinator import Coordinator
 from licd_daemon.core import commands as c
 from licd_daemon.core.model import EndReason, Session, State
+from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.core.view import in_sight, node_state
-from licd_daemon.journal.port import Journal, Query, Record
+from licd_daemon.journal.port import Journal, JournalUnavailable, Query, Record
 from licd_daemon.rpc import fields
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import NODE_STATE, duration, failure_message, timestamp
@@ -79,12 +80,19 @@ class ClusterService(pb_grpc.ClusterServiceServicer):
             newest_first=request.newest_first,
             limit=size + 1,
         )
-        records = await self._journal.read(query)
+        records = await self._read(query)
         page = records[:size]
         return pb.ListEventsResponse(
             events=self._events(page),
             next_page_token=str(page[-1].position) if len(records) > size else "",
         )
+
+    async def _read(self, query: Query) -> Sequence[Record]:
+        standing(self._coordinator)
+        try:
+            return await self._journal.read(query)
+        except JournalUnavailable:
+            raise Refused(Reason.JOURNAL_UNAVAILABLE, "The journal can't be read now: try again.") from None
 
     def _events(self, records: Sequence[Record]) -> list[pb.Event]:
         state = self._coordinator.state
@@ -98,7 +106,7 @@ class ClusterService(pb_grpc.ClusterServiceServicer):
         after = request.after_position if request.HasField("after_position") else self._coordinator.position
         while True:
             changed = self._coordinator.publication.watchers.next_change()
-            while records := await self._journal.read(Query(kinds=kinds, after=after, limit=1000)):
+            while records := await self._read(Query(kinds=kinds, after=after, limit=1000)):
                 for event in self._events(records):
                     yield pb.WatchEventsResponse(event=event)
                 after = records[-1].position

@@ -108,7 +108,8 @@ class RegistrationServiceServicer(object):
     def CreateChallenge(self, request, context):
         """Draws a fresh challenge, valid 5 minutes, and ends the one before (R6, R7). Role: admin. Not idempotent.
 
-        Fails with FAILED_PRECONDITION/NO_LICENSE, RESOURCE_EXHAUSTED/LOCKED_OUT.
+        Fails with FAILED_PRECONDITION: NO_LICENSE, REGISTRATION_REFUSED (the license has expired), CHALLENGE_EXPIRED (the
+        license has changed meanwhile); RESOURCE_EXHAUSTED/LOCKED_OUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,6 +129,8 @@ class RegistrationServiceServicer(object):
 
     def CheckRegistration(self, request, context):
         """Everything that would block a registration now, with its remedy. Role: viewer, admin. Changes nothing.
+
+        Fails with FAILED_PRECONDITION/NO_LICENSE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,0 +1,212 @@
+"""The guides say what the code does: catalogues are complete, links lead somewhere.
+
+A catalogue is a Markdown table. Its rows are compared with the enum, the options or the functions that they describe,
+in both directions: nothing is missing, nothing is made up.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from licd_daemon.cli.serve import serve
+from licd_daemon.core import checks, events
+from licd_daemon.core.model import Application, Failure, FailureReason
+from licd_daemon.core.refusal import Reason
+from licd_daemon.formats.claims import to_claims
+from licd_daemon.formats.license import License, LicensedApplication, Portal, Vendor
+from licd_daemon.journal import chain
+from licd_daemon.rpc import event_message
+from licd_daemon.rpc.errors import STATUS
+from licd_daemon.rpc.server import REGISTERED, SERVICES
+from licd_vendor.domain.scan import Refusal, Refused
+from licd_vendor.portal import words
+from node_client import NodeState
+
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "CHANGELOG.md", ROOT / "README.md"])
+LINK = re.compile(r"\[[^\]\n]+\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`[^`\n]*`")
+
+LICENSE = License(
+    license_id="3f2b8c1e-6a4d-4e0b-9c57-2d1f0a9b8c7d",
+    issuer="Example Vendor",
+    company="ACME",
+    issued_at=1_780_000_000,
+    expires_at=1_811_536_000,
+    project="Finance",
+    auth_method="LOCAL_CONTAINER",
+    application=LicensedApplication("Report Server", "10.0", "finance", "2022-01-31"),
+    max_nodes=3,
+    portal=Portal("https://portal.example", "eaYx7t4b-cmPEgMs3q3Q56B5OY_HhriMyEbsia-FpRo"),
+    vendor=Vendor("Example Vendor", "licences@vendor.example"),
+    key_id="k",
+    recertify_days=90,
+)
+OTHER = Application("Other Server", "11.0", "2020-01-01", "sales")
+
+
+def _section(page: str, heading: str) -> str:
+    """The text under a heading, up to the next one of its level or above."""
+    level, lines = heading.index(" "), (DOCS / page).read_text(encoding="utf-8").splitlines()
+    start = lines.index(heading) + 1
+    ends = (i for i, line in enumerate(lines[start:], start) if re.match(rf"#{{1,{level}}} ", line))
+    return "\n".join(lines[start : next(ends, len(lines))])
+
+
+def _rows(page: str, heading: str) -> list[list[str]]:
+    """The cells of every row of the tables under a heading, their heads left out."""
+    rows = []
+    for table in re.findall(r"(?:^\|.*\n?)+", _section(page, heading), re.MULTILINE):
+        rows += [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    return rows
+
+
+def _code(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def _by_code(page: str, heading: str) -> dict[str, list[str]]:
+    """The rows by the one piece of code in their first cell."""
+    rows = _rows(page, heading)
+    found = {_code(row[0])[0]: row[1:] for row in rows}
+    assert len(found) == len(rows), f"a name stands twice in {page}, {heading}"
+    return found
+
+
+def _says(told: str, said: str) -> bool:
+    """Whether a sentence is the one told, where words in braces stand for anything."""
+    return re.fullmatch(re.sub(r"\\\{\w+\\\}", ".+", re.escape(told)), said) is not None
+
+
+def test_every_refusal_stands_in_the_catalogue_with_its_status() -> None:
+    told = {name: row[0] for name, row in _by_code("errors.md", "## Refusals").items()}
+    assert told == {reason.value: STATUS[reason].name for reason in Reason}
+
+
+def test_every_failure_reason_stands_in_the_catalogue_with_its_title() -> None:
+    told = {name: row[0] for name, row in _by_code("errors.md", "## Failure reasons").items()}
+    assert told == {reason.value: checks.TITLES[reason] for reason in FailureReason}
+
+
+def _failures() -> Iterator[Failure]:
+    yield checks.certificate_expired(LICENSE)
+    yield checks.certificate_type_mismatch()
+    yield checks.certificate_content_incorrect()
+    yield checks.maximum_reached(3)
+    yield checks.no_nodes()
+    yield checks.clock_untrusted("by 83 s off NTP server ntp.example")
+    yield checks.clock_drift("report-2", 12_300, 3.2, 5_000)
+    yield from checks.judge_application(LICENSE, OTHER, "report-2")
+
+
+@pytest.mark.parametrize("failure", list(_failures()), ids=lambda failure: failure.reason)
+def test_detail_and_remedy_are_the_words_that_users_see(failure: Failure) -> None:
+    _, detail, remedy = _by_code("errors.md", "## Failure reasons")[failure.reason]
+    for told, said in ((detail, failure.detail), (remedy, failure.remedy)):
+        assert any(_says(each, said) for each in told.split(" **or** ")), f"{told!r} is not what is said: {said!r}"
+
+
+def test_every_event_stands_in_the_catalogue_with_what_is_shown_of_it() -> None:
+    told = {name: (set(_code(row[1])), row[2] == "yes") for name, row in _by_code("events.md", "# Events").items()}
+    secret = event_message._SECRET
+    assert told == {
+        str(kind.__struct_config__.tag): (
+            set(kind.__struct_fields__) - secret,
+            "session_id" in kind.__struct_fields__,
+        )
+        for kind in events.Event.__subclasses__()
+    }
+
+
+def test_the_secrets_left_out_of_events_are_named() -> None:
+    text = " ".join(_section("events.md", "# Events").split())
+    fields = {field for kind in events.Event.__subclasses__() for field in kind.__struct_fields__}
+    hidden = (event_message._SECRET & fields) - {"session_id", "node_name"}
+    sentence = text[text.index("Left out") : text.index("No secret")]
+    assert set(_code(sentence)) == hidden
+
+
+def test_a_tag_of_the_catalogue_is_the_kind_in_the_journal() -> None:
+    assert chain.kind_of(events.SeatGranted("s")) in _by_code("events.md", "# Events")
+
+
+def test_every_claim_of_a_license_is_described() -> None:
+    claims: set[str] = set()
+    for name, value in to_claims(LICENSE).items():
+        claims |= {f"{name}.{inner}" for inner in value} if isinstance(value, dict) else {name}
+    assert set(_by_code("formats.md", "### Claims")) == claims
+
+
+def test_the_fields_of_a_challenge_lie_side_by_side_in_59_bytes() -> None:
+    offset = 0
+    for row in _rows("formats.md", "### Content"):
+        assert int(row[0]) == offset
+        offset += int(row[1])
+    assert offset == 59
+
+
+def test_every_option_of_serve_stands_in_the_table_with_its_default() -> None:
+    told = _by_code("operations.md", "## Options of licd serve")
+    options = [option for option in serve.params if isinstance(option, click.Option)]
+    assert set(told) == {option.opts[0] for option in options}
+    for option in options:
+        if isinstance(option.default, str) and option.default:
+            assert _code(told[option.opts[0]][0]) == [option.default], option.opts[0]
+
+
+def test_every_health_service_is_named() -> None:
+    told = {name for row in _rows("operations.md", "## Health and polling") for name in _code(row[0])}
+    assert told == {*SERVICES, REGISTERED}
+
+
+def test_every_node_state_is_described() -> None:
+    assert set(_by_code("nodes.md", "### States")) == {state.value for state in NodeState}
+
+
+def test_every_verdict_of_the_portal_is_told_with_its_status_and_title() -> None:
+    told = _by_code("vendor.md", "### What the phone is told when it gets no code")
+    assert set(told) == {kind.value for kind in Refusal}
+    for kind in Refusal:
+        said = words.of(Refused(kind, clock_offset=-7200))
+        status, title, _ = told[kind.value]
+        assert int(status) == said.status
+        assert _says(title, said.title)
+
+
+def test_every_decision_record_stands_in_the_index() -> None:
+    records = {path.name for path in (DOCS / "adr").glob("[0-9]*.md")}
+    assert set(LINK.findall((DOCS / "adr" / "README.md").read_text(encoding="utf-8"))) == records
+
+
+def test_the_changelog_begins_with_the_version_of_the_package() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] == version
+
+
+def _prose(page: Path) -> str:
+    return CODE.sub("code", FENCE.sub("", page.read_text(encoding="utf-8")))
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_within_the_repository_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(_prose(page)):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.is_relative_to(ROOT), f"{link} leads out of the repository"
+        assert target.exists(), f"{link} leads nowhere"
+        assert not anchor or anchor in _anchors(target), f"{link} names no heading there"
