@@ -31,16 +31,17 @@ class Guard(aio.ServerInterceptor):
         """See `grpc.aio.ServerInterceptor`."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or self._access.is_open(method):
-            return handler
+        if handler is None:
+            return None
         return _guarded(handler, self._check(method))
 
     def _check(self, method: str) -> Callable[[Context], None]:
-        roles = self._access.roles_for(method)
+        roles = None if self._access.is_open(method) else self._access.roles_for(method)
 
         def check(context: Context) -> None:
             self._limits.take(method, context.peer())
-            self._access.check(roles, context)
+            if roles is not None:
+                self._access.check(roles, context)
 
         return check
 
