@@ -1,0 +1,245 @@
+"""R13-R16: no seat is two processes', and sessions are LIVE, LOST or ENDED."""
+
+from collections.abc import Callable
+
+import pytest
+from unit.core.world import OTHER_ID, T0_S, YEAR_S, World, license_of, licensed, refused
+
+from licd_daemon.core import commands as c
+from licd_daemon.core.model import RESUMABLE_MS, EndReason, Seat, SessionStatus
+
+TAKEN: dict[str, Callable[[World], None]] = {
+    "eviction": lambda w: w.evict("a"),
+    "copy": lambda w: w.copied("a"),
+    "drift": lambda w: w.drift("a", joining=True),
+    "reissue": lambda w: w.upload(max_nodes=1, name="report-server-2", issued_at=T0_S + 1),
+}
+RETURNED: dict[str, Callable[[World], None]] = {
+    "acknowledged, or its lease is over": lambda w: w.drained("a"),
+    "left": lambda w: w.leave("a"),
+}
+
+
+@pytest.mark.parametrize("end", RETURNED)
+@pytest.mark.parametrize("how", TAKEN)
+def test_R13_a_seat_taken_from_its_holder_is_nobodys_until(how: str, end: str) -> None:
+    w = licensed(max_nodes=1).register("keeps")
+    w.join("a")
+    w.join("b", name="report-server-2" if how == "reissue" else "report-server")
+    w.leave("keeps")
+    assert w.node("a") == "LICENSED"
+    TAKEN[how](w)
+    assert w.session("a").seat is Seat.DRAINING
+    if how in ("eviction", "copy"):  # its last holder is gone
+        w.register()
+    assert w.node("b") == "WAITING"
+    RETURNED[end](w)
+    copy_left = (how, end) == ("copy", "left")  # one copy's word is not the other's
+    assert w.node("b") == ("WAITING" if copy_left else "LICENSED")
+
+
+def lose_by(w: World, how: str) -> None:
+    """`a` loses its seat with its registration."""
+    {"reset": w.reset, "license": lambda: w.upload(license_id=OTHER_ID, max_nodes=1), "release": w.release}[how]()
+
+
+@pytest.mark.parametrize("how", ["reset", "license", "release"])
+def test_R13_a_new_registration_waits_for_seats_that_drain(how: str) -> None:
+    w = licensed(max_nodes=1).register("a")
+    lose_by(w, how)
+    w.evict("a")
+    if how == "release":
+        w.upload(license_id=OTHER_ID, max_nodes=1)
+    w.register("b")
+    assert w.registration == "REGISTERED"
+    assert w.node("b") == "WAITING"
+    w.drained("a")
+    assert w.node("b") == "LICENSED"
+
+
+def test_R10_a_registration_whose_every_seat_still_drains_lives_in_those_who_wait_for_them() -> None:
+    w = licensed(max_nodes=1).register("a")
+    w.evict("a")
+    w.register("b")
+    assert w.registration == "REGISTERED"
+    w.restart()
+    assert w.registration == "RECOVERING"
+    w.resume("b")
+    assert w.registration == "REGISTERED"
+    assert w.node("b") == "WAITING"
+    w.leave("b")
+    assert w.registration == "UNREGISTERED"
+
+
+def test_R13_registering_anew_leaves_a_holder_its_seat_without_a_gap() -> None:
+    w = licensed(max_nodes=2).register("a", "b")
+    w.register()
+    assert w.nodes("a", "b") == "LICENSED LICENSED"
+    w.reset()
+    assert w.nodes("a", "b") == "PENDING PENDING"
+    w.register()
+    assert w.nodes("a", "b") == "LICENSED LICENSED"
+
+
+def test_R13_a_license_for_fewer_over_draining_seats_grants_nothing_until_they_have_ended() -> None:
+    w = licensed(max_nodes=3).register("a", "b", "c")
+    w.evict("a", "b", "c")
+    w.upload(license_id=OTHER_ID, max_nodes=1)
+    w.register("d")
+    for name in ("a", "b"):
+        w.drained(name)
+        assert w.node("d") == "WAITING"
+    w.drained("c")
+    assert w.node("d") == "LICENSED"
+
+
+def test_R13_expiry_drains_every_seat() -> None:
+    w = licensed(max_nodes=1).register("a")
+    w.until(T0_S + YEAR_S)
+    assert w.session("a").seat is Seat.DRAINING
+    w.join("b")
+    w.upload(max_nodes=1, issued_at=T0_S + 1, expires_at=T0_S + 2 * YEAR_S)
+    assert w.nodes("a", "b") == "LICENSED WAITING"
+
+
+def test_R14_leaving_frees_the_seat_at_once_and_repeating_it_succeeds() -> None:
+    w = licensed(max_nodes=1).register("a")
+    w.join("b")
+    w.leave("a")
+    assert w.node("b") == "LICENSED"
+    w.leave("a")
+    assert w.kinds() == []
+    with refused("NO_SUCH_SESSION"):
+        w.leave("unknown")
+
+
+def test_R14_silence_frees_the_seat_when_the_lease_ends() -> None:
+    w = licensed(max_nodes=1).register("a")
+    w.join("b")
+    w.silent("a")
+    assert w.session("a").status is SessionStatus.LOST
+    assert w.session("a").seat is Seat.NONE
+    assert w.node("b") == "LICENSED"
+
+
+def test_R14_an_epoch_rises_with_each_start_and_a_session_that_has_seen_a_higher_one_is_refused() -> None:
+    w = licensed().register("a")
+    w.restart()
+    assert w.state.epoch == 2
+    with refused("SESSION_EXPIRED") as caught:
+        w.resume("a", seen=3)
+    assert "restored from an older copy" in caught[0].message
+    w.resume("a", seen=2)
+    assert w.node("a") == "LICENSED"
+
+
+def test_R16_a_secret_proves_a_session() -> None:
+    w = licensed().register("a")
+    with refused("WRONG_SECRET"):
+        w.join("a", secret="x")
+    with refused("WRONG_SECRET"):
+        w.resume("a", secret="x")
+    with refused("SESSION_EXPIRED"):
+        w.resume("unknown")
+    assert w.node("a") == "LICENSED"
+
+
+def test_repeating_a_join_is_the_same_join() -> None:
+    w = licensed().register("a")
+    w.join("a")
+    assert w.kinds() == []
+    w.join("fresh", instance="a", secret="a")
+    assert list(w.state.sessions) == ["a"]
+
+
+def test_R16_a_resumed_live_session_keeps_its_seat() -> None:
+    w = licensed().register("a")
+    w.resume("a")
+    assert w.kinds() == []
+    assert w.node("a") == "LICENSED"
+
+
+@pytest.mark.parametrize("reason", ["LEFT", "EVICTED", "COPIED"])
+def test_R16_an_ended_session_is_told_why_for_a_day_and_then_forgotten(reason: str) -> None:
+    w = licensed().register("a", "b")
+    if reason == "LEFT":
+        w.leave("a")
+    else:
+        w.do(c.EndSession("a", EndReason(reason)))
+    w.drained("a")
+    with refused("SESSION_EXPIRED") as caught:
+        w.join("a")
+    assert caught[0].metadata == {"ended": reason}
+    with refused("SESSION_EXPIRED") as caught:
+        w.resume("a")
+    assert caught[0].metadata == {"ended": reason}
+    w.later(RESUMABLE_MS - 1)
+    w.forget("a")
+    assert w.session("a").ended is EndReason(reason)
+    w.later(1)
+    w.forget("a")
+    assert "a" not in w.state.sessions
+    w.join("a")
+    assert w.node("a") == "LICENSED"
+
+
+def test_R16_a_session_that_drains_is_not_forgotten() -> None:
+    w = licensed().register("a", "b")
+    w.evict("a")
+    w.later(2 * RESUMABLE_MS)
+    w.forget("a")
+    assert w.session("a").seat is Seat.DRAINING
+
+
+def test_R16_a_lost_session_may_resume_for_24_hours_of_served_time() -> None:
+    w = licensed().register("a", "b")
+    w.silent("a")
+    w.later(30 * RESUMABLE_MS, served=False)
+    w.later(RESUMABLE_MS - 1)
+    w.forget("a")
+    assert w.session("a").status is SessionStatus.LOST
+    w.later(1)
+    w.forget("a")
+    with refused("SESSION_EXPIRED") as caught:
+        w.resume("a")
+    assert caught[0].metadata == {"ended": "EXPIRED"}
+
+
+def test_R16_a_lost_session_is_over_with_its_registration() -> None:
+    w = licensed().register("a", "b")
+    w.silent("a")
+    w.reset()
+    with refused("SESSION_EXPIRED"):
+        w.resume("a")
+
+
+def test_without_a_registration_silence_ends_the_session() -> None:
+    w = licensed()
+    w.join("a")
+    w.silent("a")
+    assert w.session("a").ended is EndReason.EXPIRED
+
+
+def test_R16_evicting_an_unknown_session_is_told_and_repeating_an_eviction_changes_nothing() -> None:
+    w = licensed().register("a", "b")
+    with refused("NO_SUCH_SESSION"):
+        w.evict("unknown")
+    w.evict("a")
+    w.evict("a")
+    assert w.kinds() == []
+
+
+def test_late_words_about_sessions_change_nothing() -> None:
+    """Deadlines and heartbeats race with commands: what comes too late must find nothing to do."""
+    w = licensed().register("a")
+    w.drained("a", "unknown")
+    w.silent("unknown")
+    w.forget("a")
+    w.forget("unknown")
+    w.heal("unknown")
+    w.leave("a")
+    before = w.state
+    w.silent("a")
+    w.drift("a")
+    assert w.state == before
+    assert w.state.license == license_of()
