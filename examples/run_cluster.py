@@ -39,7 +39,8 @@ def main() -> int:
     try:
         start(parts)
         print(welcome(parts), flush=True)
-        stop.wait()
+        while not stop.wait(0.5):
+            supervise(parts)
     except PartFailed as error:
         print(f"make run: {error}\nThe logs are in {parts.folder}.", file=sys.stderr)
         return 1
@@ -48,6 +49,13 @@ def main() -> int:
         parts.end_all()
     print("All nodes left, so the registration is over: the next start needs a scan. The license stays.")
     return 0
+
+
+def supervise(parts: Parts) -> None:
+    """Starts the daemon again when it has ended, as systemd or Kubernetes would: kill -9 it and look at the nodes."""
+    if parts.processes["daemon"].poll() is not None:
+        print("The daemon has ended; starting it again, as a supervisor would.", flush=True)
+        parts.start_daemon()
 
 
 def start(parts: Parts) -> None:
