@@ -1,0 +1,213 @@
+"""What befalls a real cluster, drawn from one seed: a few seconds of faults, then rest, then the checker.
+
+The same seed gives the same schedule; the machine's own timing differs from run to run, which the checker allows for.
+"""
+
+import random
+import resource
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from faults.cluster import Cluster, NodeProcess, running
+from support.daemon import Daemon
+from support.skew import Skew
+from support.vendor import TestVendor
+from support.waiting import eventually
+
+from licd.v1 import cluster_service_pb2
+from licd.v1.registration_service_pb2 import CreateChallengeRequest
+
+FAULTS = {
+    "kill_daemon": 3,
+    "drain_daemon": 1,
+    "stop_daemon": 2,
+    "stop_node": 3,
+    "kill_node": 2,
+    "leave_node": 1,
+    "cut_up": 2,
+    "cut_down": 2,
+    "cut_both": 2,
+    "lag": 1,
+    "reset_link": 1,
+    "jump_wall": 2,
+    "full_disk": 1,
+    "evict": 1,
+    "join": 2,
+    "wrong_code": 1,
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """After `pause` seconds, a fault at the node `whom`, for `span` seconds."""
+
+    pause: float
+    fault: str
+    whom: int
+    span: float
+
+
+def schedule(seed: int) -> list[Step]:
+    """The schedule of a seed."""
+    chance = random.Random(seed)
+    names, weights = list(FAULTS), list(FAULTS.values())
+    return [
+        Step(
+            round(chance.choice((0.0, 0.1, 0.5, 1.0)), 2),
+            chance.choices(names, weights)[0],
+            chance.randrange(1 << 16),
+            round(chance.choice((0.3, 0.8, 1.6, 2.5)), 2),
+        )
+        for _ in range(chance.randint(3, 5))
+    ]
+
+
+class Nemesis:
+    """Carries a schedule out on a cluster. `clock`: the daemon's wall clock."""
+
+    def __init__(self, cluster: Cluster, clock: Skew) -> None:
+        self.cluster = cluster
+        self.clock = clock
+        self.kept = cluster.nodes[0]
+        self._undo: list[tuple[float, Callable[[], object]]] = []
+        self._joined = 0
+
+    def play(self, steps: list[Step]) -> None:
+        """One step after another; each fault ends by itself, or at the end of all."""
+        for step in steps:
+            self._wait(time.monotonic() + step.pause)
+            node = self.cluster.nodes[step.whom % len(self.cluster.nodes)]
+            getattr(self, step.fault)(node, step.span)
+        self._wait(max((when for when, _ in self._undo), default=0.0))
+        self.clock.set("+0s")
+        self.cluster.heal()
+
+    def _wait(self, until: float) -> None:
+        while True:
+            due = sorted((each for each in self._undo if each[0] <= until), key=lambda each: each[0])
+            if not due:
+                break
+            self._undo.remove(due[0])
+            time.sleep(max(0.0, due[0][0] - time.monotonic()))
+            due[0][1]()
+        time.sleep(max(0.0, until - time.monotonic()))
+
+    def _later(self, span: float, undo: Callable[[], object]) -> None:
+        self._undo.append((time.monotonic() + span, undo))
+
+    def _restart(self) -> None:
+        if self.cluster.daemon.process is None:
+            self.cluster.start_daemon()
+
+    def kill_daemon(self, node: NodeProcess, span: float) -> None:
+        self.cluster.daemon.kill()
+        self._later(span / 2, self._restart)
+
+    def drain_daemon(self, node: NodeProcess, span: float) -> None:
+        if self.cluster.daemon.process is not None:
+            self.cluster.daemon.process.send_signal(signal.SIGCONT)
+        assert self.cluster.daemon.stop() == 0
+        self._restart()
+
+    def stop_daemon(self, node: NodeProcess, span: float) -> None:
+        process = self.cluster.daemon.process
+        if process is not None:
+            process.send_signal(signal.SIGSTOP)
+            self._later(span, lambda: process.send_signal(signal.SIGCONT))
+
+    def stop_node(self, node: NodeProcess, span: float) -> None:
+        self.cluster.stop(node)
+        self._later(span, lambda: self.cluster.go_on(node))
+
+    def kill_node(self, node: NodeProcess, span: float) -> None:
+        # One node lives through it all: the registration is never lost while it does (R17).
+        if node is not self.kept:
+            self.cluster.kill(node)
+
+    def leave_node(self, node: NodeProcess, span: float) -> None:
+        if node is not self.kept and node.stopped_at is None:
+            node.process.terminate()
+
+    def _cut(self, node: NodeProcess, span: float, *ways: str) -> None:
+        for way in ways:
+            setattr(node.link, way, False)
+            self._later(span, lambda way=way: setattr(node.link, way, True))  # type: ignore[misc]
+
+    def cut_up(self, node: NodeProcess, span: float) -> None:
+        self._cut(node, span, "up")
+
+    def cut_down(self, node: NodeProcess, span: float) -> None:
+        self._cut(node, span, "down")
+
+    def cut_both(self, node: NodeProcess, span: float) -> None:
+        self._cut(node, span, "up", "down")
+
+    def lag(self, node: NodeProcess, span: float) -> None:
+        node.link.lag = span / 10
+        self._later(span, lambda: setattr(node.link, "lag", 0.0))
+
+    def reset_link(self, node: NodeProcess, span: float) -> None:
+        self.cluster.proxy.reset(node.link)
+
+    def jump_wall(self, node: NodeProcess, span: float) -> None:
+        self.clock.set("+3600s" if span > 1 else "-3600s")
+        self._later(span, lambda: self.clock.set("+0s"))
+
+    def full_disk(self, node: NodeProcess, span: float) -> None:
+        process = self.cluster.daemon.process
+        if process is not None:
+            fill(process.pid)
+            self._later(span, lambda: free(process.pid))
+
+    def evict(self, node: NodeProcess, span: float) -> None:
+        if node is self.kept or self.cluster.daemon.process is None:
+            return
+        with suppress(grpc.RpcError):
+            stubs = self.cluster.admin.stubs.cluster
+            for each in stubs.ListNodes(cluster_service_pb2.ListNodesRequest(page_size=100), timeout=1).nodes:
+                if each.name in node.names:
+                    stubs.EvictNode(cluster_service_pb2.EvictNodeRequest(session_id=each.session_id), timeout=1)
+        # An evicted node does not come back; its process is of no more use, and believes or not by itself.
+        self._later(span, node.process.terminate)
+
+    def join(self, node: NodeProcess, span: float) -> None:
+        if self.cluster.daemon.address:
+            self._joined += 1
+            self.cluster.add(f"later-{self._joined}")
+
+    def wrong_code(self, node: NodeProcess, span: float) -> None:
+        with suppress(grpc.RpcError):
+            admin = self.cluster.admin
+            challenge = admin.stubs.registration.CreateChallenge(CreateChallengeRequest(), timeout=1).challenge
+            admin.submit(challenge, admin.wrong_code(challenge))
+
+
+def fill(pid: int) -> None:
+    """The daemon's disk is full: no file of its grows. Writing in place, as the lock file is, goes on."""
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY))
+
+
+def free(pid: int) -> None:
+    """There is space again."""
+    # One that has ended meanwhile has no limit to lift.
+    with suppress(ProcessLookupError):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+def play(seed: int, daemon: Daemon, vendor: TestVendor, folder: Path, clock: Skew) -> list[str]:
+    """A cluster of three seats and four nodes through the schedule of a seed; gives the violations."""
+    with running(daemon, vendor, folder, max_nodes=3) as cluster:
+        for number in range(3):
+            cluster.add(f"node-{number}")
+        eventually(lambda: cluster.connected() == 3, 20)
+        cluster.register()
+        cluster.add("node-3")
+        eventually(lambda: cluster.licensed() == 3, 20)
+        Nemesis(cluster, clock).play(schedule(seed))
+        cluster.at_rest()
+        return cluster.violations()
