@@ -5,55 +5,21 @@ import email.policy
 import json
 import signal
 import stat
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-from vendor.deployment import Clock, Deployment, Phone
+from click.testing import Result
+from vendor.commands import CONTRACT, Run, read_license, serving
+from vendor.deployment import Clock, Deployment
 
-from licd_daemon.formats import container_lic
-from licd_daemon.formats.container_lic import VendorKeys
-from licd_daemon.formats.license import License
 from licd_vendor import clock
-from licd_vendor.cli import main
-
-Run = Callable[..., Result]
-CONTRACT = [
-    "contract",
-    "add",
-    "--company",
-    "ACME",
-    "--email",
-    "ops@acme.example",
-    "--project",
-    "Finance",
-    "--max-nodes",
-    "3",
-    "--application-name",
-    "report-server",
-    "--application-version",
-    "10.0",
-]
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    def invoke(*arguments: str) -> Result:
-        result = CliRunner().invoke(main, ["--home", str(tmp_path / "home"), *arguments])
-        assert result.exception is None or isinstance(result.exception, SystemExit)
-        return result
-
-    return invoke
 
 
 @pytest.fixture
 def vendor(run: Run) -> Run:
     """A vendor with keys and contract 1."""
-    assert run("keygen", "--vendor-name", "Vendor", "--vendor-email", "licenses@vendor.example").exit_code == 0
+    made = run("keygen", "--no-passphrase", "--vendor-name", "Vendor", "--vendor-email", "licenses@vendor.example")
+    assert made.exit_code == 0, made.output
     assert run(*CONTRACT).output == "1\n"
     return run
 
@@ -77,11 +43,6 @@ def issue(vendor: Run, tmp_path: Path) -> Run:
     return invoke
 
 
-def read_license(tmp_path: Path) -> License:
-    keys = VendorKeys.from_jwk_set((tmp_path / "home" / "vendor-keys.json").read_bytes())
-    return container_lic.verify((tmp_path / "Container.lic").read_bytes(), keys)
-
-
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
@@ -99,7 +60,7 @@ def test_keygen_keeps_secrets_to_their_owner(vendor: Run, tmp_path: Path) -> Non
 
 def test_keygen_never_writes_over_a_key(vendor: Run, tmp_path: Path) -> None:
     before = (tmp_path / "home" / "signing.key").read_bytes()
-    again = vendor("keygen")
+    again = vendor("keygen", "--no-passphrase")
     assert again.exit_code == 1
     assert "never written over" in again.stderr
     assert (tmp_path / "home" / "signing.key").read_bytes() == before
@@ -226,24 +187,6 @@ def test_unknown_license_is_refused(vendor: Run) -> None:
         refused = vendor(command, "3f2b8c1e-6a4d-4e0b-9c57-2d1f0a9b8c7d")
         assert refused.exit_code == 1
         assert "there is none" in refused.stderr
-
-
-@contextmanager
-def serving(home: Path) -> Iterator[tuple[subprocess.Popen[str], Phone]]:
-    command = [sys.executable, "-c", "from licd_vendor.cli import main; main()", "--home", str(home)]
-    with subprocess.Popen(
-        [*command, "portal", "serve", "--listen", "127.0.0.1:0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            assert line.startswith("portal listens on http://127.0.0.1:")
-            yield process, Phone("127.0.0.1", int(line.rpartition(":")[2]))
-        finally:
-            process.kill()
 
 
 def test_the_whole_story_with_a_portal_process(issue: Run, vendor: Run, tmp_path: Path) -> None:

@@ -53,6 +53,15 @@ def create_secret(path: Path, content: bytes) -> None:
         raise RefusedError(f"{path}: {fault.strerror}") from None
 
 
+def replace_secret(path: Path, content: bytes) -> None:
+    """Put a new secret in the place of another, whole or not at all.
+
+    Raises:
+        RefusedError: When it cannot be written.
+    """
+    write_public(path, content, PRIVATE)
+
+
 def write_public(path: Path, content: bytes, mode: int = PUBLIC) -> None:
     """Write a file, whole or not at all.
 

@@ -1,8 +1,12 @@
-"""The vendor's two key pairs, and who the vendor is.
+"""The vendor's keys, and who the vendor is.
 
 Rules:
 
-- `signing.key` (Ed25519) signs every Container.lic; `portal.key` (X25519) opens every challenge. PKCS 8 PEM, 0600.
+- `signing.key` (Ed25519) signs every Container.lic; `portal.key` (X25519) opens every challenge. PKCS 8 PEM, 0600,
+  encrypted with a passphrase unless the vendor says otherwise.
+- Rotation makes a new `signing.key`; the one before stays as `signing-KEYID.key`, and its public key in the set, so
+  that what it signed stays valid, and daemons that pin only the old set can still be served (`issue --key`). At every
+  instant of it `signing.key` is a key of the set: a crash leaves at most a public key too many.
 - `vendor-keys.json` is the public JWK Set for `licd serve --vendor-keys`; `vendor.json` names the vendor, as licenses
   quote it in remedies.
 - The key id is the start of the key's RFC 7638 thumbprint: the same key has the same id wherever it is read.
@@ -10,27 +14,36 @@ Rules:
 
 import hashlib
 import json
+import os
+import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
+    KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
     load_pem_private_key,
 )
 
 from licd_daemon.formats import claims, strict
-from licd_daemon.formats.container_lic import VendorKeys
+from licd_daemon.formats.container_lic import VendorKeys, VendorKeysInvalid
 from licd_daemon.formats.license import Vendor
 from licd_vendor import home as files
 from licd_vendor.errors import RefusedError
 
 SIGNING, PORTAL, PUBLIC_SET, VENDOR = "signing.key", "portal.key", "vendor-keys.json", "vendor.json"
 _KEY_ID_CHARACTERS = 16
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{16}")
 _REMEDY = "run `licd-vendor keygen` first"
+
+Passphrase = Callable[[], str | None]
+"""Gives the keys' passphrase when one of them turns out to need it; None: there is none to be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +61,13 @@ def key_id_of(key: Ed25519PublicKey) -> str:
     return strict.encode_base64url(hashlib.sha256(canonical).digest())[:_KEY_ID_CHARACTERS]
 
 
-def generate(home: Path, vendor: Vendor) -> str:
+def generate(home: Path, vendor: Vendor, passphrase: str | None) -> str:
     """Make both key pairs and their public files.
+
+    Args:
+        home: The vendor's directory.
+        vendor: Who the vendor is.
+        passphrase: Encrypts both private keys; None: they are not encrypted.
 
     Returns:
         The signing key's id.
@@ -64,24 +82,73 @@ def generate(home: Path, vendor: Vendor) -> str:
             raise RefusedError(f"{home / name}: is there already, and keys are never written over; move it away first")
     signing = Ed25519PrivateKey.generate()
     key_id = key_id_of(signing.public_key())
-    files.create_secret(home / SIGNING, _pem(signing))
-    files.create_secret(home / PORTAL, _pem(X25519PrivateKey.generate()))
+    files.create_secret(home / SIGNING, _pem(signing, passphrase))
+    files.create_secret(home / PORTAL, _pem(X25519PrivateKey.generate(), passphrase))
     files.write_public(home / VENDOR, (json.dumps(asdict(vendor), indent=2, ensure_ascii=False) + "\n").encode())
     files.write_public(home / PUBLIC_SET, VendorKeys.of({key_id: signing.public_key()}).to_jwk_set().encode())
     return key_id
 
 
-def load_signing(home: Path) -> SigningKey:
-    """Read the signing key; raise RefusedError when it is missing or no Ed25519 key."""
-    key = _load(home / SIGNING)
+def rotate(home: Path, passphrase: Passphrase) -> tuple[str, str]:
+    """Make a new signing key beside the one in use; from now on it signs.
+
+    The new key is encrypted as the old one is: with the same passphrase, or not at all.
+
+    Returns:
+        The ids of the new key and of the one before.
+
+    Raises:
+        RefusedError: When a file can't be read or written, or the passphrase is wrong.
+    """
+    old, used = _load_signing(home / SIGNING, passphrase)
+    new = Ed25519PrivateKey.generate()
+    new_id = key_id_of(new.public_key())
+    public = {**load_public(home).by_id, old.key_id: old.private.public_key(), new_id: new.public_key()}
+    kept = home / f"signing-{old.key_id}.key"
+    try:
+        kept.unlink(missing_ok=True)  # of a rotation that was cut off here
+        os.link(home / SIGNING, kept)
+    except OSError as fault:
+        raise RefusedError(f"{kept}: {fault.strerror}") from None
+    files.write_public(home / PUBLIC_SET, VendorKeys.of(public).to_jwk_set().encode())
+    files.replace_secret(home / SIGNING, _pem(new, used))
+    return new_id, old.key_id
+
+
+def load_public(home: Path) -> VendorKeys:
+    """Read the public set; raise RefusedError when it is missing or no such set."""
+    try:
+        return VendorKeys.from_jwk_set(files.read(home / PUBLIC_SET, _REMEDY))
+    except VendorKeysInvalid as fault:
+        raise RefusedError(f"{home / PUBLIC_SET}: {fault}") from None
+
+
+def load_signing(home: Path, passphrase: Passphrase, key_id: str | None = None) -> SigningKey:
+    """Read the newest signing key, or the one of this id that a rotation has kept.
+
+    Raises:
+        RefusedError: When it is missing, no Ed25519 key, not of this id, or the passphrase is wrong.
+    """
+    if key_id is None:
+        return _load_signing(home / SIGNING, passphrase)[0]
+    kept = home / f"signing-{key_id}.key"
+    is_kept = _KEY_ID.fullmatch(key_id) is not None and kept.exists()
+    key = _load_signing(kept if is_kept else home / SIGNING, passphrase)[0]
+    if key.key_id != key_id:
+        raise RefusedError(f"key {key_id}: there is no such signing key in {home}")
+    return key
+
+
+def _load_signing(path: Path, passphrase: Passphrase) -> tuple[SigningKey, str | None]:
+    key, used = _load(path, passphrase)
     if not isinstance(key, Ed25519PrivateKey):
-        raise RefusedError(f"{home / SIGNING}: not an Ed25519 key")
-    return SigningKey(key_id_of(key.public_key()), key)
+        raise RefusedError(f"{path}: not an Ed25519 key")
+    return SigningKey(key_id_of(key.public_key()), key), used
 
 
-def load_portal(home: Path) -> X25519PrivateKey:
-    """Read the portal's key; raise RefusedError when it is missing or no X25519 key."""
-    key = _load(home / PORTAL)
+def load_portal(home: Path, passphrase: Passphrase) -> X25519PrivateKey:
+    """Read the portal's key; raise RefusedError when it is missing, no X25519 key, or the passphrase is wrong."""
+    key, _ = _load(home / PORTAL, passphrase)
     if not isinstance(key, X25519PrivateKey):
         raise RefusedError(f"{home / PORTAL}: not an X25519 key")
     return key
@@ -109,12 +176,25 @@ def check_vendor(vendor: Vendor) -> None:
         raise RefusedError(str(fault)) from None
 
 
-def _pem(key: Ed25519PrivateKey | X25519PrivateKey) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+def _pem(key: Ed25519PrivateKey | X25519PrivateKey, passphrase: str | None) -> bytes:
+    encryption: KeySerializationEncryption = NoEncryption()
+    if passphrase is not None:
+        encryption = BestAvailableEncryption(passphrase.encode())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
 
-def _load(path: Path) -> object:
+def _load(path: Path, passphrase: Passphrase) -> tuple[object, str | None]:
+    """Give the key, and the passphrase if it needed one."""
+    content = files.read(path, _REMEDY)
+    used = None
+    if b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in content:
+        used = passphrase()
+        if not used:
+            raise RefusedError(
+                f"{path}: is encrypted; give its passphrase by LICD_VENDOR_PASSPHRASE, --passphrase-file or a terminal"
+            )
     try:
-        return load_pem_private_key(files.read(path, _REMEDY), password=None)
+        return load_pem_private_key(content, password=used.encode() if used else None), used
     except (ValueError, TypeError):
-        raise RefusedError(f"{path}: not a private key in PEM without a password") from None
+        what = "the passphrase is wrong, or the file is broken" if used else "not a private key in PEM"
+        raise RefusedError(f"{path}: {what}") from None

@@ -1,4 +1,7 @@
-"""The mail that carries Container.lic to the customer (R29): an RFC 5322 message, ready for any mail program."""
+"""The mail that carries Container.lic to the customer (R29): an RFC 5322 message, ready for any mail program.
+
+It goes to the contract's address, whoever wrote the application, and answers that mail if its id is known.
+"""
 
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -25,13 +28,14 @@ The first scan binds the license to that installation. To move it to another ser
 """
 
 
-def write(license_: License, content: bytes, recipient: str) -> bytes:
+def write(license_: License, content: bytes, recipient: str, in_reply_to: str | None = None) -> bytes:
     """Write the mail.
 
     Args:
         license_: The license.
         content: Container.lic, as signed.
         recipient: The contract's mail address.
+        in_reply_to: The application mail's id, with its angle brackets.
 
     Returns:
         The message's bytes, with CRLF line ends.
@@ -42,6 +46,9 @@ def write(license_: License, content: bytes, recipient: str) -> bytes:
     message["Subject"] = f"Your license for {license_.project}"
     message["Date"] = format_datetime(datetime.fromtimestamp(license_.issued_at, UTC))
     message["Message-ID"] = make_msgid(domain=license_.vendor.email.rpartition("@")[2])
+    if in_reply_to is not None:
+        message["In-Reply-To"] = in_reply_to
+        message["References"] = in_reply_to
     message.set_content(
         _BODY.format(
             company=license_.company,

@@ -1,120 +1,77 @@
 """The vendor's acts, each one transaction: load what bears on it, decide in pure code, make it durable, then answer."""
 
-import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from sqlalchemy import Connection
 
-from licd_daemon.formats import claims, container_lic, strict
 from licd_daemon.formats.challenge import Purpose, SealedContent
-from licd_daemon.formats.license import License, Portal, Vendor
-from licd_vendor.domain import issue, release, scan
-from licd_vendor.domain.model import LicenseRecord, hash_project_key
+from licd_vendor.domain import release, scan
+from licd_vendor.domain.issue import check_terms
+from licd_vendor.domain.model import LicenseRecord, Terms, hash_project_key
+from licd_vendor.domain.settle import Dispute, Release, Side, TakeAsHead, decide_settlement
 from licd_vendor.errors import RefusedError
-from licd_vendor.keys import SigningKey
-from licd_vendor.store import bindings, history, records
+from licd_vendor.store import alerts, audit, bindings, history, records
+from licd_vendor.store.audit import PORTAL, Act
 from licd_vendor.store.database import Database
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What `issue` is asked to do."""
-
-    contract_id: int
-    request: issue.Request
-    vendor: Vendor
-    portal_url: str
-    portal_public_key: bytes
-    reissue: str | None
-    """The id of the license to issue again; None: a new one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """A license, signed."""
-
-    license: License
-    content: bytes
-    recipient: str
 
 
 def register(database: Database, content: SealedContent, now: int) -> scan.Shown | scan.Refused:
     """Judge the scan of a challenge, and bind the license if it is the first (R25, R26)."""
-    key_hash, challenge_id = hash_project_key(content.project_key), content.challenge_id.hex()
     with database.writing() as connection:
-        license_ = records.find_license(connection, content.license_id)
-        binding = bindings.in_force(connection, content.license_id)
-        shown = bindings.first_shown(connection, content.license_id, key_hash, challenge_id)
-        facts = scan.Facts(
-            license=license_,
-            binding=binding,
-            first_shown_at=shown[0] if shown else None,
-            shown_in_force=bool(shown and binding and shown[1] == binding.binding_id),
-            key_released=bindings.is_released(connection, key_hash),
-        )
-        verdict = scan.decide(facts, content, now)
-        if isinstance(verdict, scan.Shown) and verdict.change is not None:
-            bindings.apply(connection, verdict.change, content, now)
-        if license_ is not None:
-            history.keep(connection, content, Purpose.REGISTER, name_of(verdict), now)
+        return judge_scan(connection, content, now)
+
+
+def judge_scan(connection: Connection, content: SealedContent, now: int) -> scan.Shown | scan.Refused:
+    """Do what `register` does, in a transaction that the caller has begun."""
+    license_ = records.find_license(connection, content.license_id)
+    if license_ is None:
+        return scan.Refused(scan.Refusal.UNREADABLE)
+    known = bindings.known(connection, content)
+    facts = scan.Facts(license_, known.binding, known.first_shown_at, known.shown_in_force, known.key_released)
+    verdict = scan.decide(facts, content, now)
+    if isinstance(verdict, scan.Shown) and verdict.change is not None:
+        bindings.apply(connection, verdict.change, content, now)
+        if isinstance(verdict.change, scan.Bind):
+            _audit(connection, Act.BOUND, license_, now, f"{content.node_count} nodes")
+    is_first = history.keep(connection, content, Purpose.REGISTER, name_of(verdict), known.binding, now)
+    _raise_alert(connection, verdict, license_, now, is_first=is_first)
     return verdict
 
 
 def release_license(database: Database, content: SealedContent, now: int) -> release.Released | scan.Refused:
     """Judge a release, and end the binding if it is that deployment's (R30)."""
-    key_hash = hash_project_key(content.project_key)
     with database.writing() as connection:
-        license_ = records.find_license(connection, content.license_id)
-        facts = _release_facts(connection, license_, key_hash, now)
-        verdict = release.decide_release(facts, content)
-        if isinstance(verdict, release.Released) and verdict.is_new:
-            if verdict.ends_binding and facts.binding is not None:
-                bindings.end(connection, facts.binding, bindings.BY_RELEASE, now)
-            bindings.mark_released(connection, content.license_id, key_hash, now)
-        if license_ is not None:
-            history.keep(connection, content, Purpose.RELEASE, name_of(verdict), now)
+        return judge_release(connection, content, now)
+
+
+def judge_release(connection: Connection, content: SealedContent, now: int) -> release.Released | scan.Refused:
+    """Do what `release_license` does, in a transaction that the caller has begun."""
+    license_ = records.find_license(connection, content.license_id)
+    if license_ is None:
+        return scan.Refused(scan.Refusal.UNREADABLE)
+    key_hash = hash_project_key(content.project_key)
+    facts = _release_facts(connection, license_, key_hash, now)
+    verdict = release.decide_release(facts, content)
+    if isinstance(verdict, release.Released) and verdict.is_new:
+        if verdict.ends_binding and facts.binding is not None:
+            bindings.end(connection, facts.binding, bindings.BY_RELEASE, now)
+        bindings.mark_released(connection, content.license_id, key_hash, now)
+        used = facts.self_releases + verdict.ends_binding
+        _audit(connection, Act.RELEASED, license_, now, f"{used} of {facts.self_release_limit} moves in 365 days")
+    is_first = history.keep(connection, content, Purpose.RELEASE, name_of(verdict), facts.binding, now)
+    _raise_alert(connection, verdict, license_, now, is_first=is_first)
     return verdict
 
 
-def issue_license(
-    database: Database, order: Order, key: SigningKey, now: int, deliver: Callable[[Issued], None]
-) -> Issued:
-    """Issue a license from a contract (R29).
-
-    Args:
-        database: The vendor's records.
-        order: What to issue.
-        key: The key to sign with.
-        now: Unix seconds.
-        deliver: Writes the file and the mail. When it raises, nothing is kept: a customer never holds a license that
-            the portal does not know, nor the other way round.
-
-    Raises:
-        RefusedError: Naming the rule broken.
-    """
-    portal = Portal(_portal_url(order.portal_url), strict.encode_base64url(order.portal_public_key))
-    issuer = issue.Issuer(order.vendor, key.key_id, portal)
+def add_contract(database: Database, terms: Terms, who: str, now: int) -> int:
+    """Add a contract; give its id. Raise RefusedError naming the field that no license could come from."""
+    check_terms(terms)
     with database.writing() as connection:
-        contract = records.get_contract(connection, order.contract_id)
-        issue.check_request(contract, order.request, now)
-        license_id, issued_at = str(uuid.uuid4()), now
-        if order.reissue is not None:
-            previous = records.get_license(connection, order.reissue)
-            issue.check_reissue(contract, previous)
-            license_id, issued_at = previous.license_id, max(now, previous.issued_at + 1)
-        license_ = issue.to_license(contract, order.request, issuer, license_id, issued_at)
-        try:
-            content = container_lic.sign(license_, key.private)
-        except container_lic.LicenseInvalid as fault:
-            raise RefusedError(f"R1: {fault}") from None
-        records.keep_issue(connection, contract.contract_id, license_, is_reissue=order.reissue is not None)
-        issued = Issued(license_, content, contract.terms.sender_email)
-        deliver(issued)
-    return issued
+        contract_id = records.add_contract(connection, terms, now)
+        detail = f"{terms.company}, {terms.project}, {terms.max_nodes} nodes, {terms.sender_email}"
+        audit.keep(connection, who, Act.CONTRACT_ADDED, now, contract_id=contract_id, detail=detail)
+    return contract_id
 
 
-def unbind(database: Database, license_id: str, now: int) -> LicenseRecord:
+def unbind(database: Database, license_id: str, who: str, now: int) -> LicenseRecord:
     """End a license's binding (R27); raise RefusedError when it has none."""
     with database.writing() as connection:
         license_ = records.get_license(connection, license_id)
@@ -122,16 +79,53 @@ def unbind(database: Database, license_id: str, now: int) -> LicenseRecord:
         if binding is None:
             raise RefusedError(f"license {license_.license_id}: is not bound; the next scan binds it")
         bindings.end(connection, binding, bindings.BY_VENDOR, now)
+        _audit(connection, Act.UNBOUND, license_, now, who=who)
     return license_
 
 
-def revoke(database: Database, license_id: str, now: int) -> LicenseRecord:
+def revoke(database: Database, license_id: str, who: str, now: int) -> LicenseRecord:
     """Revoke a license: no scan of it gives a code again. Repeating it changes nothing."""
     with database.writing() as connection:
         license_ = records.get_license(connection, license_id)
         if license_.revoked_at is None:
             records.revoke(connection, license_.license_id, now)
+            _audit(connection, Act.REVOKED, license_, now, who=who)
     return license_
+
+
+def settle(database: Database, alert_id: int, side: Side, who: str, now: int) -> str:
+    """Settle an alert in favour of one of the two installations (R28, R30).
+
+    Returns:
+        What it comes to, for people.
+
+    Raises:
+        RefusedError: When there is no such alert, it is settled, or its binding is over.
+    """
+    with database.writing() as connection:
+        license_id = alerts.license_of(connection, alert_id)
+        license_ = records.get_license(connection, license_id)  # held, as every scan of it holds it
+        alert, in_force = alerts.get(connection, alert_id), bindings.in_force(connection, license_id)
+        dispute = Dispute(
+            alert.alert_id, alert.kind, license_id, alert.binding_id, alert.predecessor,
+            is_settled=alert.settled_at is not None, in_force=in_force,
+        )  # fmt: skip
+        change = decide_settlement(dispute, side)
+        if isinstance(change, TakeAsHead):
+            alerts.take_as_head(connection, change.binding_id, change.head)
+        elif isinstance(change, Release):
+            bindings.end(connection, change.binding, bindings.BY_VENDOR, now)
+            bindings.mark_released(connection, license_id, change.binding.project_key_hash, now)
+        alerts.settle(connection, alert, side.value, who, now)
+        _audit(connection, Act.ALERT_SETTLED, license_, now, f"alert {alert_id} for {side.value}", who=who)
+    return _OUTCOMES[type(change)]
+
+
+_OUTCOMES: dict[type, str] = {
+    type(None): "the registered installation goes on; the refused one gets no code",
+    TakeAsHead: "the refused installation gets its code with its next QR; the other one stops at its next registration",
+    Release: "the release is granted; the next scan binds the license anew",
+}
 
 
 def name_of(verdict: scan.Shown | release.Released | scan.Refused) -> str:
@@ -143,13 +137,7 @@ def name_of(verdict: scan.Shown | release.Released | scan.Refused) -> str:
     return "shown"
 
 
-def _release_facts(
-    connection: Connection, license_: LicenseRecord | None, key_hash: str, now: int
-) -> release.ReleaseFacts:
-    if license_ is None:
-        return release.ReleaseFacts(
-            None, None, key_was_bound=False, key_released=False, self_releases=0, self_release_limit=0
-        )
+def _release_facts(connection: Connection, license_: LicenseRecord, key_hash: str, now: int) -> release.ReleaseFacts:
     contract = records.get_contract(connection, license_.contract_id)
     return release.ReleaseFacts(
         license=license_,
@@ -161,8 +149,21 @@ def _release_facts(
     )
 
 
-def _portal_url(url: str) -> str:
-    try:
-        return claims.check_portal_url(url, "portal url")
-    except strict.Malformed as fault:
-        raise RefusedError(str(fault)) from None
+def _audit(
+    connection: Connection, act: Act, license_: LicenseRecord, now: int, detail: str = "", who: str = PORTAL
+) -> None:
+    audit.keep(
+        connection, who, act, now, contract_id=license_.contract_id, license_id=license_.license_id, detail=detail
+    )
+
+
+def _raise_alert(
+    connection: Connection,
+    verdict: scan.Shown | release.Released | scan.Refused,
+    license_: LicenseRecord,
+    now: int,
+    *,
+    is_first: bool,
+) -> None:
+    if is_first and isinstance(verdict, scan.Refused) and verdict.kind in alerts.KINDS:
+        _audit(connection, Act.ALERT_RAISED, license_, now, verdict.kind.value)

@@ -1,4 +1,11 @@
-"""What the reading commands print, as JSON-ready values: times in RFC 3339, and of a binding no hash and no head."""
+"""What people are shown of the records, as JSON-ready values, by the reading commands and the staff's page.
+
+Rules:
+
+- Times in RFC 3339; of a binding no hash and no head.
+- How often the customer has moved licenses of the contract without asking, and how often they may, stands with each
+  license (R30).
+"""
 
 from typing import Any
 
@@ -6,18 +13,26 @@ from sqlalchemy import Connection
 
 from licd_vendor import clock
 from licd_vendor.domain.model import LicenseRecord
-from licd_vendor.store import history, records
+from licd_vendor.domain.release import YEAR_SECONDS
+from licd_vendor.store import alerts, audit, bindings, history, records
 
 
-def all_licenses(connection: Connection, now: int) -> list[dict[str, Any]]:
-    """Give every license with its state."""
-    return [_license(connection, record, now) for record in records.list_licenses(connection)]
+def all_licenses(connection: Connection, now: int, search: str = "", limit: int | None = None) -> list[dict[str, Any]]:
+    """Give licenses with their state: those whose company, project or id holds `search`, newest last."""
+    since = bindings.bound_since(connection)
+    found = records.list_licenses(connection, search, limit)
+    return [_license(record, since.get(record.license_id), now) for record in found]
 
 
 def one_license(connection: Connection, license_id: str, now: int) -> dict[str, Any]:
-    """Give a license with its issues, bindings and scans, newest first."""
+    """Give a license with its issues, bindings and scans, newest first; raise RefusedError when there is none."""
     record = records.get_license(connection, license_id)
-    return _license(connection, record, now) | {
+    contract = records.get_contract(connection, record.contract_id)
+    since = now - YEAR_SECONDS
+    bound = [row for row in history.bindings_of(connection, record.license_id) if row["ended_at"] is None]
+    return _license(record, bound[0]["bound_at"] if bound else None, now) | {
+        "self_releases": bindings.count_self_releases(connection, record.contract_id, since),
+        "self_releases_per_year": contract.terms.self_releases_per_year,
         "issues": [
             {
                 "issued_at": clock.iso(row["issued_at"]),
@@ -31,23 +46,32 @@ def one_license(connection: Connection, license_id: str, now: int) -> dict[str, 
     }
 
 
-def all_alerts(connection: Connection) -> list[dict[str, Any]]:
-    """Give what the vendor must look at, newest first."""
+def all_alerts(connection: Connection, *, settled: bool = False) -> list[dict[str, Any]]:
+    """Give what the vendor must look at, newest first; with `settled` what was settled too."""
     return [
         {
+            "alert_id": row["scan_id"],
             "kind": row["verdict"],
             "license_id": row["license_id"],
             "company": row["company"],
             "first_at": clock.iso(row["first_at"]),
             "last_at": clock.iso(row["last_at"]),
             "times": row["times"],
+            "settled_at": _iso(row["settled_at"]),
+            "settled_for": row["settled_for"],
+            "settled_by": row["settled_by"],
         }
-        for row in history.alerts(connection)
+        for row in alerts.find(connection, settled=settled)
     ]
 
 
-def _license(connection: Connection, record: LicenseRecord, now: int) -> dict[str, Any]:
-    in_force = [row for row in history.bindings_of(connection, record.license_id) if row["ended_at"] is None]
+def audit_entries(connection: Connection, limit: int, license_id: str | None = None) -> list[dict[str, Any]]:
+    """Give the newest acts, newest first; of one license if it is named."""
+    found = audit.entries(connection, limit, license_id.strip().lower() if license_id else None)
+    return [{**row, "at": clock.iso(row["at"])} for row in found]
+
+
+def _license(record: LicenseRecord, bound_at: int | None, now: int) -> dict[str, Any]:
     return {
         "license_id": record.license_id,
         "contract_id": record.contract_id,
@@ -58,8 +82,8 @@ def _license(connection: Connection, record: LicenseRecord, now: int) -> dict[st
         "expires_at": clock.iso(record.expires_at),
         "portal_url": record.portal_url,
         "key_id": record.key_id,
-        "state": _state(record, now, is_bound=bool(in_force)),
-        "bound_at": clock.iso(in_force[0]["bound_at"]) if in_force else None,
+        "state": _state(record, now, is_bound=bound_at is not None),
+        "bound_at": _iso(bound_at),
         "revoked_at": _iso(record.revoked_at),
     }
 

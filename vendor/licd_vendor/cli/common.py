@@ -1,9 +1,11 @@
 """What the commands share: the session, refusals as exit code 1, and the two ways to print."""
 
 import json
+import os
+import pwd
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,10 @@ import click
 from rich.cells import cell_len, set_cell_size
 
 from licd_vendor.errors import RefusedError
+from licd_vendor.passphrase import read_secret
 from licd_vendor.store.database import Database, open_database
+
+PASSPHRASE_VARIABLE = "LICD_VENDOR_PASSPHRASE"  # noqa: S105 (the name of a variable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,19 @@ class Session:
 
     home: Path
     database_url: str
+    passphrase_file: Path | None
+    _asked: dict[str, str | None] = field(default_factory=dict, repr=False)
+
+    def passphrase(self) -> str | None:
+        """Give the keys' passphrase, asked for once; None: there is none to be had."""
+        if "keys" not in self._asked:
+            self._asked["keys"] = read_secret("Passphrase of the keys", PASSPHRASE_VARIABLE, self.passphrase_file)
+        return self._asked["keys"]
+
+    @property
+    def who(self) -> str:
+        """Who works here, for the audit table: the account that runs this process."""
+        return f"cli:{account()}"
 
     @contextmanager
     def database(self) -> Iterator[Database]:
@@ -29,6 +47,14 @@ class Session:
             yield database
         finally:
             database.close()
+
+
+def account() -> str:
+    """Give the account's name, or its number if it has none (as in containers)."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 pass_session = click.make_pass_decorator(Session)

@@ -1,13 +1,13 @@
 """`licd-vendor contract`: what licenses are issued from (R29)."""
 
 from dataclasses import asdict
+from typing import Any
 
 import click
 
 from licd_daemon.formats import claims
-from licd_vendor import clock
+from licd_vendor import clock, service
 from licd_vendor.cli.common import Session, output_option, pass_session, print_fields, print_json, print_table
-from licd_vendor.domain.issue import check_terms
 from licd_vendor.domain.model import Contract, Terms
 from licd_vendor.store import records
 
@@ -21,7 +21,7 @@ def contract() -> None:
 @click.option("--company", required=True, help="The customer's company, as licenses name it.")
 @click.option("--email", "sender_email", required=True, help="The one mail address that may ask for licenses.")
 @click.option("--project", required=True, help="The project, as licenses name it.")
-@click.option("--max-nodes", default=1, show_default=True, help="The most nodes a license may allow.")
+@click.option("--max-nodes", default=1, show_default=True, help="The most nodes of all its live licenses together.")
 @click.option("--application-name", required=True, help="The report server's application name.")
 @click.option(
     "--application-version", required=True, help="The certified version: 10.0 certifies 10.0.19 but not 10.1."
@@ -41,13 +41,15 @@ def contract() -> None:
     show_default=True,
     help="How often a year the customer may move a license without asking.",
 )
+@click.option("--signed-on", metavar="YYYY-MM-DD", help="The day it was signed, which the customer's mail must name.")
+@click.option(
+    "--recertify-days", type=int, metavar="DAYS", help="A registration older than this must be renewed by a new scan."
+)
 @pass_session
-def add(session: Session, /, **values: str | int) -> None:
+def add(session: Session, /, **values: Any) -> None:
     """Add a contract, and print its id."""
-    terms = Terms(**values)  # type: ignore[arg-type]  # click has given each option its type
-    check_terms(terms)
-    with session.database() as database, database.writing() as connection:
-        contract_id = records.add_contract(connection, terms, clock.now())
+    with session.database() as database:
+        contract_id = service.add_contract(database, Terms(**values), session.who, clock.now())
     click.echo(contract_id)
 
 

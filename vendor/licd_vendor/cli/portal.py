@@ -1,9 +1,16 @@
 """`licd-vendor portal`: the page behind the QR."""
 
+import contextlib
+import os
+import tempfile
+
 import click
 
 from licd_vendor import keys, log
+from licd_vendor.cli.address import ADDRESS
 from licd_vendor.cli.common import Session, pass_session
+
+_MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 
 
 @click.group()
@@ -12,25 +19,36 @@ def portal() -> None:
 
 
 @portal.command()
+@click.option("--listen", type=ADDRESS, default="127.0.0.1:8600", show_default=True, help="Where; port 0: any.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="How many processes.")
 @click.option(
-    "--listen", default="127.0.0.1:8600", show_default=True, metavar="HOST:PORT", help="Where to listen; port 0: any."
+    "--trusted-proxy",
+    multiple=True,
+    metavar="ADDRESS|NETWORK",
+    help="Believe X-Forwarded-For from here; may be repeated.",
 )
+@click.option("--ops-listen", type=ADDRESS, help="Serve /livez, /readyz and /metrics here.  [default: nowhere]")
 @pass_session
-def serve(session: Session, listen: str) -> None:
+def serve(
+    session: Session,
+    listen: tuple[str, int],
+    workers: int,
+    trusted_proxy: tuple[str, ...],
+    ops_listen: tuple[str, int] | None,
+) -> None:
     """Serve until SIGTERM. Speaks HTTP: put a proxy that does TLS in front of it, and its URL into --portal-url."""
-    # the web server costs a tenth of a second that no other command should pay
-    from licd_vendor.portal import app, server
+    with contextlib.ExitStack() as stack:
+        if ops_listen is not None and _MULTIPROCESS not in os.environ:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="licd-portal-"))
+            os.environ[_MULTIPROCESS] = folder
+            stack.callback(os.environ.pop, _MULTIPROCESS)
+        # only now: the metrics look at the environment when they are imported, and the web server costs a tenth of a
+        # second that no other command should pay
+        from licd_vendor.portal import serving
 
-    host, port = _address(listen)
-    log.configure()
-    portal_key = keys.load_portal(session.home)
-    with session.database() as database:
-        server.serve(app.create_app(database, portal_key), host, port)
-
-
-def _address(listen: str) -> tuple[str, int]:
-    host, _, port = listen.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not (port.isascii() and port.isdigit() and int(port) <= 65_535):
-        raise click.BadParameter("not HOST:PORT, such as 127.0.0.1:8600", param_hint="--listen")
-    return host, int(port)
+        proxies = serving.read_proxies(trusted_proxy)
+        log.configure()
+        portal_key = keys.load_portal(session.home, session.passphrase)
+        with session.database():
+            pass  # migrated here, once, before there are workers
+        serving.serve(session.database_url, portal_key, proxies, listen, ops_listen, workers)

@@ -4,13 +4,16 @@ Rules:
 
 - The sender's mail address is the contract's. Case does not matter.
 - The company is named, and is the contract's. Case and runs of spaces do not matter; the license has the contract's
-  spelling.
-- The maximum of nodes is 1 unless asked for, and at most the contract's.
+  spelling. Project and contract signing date, where the mail names them, are the contract's too.
+- The maximum of nodes is 1 unless asked for. The contract's maximum bounds the sum over all its live licenses: those
+  neither revoked nor expired. A license counts with the most nodes of its issues that have not expired, for the
+  customer may still upload any of them; the license that is issued again counts with what is asked for now.
 - A reissue keeps the license's id; it is of the same contract, of a license not revoked, and its `iat` is later than
   the one before, or daemons would refuse it (R2).
 - A date to expire on is a whole day in UTC: the license ends with its last second.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -28,6 +31,11 @@ class Request:
     company: str
     max_nodes: int
     expires_at: int
+    project: str | None = None
+    """None: the mail did not say."""
+    signed_on: str | None = None
+    message_id: str | None = None
+    """The application mail's id: one mail gets one new license."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,10 @@ def check_terms(terms: Terms) -> None:
         strict.as_text(terms.application_content, "application content", claims.MAX_CONTENT, shortest=0)
         claims.check_date(terms.min_build_date, "min build date")
         strict.as_int(terms.self_releases_per_year, "self releases", 0, 1000)
+        if terms.signed_on is not None:
+            claims.check_date(terms.signed_on, "signed on")
+        if terms.recertify_days is not None:
+            strict.as_int(terms.recertify_days, "recertify days", 1, claims.MAX_RECERTIFY_DAYS)
     except strict.Malformed as fault:
         raise RefusedError(str(fault)) from None
 
@@ -64,23 +76,77 @@ def end_of_day(day: str) -> int:
     return int(datetime.fromisoformat(day).replace(hour=23, minute=59, second=59, tzinfo=UTC).timestamp())
 
 
-def check_request(contract: Contract, request: Request, now: int) -> None:
-    """Check what the customer asks for against the contract; raise RefusedError naming the rule broken (R29)."""
-    terms = contract.terms
-    if _folded(request.sender) != _folded(terms.sender_email):
+def choose_contract(contracts: Sequence[Contract], request: Request) -> Contract:
+    """Find the one contract that a mail can be about: by its sender, then by what it names.
+
+    Raises:
+        RefusedError: When there is none, or more than one (R29).
+    """
+    found = [one for one in contracts if folded(one.terms.sender_email) == folded(request.sender)]
+    if not found:
+        raise RefusedError(f"R29: the mail must come from a contract's address; no contract has {request.sender!r}")
+    if len(found) > 1:
+        found = [one for one in found if _is_of(one.terms, request)]
+    if len(found) != 1:
+        count = "no contract" if not found else f"{len(found)} contracts"
+        raise RefusedError(
+            f"R29: {count} of {request.sender!r} are of this company, project and signing date; name it with --contract"
+        )
+    return found[0]
+
+
+def _is_of(terms: Terms, request: Request) -> bool:
+    try:
+        _check_words(terms, request)
+    except RefusedError:
+        return False
+    return True
+
+
+def check_request(contract: Contract, request: Request, nodes_elsewhere: int, now: int) -> None:
+    """Check what the customer asks for against the contract.
+
+    Args:
+        contract: The contract.
+        request: What is asked for.
+        nodes_elsewhere: The nodes of the contract's other live licenses.
+        now: Unix seconds.
+
+    Raises:
+        RefusedError: Naming the rule broken (R29).
+    """
+    _check_words(contract.terms, request)
+    _check_nodes(contract, request.max_nodes, nodes_elsewhere)
+    if request.expires_at <= now:
+        raise RefusedError("R29: the license would have expired before it is issued; give a later end")
+
+
+def _check_words(terms: Terms, request: Request) -> None:
+    if folded(request.sender) != folded(terms.sender_email):
         raise RefusedError(
             f"R29: the mail must come from the contract's address, {terms.sender_email}, not from {request.sender!r}"
         )
     if not request.company.strip():
         raise RefusedError("R29: the mail must name the company")
-    if _folded(request.company) != _folded(terms.company):
+    if folded(request.company) != folded(terms.company):
         raise RefusedError(f"R29: the company must be the contract's, {terms.company!r}, not {request.company!r}")
-    if not 1 <= request.max_nodes <= terms.max_nodes:
+    if request.project is not None and folded(request.project) != folded(terms.project):
+        raise RefusedError(f"R29: the project must be the contract's, {terms.project!r}, not {request.project!r}")
+    if request.signed_on is not None and terms.signed_on not in (None, request.signed_on):
         raise RefusedError(
-            f"R29: {request.max_nodes} nodes asked for; contract {contract.contract_id} allows 1 to {terms.max_nodes}"
+            f"R29: the contract signing date must be the contract's, {terms.signed_on}, not {request.signed_on}"
         )
-    if request.expires_at <= now:
-        raise RefusedError("R29: the license would have expired before it is issued; give a later end")
+
+
+def _check_nodes(contract: Contract, asked: int, elsewhere: int) -> None:
+    allowed, named = contract.terms.max_nodes, f"R29: {asked} nodes asked for; contract {contract.contract_id}"
+    if not 1 <= asked <= allowed:
+        raise RefusedError(f"{named} allows 1 to {allowed}")
+    if asked + elsewhere > allowed:
+        raise RefusedError(
+            f"{named} allows {allowed}, and its other live licenses have {elsewhere}; revoke one, issue one again "
+            "(--reissue), or ask for fewer"
+        )
 
 
 def check_reissue(contract: Contract, previous: LicenseRecord) -> None:
@@ -109,9 +175,10 @@ def to_license(contract: Contract, request: Request, issuer: Issuer, license_id:
         portal=issuer.portal,
         vendor=issuer.vendor,
         key_id=issuer.key_id,
-        recertify_days=None,
+        recertify_days=terms.recertify_days,
     )
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """Give what two names are compared by: case and runs of spaces do not matter."""
     return " ".join(text.split()).casefold()

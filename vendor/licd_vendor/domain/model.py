@@ -19,6 +19,10 @@ class Terms:
     min_build_date: str
     self_releases_per_year: int
     """How often a customer may move a license without asking (R30)."""
+    signed_on: str | None = None
+    """The day on which the contract was signed, `YYYY-MM-DD`; None: not compared with what a mail says."""
+    recertify_days: int | None = None
+    """A registration older than this many days is over (R19); None: never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class Binding:
     head: str
     """The newest predecessor that the portal was shown."""
     shown_since_head: frozenset[str]
-    """The challenge ids whose codes were shown since."""
+    """The challenge ids whose codes were shown since, as far as they were asked for."""
 
 
 def hash_project_key(project_key: bytes) -> str:

@@ -1,14 +1,18 @@
-"""The portal's pages: HTML that needs no script, and the headers that keep it private."""
+"""The portal's pages: HTML that needs no script, in the phone's language, and the headers that keep it private."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from licd_vendor.domain.release import Released
 from licd_vendor.domain.scan import Refused, Shown
 from licd_vendor.portal import words
+from licd_vendor.portal.language import Language, choose
+from licd_vendor.portal.sentences import Sentences, Words
 
 HEADERS: Mapping[str, str] = {
     "cache-control": "no-store",
@@ -16,6 +20,9 @@ HEADERS: Mapping[str, str] = {
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"
     ),
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
     "x-robots-tag": "noindex, nofollow",
@@ -29,35 +36,46 @@ _TEMPLATES = Environment(
 )
 
 
-def ask_register() -> HTMLResponse:
-    """Ask for the tap that binds; say nothing of the license (R25, R26)."""
-    return _page("ask_register.html")
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """The pages in one language."""
 
+    language: Language
 
-def ask_release() -> HTMLResponse:
-    """Ask for the tap that releases (R30)."""
-    return _page("ask_release.html")
+    @classmethod
+    def for_request(cls, request: Request) -> "Pages":
+        """Speak as the request's Accept-Language asks."""
+        return cls(choose(request.headers.get("accept-language", "")))
 
+    def ask_register(self) -> HTMLResponse:
+        """Ask for the tap that binds; say nothing of the license (R25, R26)."""
+        return self._page("ask_register.html")
 
-def registered(verdict: Shown | Refused) -> HTMLResponse:
-    """Show the six digits, or why there are none."""
-    return refused(verdict) if isinstance(verdict, Refused) else _page("shown.html", shown=verdict)
+    def ask_release(self) -> HTMLResponse:
+        """Ask for the tap that releases (R30)."""
+        return self._page("ask_release.html")
 
+    def registered(self, verdict: Shown | Refused) -> HTMLResponse:
+        """Show the six digits, or why there are none."""
+        return self.refused(verdict) if isinstance(verdict, Refused) else self._page("shown.html", shown=verdict)
 
-def released(verdict: Released | Refused) -> HTMLResponse:
-    """Say that the license is free, or why not."""
-    return refused(verdict) if isinstance(verdict, Refused) else _page("released.html")
+    def released(self, verdict: Released | Refused) -> HTMLResponse:
+        """Say that the license is free, or why not."""
+        return self.refused(verdict) if isinstance(verdict, Refused) else self._page("released.html")
 
+    def refused(self, verdict: Refused) -> HTMLResponse:
+        """Say why, and what to do."""
+        return self._failure(words.of(verdict, self.language))
 
-def refused(verdict: Refused) -> HTMLResponse:
-    """Say why, and what to do."""
-    return failure(words.of(verdict))
+    def failure(self, choose_words: Callable[[Sentences], Words]) -> HTMLResponse:
+        """Say what went wrong that is no verdict."""
+        return self._failure(choose_words(words.SENTENCES[self.language]))
 
+    def _failure(self, text: Words) -> HTMLResponse:
+        return self._page("refused.html", text.status, words=text)
 
-def failure(text: words.Words) -> HTMLResponse:
-    """Say what went wrong."""
-    return _page("refused.html", text.status, words=text)
-
-
-def _page(name: str, status: HTTPStatus = HTTPStatus.OK, **values: object) -> HTMLResponse:
-    return HTMLResponse(_TEMPLATES.get_template(name).render(**values), status_code=status)
+    def _page(self, name: str, status: HTTPStatus = HTTPStatus.OK, **values: object) -> HTMLResponse:
+        texts = words.SENTENCES[self.language].texts
+        html = _TEMPLATES.get_template(name).render(language=self.language.value, t=texts, **values)
+        headers = {"content-language": self.language.value, "vary": "accept-language"}
+        return HTMLResponse(html, status_code=status, headers=headers)

@@ -1,6 +1,22 @@
 """Bindings and the codes shown in them (R26 to R28, R30)."""
 
-from sqlalchemy import Connection, and_, exists, func, insert, select, update
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Select,
+    String,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    true,
+    update,
+)
 
 from licd_daemon.formats.challenge import SealedContent
 from licd_vendor.domain.model import Binding, hash_project_key
@@ -10,45 +26,51 @@ from licd_vendor.store.schema import bindings, licenses, shown_codes
 BY_VENDOR, BY_RELEASE = "vendor", "release"
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a deployment's challenge, read in one statement: a scan is answered while a person waits."""
+
+    binding: Binding | None
+    """The binding in force; of the codes shown since, the challenge's predecessor if it is one."""
+    first_shown_at: int | None
+    """When this deployment's challenge was last shown for the first time."""
+    shown_in_force: bool
+    """That was in the binding in force."""
+    key_released: bool
+    """The project key was ever released, from whatever license (R30)."""
+
+
+def known(connection: Connection, content: SealedContent) -> Known:
+    """Give what is known of a challenge; its license is held, or another scan could bind it meanwhile."""
+    names = {
+        "license_id": content.license_id,
+        "key_hash": hash_project_key(content.project_key),
+        "challenge_id": content.challenge_id.hex(),
+        "predecessor": content.predecessor.hex(),
+    }
+    row = connection.execute(_KNOWN, names).one()
+    binding = None
+    if row.binding_id is not None:
+        shown = frozenset({names["predecessor"]} if row.predecessor_shown else ())
+        binding = Binding(row.binding_id, row.project_key_hash, row.head, shown)
+    in_force = row.binding_id is not None and row.shown_in == row.binding_id
+    return Known(binding, row.shown_at, in_force, bool(row.key_released))
+
+
 def in_force(connection: Connection, license_id: str) -> Binding | None:
-    """Give the license's binding in force."""
+    """Give the license's binding in force, without the codes shown in it."""
     row = connection.execute(
         select(bindings.c.binding_id, bindings.c.project_key_hash, bindings.c.head).where(
             bindings.c.license_id == license_id, bindings.c.ended_at.is_(None)
         )
     ).one_or_none()
-    if row is None:
-        return None
-    shown = connection.scalars(
-        select(shown_codes.c.challenge_id).where(
-            shown_codes.c.binding_id == row.binding_id, shown_codes.c.since_head.is_(True)
-        )
-    )
-    return Binding(row.binding_id, row.project_key_hash, row.head, frozenset(shown))
+    return None if row is None else Binding(row.binding_id, row.project_key_hash, row.head, frozenset())
 
 
-def first_shown(
-    connection: Connection, license_id: str, project_key_hash: str, challenge_id: str
-) -> tuple[int, int] | None:
-    """Give when and in which binding this deployment's challenge was last shown for the first time."""
-    row = connection.execute(
-        select(shown_codes.c.shown_at, shown_codes.c.binding_id)
-        .join(bindings, bindings.c.binding_id == shown_codes.c.binding_id)
-        .where(
-            bindings.c.license_id == license_id,
-            bindings.c.project_key_hash == project_key_hash,
-            shown_codes.c.challenge_id == challenge_id,
-        )
-        .order_by(shown_codes.c.binding_id.desc())
-        .limit(1)
-    ).one_or_none()
-    return None if row is None else (row.shown_at, row.binding_id)
-
-
-def is_released(connection: Connection, project_key_hash: str) -> bool:
-    """Say whether this project key was ever released, from whatever license (R30)."""
-    released = exists().where(bindings.c.project_key_hash == project_key_hash, bindings.c.released_at.is_not(None))
-    return bool(connection.scalar(select(released)))
+def bound_since(connection: Connection) -> dict[str, int]:
+    """Give since when each bound license is bound, Unix seconds."""
+    query = select(bindings.c.license_id, bindings.c.bound_at).where(bindings.c.ended_at.is_(None))
+    return {row.license_id: row.bound_at for row in connection.execute(query)}
 
 
 def is_released_from(connection: Connection, license_id: str, project_key_hash: str) -> bool:
@@ -113,3 +135,41 @@ def mark_released(connection: Connection, license_id: str, project_key_hash: str
         .where(and_(bindings.c.license_id == license_id, bindings.c.project_key_hash == project_key_hash))
         .values(released_at=now)
     )
+
+
+def _known_query() -> Select[Any]:
+    """One row, whether there is a binding or not."""
+    there, own, then = bindings.alias("there"), bindings.alias("own"), shown_codes.alias("then")
+    license_id, key_hash = bindparam("license_id", type_=String), bindparam("key_hash", type_=String)
+    released = exists().where(bindings.c.project_key_hash == key_hash, bindings.c.released_at.is_not(None))
+    followed = exists().where(
+        shown_codes.c.binding_id == there.c.binding_id,
+        shown_codes.c.challenge_id == bindparam("predecessor", type_=String),
+        shown_codes.c.since_head.is_(True),
+    )
+    last_shown = (
+        select(then.c.shown_at, then.c.binding_id)
+        .join(own, own.c.binding_id == then.c.binding_id)
+        .where(
+            own.c.license_id == license_id,
+            own.c.project_key_hash == key_hash,
+            then.c.challenge_id == bindparam("challenge_id", type_=String),
+        )
+        .order_by(then.c.binding_id.desc())
+        .limit(1)
+        .subquery("last_shown")
+    )
+    one = select(literal(1).label("one")).subquery("one")
+    in_force = and_(there.c.license_id == license_id, there.c.ended_at.is_(None))
+    return select(
+        there.c.binding_id,
+        there.c.project_key_hash,
+        there.c.head,
+        followed.label("predecessor_shown"),
+        last_shown.c.shown_at,
+        last_shown.c.binding_id.label("shown_in"),
+        released.label("key_released"),
+    ).select_from(one.outerjoin(there, in_force).outerjoin(last_shown, true()))
+
+
+_KNOWN = _known_query()

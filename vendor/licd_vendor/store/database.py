@@ -5,7 +5,10 @@ Rules:
 - SQLite: foreign keys on, WAL, synchronous FULL (a binding that was shown must survive a power cut), a busy timeout.
 - A writing transaction takes the lock at its start (BEGIN IMMEDIATE), so that two first scans at once come one after
   the other and the second one sees the first one's binding. On PostgreSQL the license's row is locked instead.
-- Migrations run at the first use, in one transaction. A database from a newer licd-vendor is refused, never touched.
+- PostgreSQL: statements and locks time out, so that one stuck session can't hold every phone. After a restart of the
+  server one transaction fails, and with it every old connection is given up.
+- Migrations run at the first use, in one transaction, under a lock of the whole database: several processes that start
+  at once migrate once. A database from a newer licd-vendor is refused, never touched.
 - SQL parameters stay out of exceptions: they may hold a hash of a project key.
 """
 
@@ -19,7 +22,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from licd_vendor import home as files
@@ -27,6 +30,18 @@ from licd_vendor.errors import RefusedError
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _WRITES = {"licd_writes": True}
+# of PostgreSQL's advisory locks: any number, the same in every version
+_MIGRATION_LOCK = 0x6C696364
+_POSTGRESQL: dict[str, Any] = {
+    "pool_size": 8,
+    "max_overflow": 8,
+    "pool_timeout": 5,
+    "connect_args": {
+        "connect_timeout": 5,
+        "application_name": "licd-vendor",
+        "options": "-c lock_timeout=5s -c statement_timeout=10s -c idle_in_transaction_session_timeout=30s",
+    },
+}
 _PRAGMAS = (
     "PRAGMA busy_timeout=10000",
     "PRAGMA foreign_keys=ON",
@@ -65,11 +80,12 @@ def default_url(home: Path) -> str:
     return f"sqlite:///{home / 'licd-vendor.db'}"
 
 
-def open_database(url: str) -> Database:
-    """Open the database and migrate it.
+def open_database(url: str, *, migrate: bool = True) -> Database:
+    """Open the database and bring its tables up to date.
 
     Args:
         url: An SQLAlchemy URL.
+        migrate: False for a worker whose parent has done so, and that may be restarted after a newer version has.
 
     Raises:
         RefusedError: When it cannot be opened, or is newer than this program. The URL's password is not quoted.
@@ -78,10 +94,14 @@ def open_database(url: str) -> Database:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite" and parsed.database:
             _create_private(Path(parsed.database))
-        engine = create_engine(parsed, hide_parameters=True)
+        is_postgresql = parsed.get_backend_name() == "postgresql"
+        if is_postgresql and parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        engine = create_engine(parsed, hide_parameters=True, **(_POSTGRESQL if is_postgresql else {}))
         if parsed.get_backend_name() == "sqlite":
             _prepare_sqlite(engine)
-        _migrate(engine)
+        if migrate:
+            _migrate_or_close(engine)
     except ArgumentError:
         raise RefusedError("database: not an SQLAlchemy URL, such as sqlite:////path/file.db") from None
     except ImportError:
@@ -112,11 +132,22 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+def _migrate_or_close(engine: Engine) -> None:
+    try:
+        _migrate(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+
+
 def _migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     script = ScriptDirectory.from_config(config)
     with engine.execution_options(**_WRITES).begin() as connection:
+        if engine.dialect.name == "postgresql":  # SQLite's BEGIN IMMEDIATE is such a lock
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
+            connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
         current = MigrationContext.configure(connection).get_current_revision()
         if current == script.get_current_head():
             return

@@ -2,12 +2,12 @@
 
 from dataclasses import asdict
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, case, exists, func, insert, or_, select, update
 
 from licd_daemon.formats.license import License
 from licd_vendor.domain.model import Contract, LicenseRecord, Terms
 from licd_vendor.errors import RefusedError
-from licd_vendor.store.schema import contracts, issues, licenses
+from licd_vendor.store.schema import bindings, contracts, is_id, issues, licenses
 
 _TERMS = tuple(Terms.__dataclass_fields__)
 
@@ -24,18 +24,29 @@ def list_contracts(connection: Connection) -> list[Contract]:
     return [_contract(row) for row in rows]
 
 
-def get_contract(connection: Connection, contract_id: int) -> Contract:
-    """Give a contract; raise RefusedError when there is none."""
-    row = connection.execute(select(contracts).where(contracts.c.contract_id == contract_id)).mappings().one_or_none()
+def get_contract(connection: Connection, contract_id: int, *, hold: bool = False) -> Contract:
+    """Give a contract; raise RefusedError when there is none.
+
+    Args:
+        connection: A transaction.
+        contract_id: Which.
+        hold: Hold its row until the transaction ends, so that two issues from it come one after the other.
+    """
+    query = select(contracts).where(contracts.c.contract_id == contract_id)
+    query = query.with_for_update() if hold else query
+    row = connection.execute(query).mappings().one_or_none() if is_id(contract_id) else None
     if row is None:
         raise RefusedError(f"contract {contract_id}: there is none; see `licd-vendor contract list`")
     return _contract(row)
 
 
-def list_licenses(connection: Connection) -> list[LicenseRecord]:
-    """Give every license, by its first issue."""
-    rows = connection.execute(select(licenses).order_by(licenses.c.issued_at, licenses.c.license_id)).mappings()
-    return [LicenseRecord(**row) for row in rows]
+def list_licenses(connection: Connection, search: str = "", limit: int | None = None) -> list[LicenseRecord]:
+    """Give the licenses whose company, project or id holds `search`, by their last issue; at most `limit`."""
+    query = select(licenses).order_by(licenses.c.issued_at, licenses.c.license_id).limit(limit)
+    if search:
+        names = (licenses.c.company, licenses.c.project, licenses.c.license_id)
+        query = query.where(or_(*(name.icontains(search, autoescape=True) for name in names)))
+    return [LicenseRecord(**row) for row in connection.execute(query).mappings()]
 
 
 def find_license(connection: Connection, license_id: str) -> LicenseRecord | None:
@@ -43,6 +54,19 @@ def find_license(connection: Connection, license_id: str) -> LicenseRecord | Non
     query = select(licenses).where(licenses.c.license_id == license_id).with_for_update()
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else LicenseRecord(**row)
+
+
+def count_licenses(connection: Connection, now: int) -> dict[str, int]:
+    """Count the licenses by state: bound, free, expired, revoked."""
+    bound = exists().where(bindings.c.license_id == licenses.c.license_id, bindings.c.ended_at.is_(None))
+    state = case(
+        (licenses.c.revoked_at.is_not(None), "revoked"),
+        (licenses.c.expires_at <= now, "expired"),
+        (bound, "bound"),
+        else_="free",
+    ).label("state")
+    rows = connection.execute(select(state, func.count()).group_by(state))
+    return {name: number for name, number in rows}  # noqa: C416 (mypy knows no dict of rows)
 
 
 def get_license(connection: Connection, license_id: str) -> LicenseRecord:
@@ -53,7 +77,34 @@ def get_license(connection: Connection, license_id: str) -> LicenseRecord:
     return record
 
 
-def keep_issue(connection: Connection, contract_id: int, license_: License, *, is_reissue: bool) -> None:
+def live_nodes(connection: Connection, contract_id: int, now: int, besides: str | None) -> int:
+    """Sum the nodes of a contract's live licenses (R29).
+
+    Args:
+        connection: A transaction.
+        contract_id: Which contract.
+        now: Unix seconds.
+        besides: The id of a license that is left out.
+    """
+    most = (
+        select(func.max(issues.c.max_nodes).label("nodes"))
+        .join(licenses, licenses.c.license_id == issues.c.license_id)
+        .where(licenses.c.contract_id == contract_id, licenses.c.revoked_at.is_(None), issues.c.expires_at > now)
+        .group_by(issues.c.license_id)
+    )
+    if besides is not None:
+        most = most.where(issues.c.license_id != besides)
+    return connection.scalar(select(func.sum(most.subquery().c.nodes))) or 0
+
+
+def find_by_request(connection: Connection, request_id: str) -> str | None:
+    """Give the id of the license that an application mail has got."""
+    return connection.scalar(select(issues.c.license_id).where(issues.c.request_id == request_id).limit(1))
+
+
+def keep_issue(
+    connection: Connection, contract_id: int, license_: License, request_id: str | None, *, is_reissue: bool
+) -> None:
     """Keep what was issued: a new license, or a new issue of one that is there."""
     latest = {
         "contract_id": contract_id,
@@ -75,6 +126,7 @@ def keep_issue(connection: Connection, contract_id: int, license_: License, *, i
             issued_at=license_.issued_at,
             expires_at=license_.expires_at,
             max_nodes=license_.max_nodes,
+            request_id=request_id,
         )
     )
 

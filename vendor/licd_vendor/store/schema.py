@@ -4,6 +4,8 @@ Rules:
 
 - Nothing here is a secret: of a project key only the SHA-256 is kept (R26), of a code nothing.
 - A license has at most one binding in force: the database itself holds to that, whatever the code does.
+- A migration only adds: tables, and columns that may be null. A worker of the version before goes on beside the new
+  one.
 """
 
 from sqlalchemy import (
@@ -29,6 +31,14 @@ metadata = MetaData(
     }
 )
 
+_LARGEST_ID = 2**31 - 1
+
+
+def is_id(number: int) -> bool:
+    """Say whether a number from outside fits a column of ids: another one the databases would not even compare."""
+    return 0 < number <= _LARGEST_ID
+
+
 contracts = Table(
     "contracts",
     metadata,
@@ -43,6 +53,8 @@ contracts = Table(
     Column("min_build_date", String(10), nullable=False),
     Column("self_releases_per_year", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("signed_on", String(10)),
+    Column("recertify_days", Integer),
 )
 
 licenses = Table(
@@ -68,6 +80,7 @@ issues = Table(
     Column("issued_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("max_nodes", Integer, nullable=False),
+    Column("request_id", String(256), index=True),
 )
 
 _IN_FORCE = text("ended_at IS NULL")
@@ -109,5 +122,47 @@ scans = Table(
     Column("first_at", BigInteger, nullable=False),
     Column("last_at", BigInteger, nullable=False),
     Column("times", Integer, nullable=False),
+    Column("binding_id", Integer),
+    Column("predecessor", String(16)),
+    Column("settled_at", BigInteger),
+    Column("settled_for", String(16)),
+    Column("settled_by", String(128)),
     UniqueConstraint("license_id", "challenge_id", "purpose", "verdict"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("audit_id", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("who", String(128), nullable=False),
+    Column("act", String(32), nullable=False),
+    Column("contract_id", Integer),
+    Column("license_id", String(36), index=True),
+    Column("detail", String(512), nullable=False),
+)
+
+staff = Table(
+    "staff",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("password_hash", String(256), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+staff_sessions = Table(
+    "staff_sessions",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("name", String(64), ForeignKey("staff.name", ondelete="CASCADE"), nullable=False, index=True),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+rate_windows = Table(
+    "rate_windows",
+    metadata,
+    Column("key", String(128), primary_key=True),
+    Column("window", BigInteger, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Index("ix_rate_windows_window", "window"),
 )

@@ -1,0 +1,71 @@
+"""`licd request`: the application mail, as the vendor's side reads it (R29)."""
+
+import email
+import email.policy
+from pathlib import Path
+
+import pytest
+from cli.scripted_daemon import Daemon, Licd
+from cli.test_commands import answer_status, registration
+
+from licd.v1 import registration_service_pb2 as registering
+from licd_vendor.domain import application_mail
+
+ASKED = ("request", "--from", "ops@acme.example", "--signed-on", "2024-03-01")
+NAMED = (
+    "--to",
+    "licenses@vendor.example",
+    "--company",
+    "宏图 Ltd",
+    "--project",
+    "Año",
+    "--application",
+    "Reports 10.0",
+)
+
+
+def test_r29_what_is_written_without_a_license_is_what_the_vendor_reads(
+    licd: Licd, daemon: Daemon, tmp_path: Path
+) -> None:
+    answer_status(daemon, registering.Registration(state="REGISTRATION_STATE_UNLICENSED", nodes_connected=3))
+    out = tmp_path / "application.eml"
+    result = licd(*ASKED, *NAMED, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "for 3 nodes" in result.stdout
+    read = application_mail.read(out.read_bytes())
+    assert (read.sender, read.company, read.project) == ("ops@acme.example", "宏图 Ltd", "Año")
+    assert (read.signed_on, read.max_nodes) == ("2024-03-01", 3)
+    message = email.message_from_bytes(out.read_bytes(), policy=email.policy.default)
+    assert message["To"] == "licenses@vendor.example"
+    assert message["Subject"] == "宏图 Ltd company registration Reports 10.0 official authorization document"
+
+
+def test_r29_a_license_in_force_says_what_is_not_given(licd: Licd, daemon: Daemon, tmp_path: Path) -> None:
+    answer = registration("REGISTERED")
+    answer.license.application.name, answer.license.application.version = "Reports", "10.0"
+    answer_status(daemon, answer)
+    out = tmp_path / "application.eml"
+    assert licd(*ASKED, "--nodes", "9", "--out", out).exit_code == 0
+    read = application_mail.read(out.read_bytes())
+    assert (read.company, read.project, read.max_nodes) == ("ACME", "Reports", 9)
+    assert b"License in force: 0b7d" in out.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        ((), "--to: no license in force says it"),
+        ((*NAMED, "--company", "A\x1bB"), "--company: must be"),
+        ((*NAMED, "--signed-on", "20240301"), "--signed-on: not a date"),
+        ((*NAMED, "--from", "a@b, c@"), "not a mail address"),
+        ((*NAMED, "--out", "/proc/none"), "--out /proc/none"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_asked_for_is_usage(
+    licd: Licd, daemon: Daemon, tmp_path: Path, more: tuple[str, ...], word: str
+) -> None:
+    answer_status(daemon, registering.Registration(state="REGISTRATION_STATE_UNLICENSED"))
+    result = licd(*ASKED, "--out", tmp_path / "application.eml", *more)
+    assert (result.exit_code, word in result.stderr) == (2, True), result.output
+    assert not (tmp_path / "application.eml").exists()
