@@ -2,11 +2,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 PY := .venv/bin/python
-PROTOS := $(wildcard protos/licd/v1/*.proto)
+PROTOS := $(wildcard protos/licd/v1/*.proto protos/licd/etcd/v1/*.proto)
 PORTAL_HOST ?=
+MINUTES ?= 60
+SEED ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check fix proto states vectors lock
+.PHONY: help setup run demo test soak bench check fix proto states clocks vectors lock
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
@@ -27,8 +29,16 @@ demo: .venv/.done  ## the whole story, played by itself
 	@.venv/bin/licd demo
 
 test: .venv/.done  ## every test; installs what they need
-	@deploy/system-packages chromium
-	$(PY) -m pytest -n 4
+	@deploy/system-packages chromium chrony etcd-server npm postgresql tmux
+	@deploy/test-tools
+	$(PY) -m pytest -n 3
+
+soak: .venv/.done  ## random faults for MINUTES=60; SEED=n replays them; ends with one line
+	@PYTHONPATH=tests $(PY) -m faults.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+bench: .venv/.done  ## licd beside bare grpcio and etcd: a table, bench/results.json, pictures (about 40 minutes)
+	@deploy/system-packages etcd-server
+	PYTHONPATH=.:tests $(PY) -m bench.run $(BENCH)
 
 check: .venv/.done  ## format, lint, types, import contracts, protos
 	.venv/bin/ruff format --check
@@ -46,6 +56,9 @@ proto: .venv/.done  ## the committed stubs, anew
 
 states: .venv/.done  ## docs/states.md, anew from the core's own decisions
 	$(PY) docs/generate_states.py
+
+clocks: .venv/.done  ## docs/clocks.png, measured anew with real nodes (a minute)
+	$(PY) docs/plot_clocks.py
 
 vectors: .venv/.done  ## tests/vectors, anew
 	$(PY) tests/vectors/generate.py

@@ -110,11 +110,14 @@ def welcome(parts: Parts) -> str:
     return f"""
 licd runs on this machine: a portal, a daemon, and three report servers that wait for a license ({state}).
 
-Report servers   {pages}
-Container.lic    {parts.license}
+Console          {parts.console_link}
+                 logs in once, within 15 minutes; afterwards with the token in {parts.token_file("admin")}.
+                 The browser warns of its certificate, which licd has made itself: {parts.ca}
+Container.lic    {parts.license}   (upload it there)
 Portal           {parts.portal_url}   (the QR leads there)
+Report servers   {pages}
 
-Register the cluster, in a second shell:
+Or register the cluster in a second shell:
 
     . {parts.folder / "env"}
     {upload}

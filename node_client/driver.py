@@ -229,7 +229,7 @@ class Driver:
             self._distrust(link, error)
             return
         self._failed = 0
-        self._session.echo = ack, event.wall_ns
+        self._session.acknowledged(ack, event.wall_ns, event.now)
         chance = random.random()  # noqa: S311 - spreads load, keeps no secret
         self._session.pace = pace.acknowledged(event.now, wire.seconds(ack.heartbeat_interval), chance)
 

@@ -20,6 +20,7 @@ from node_client import clock
 from node_client.settings import Settings
 
 # FINDINGS: keepalive_timeout_ms has no effect in grpc, http2.ping_timeout_ms has; the defaults reconnect after 5.4 s.
+# min_reconnect_backoff_ms is how long one attempt may take: over a slow path a TLS handshake takes several round trips.
 # A subchannel shared with the link before would bring its dead connection and its waiting time along. A proxy from the
 # environment is for the way out to the internet, which a daemon is never behind.
 _OPTIONS = (
@@ -27,7 +28,7 @@ _OPTIONS = (
     ("grpc.http2.ping_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.min_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),

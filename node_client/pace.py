@@ -4,8 +4,9 @@
 - A stream opens with a burst of BURST heartbeats, each sent as soon as the one before is acknowledged, so that the
   node's clock is judged within a second (R21); then one an interval, jittered by a tenth so that nodes do not march
   in step (R14). The interval is the one the daemon told last.
-- One heartbeat is under way at a time. Without its acknowledgement within an interval the stream is dead: that leaves
-  time to resume while the lease still runs, which waiting for TCP would not.
+- One heartbeat is under way at a time. Without its acknowledgement within an interval, and 5 s at most, the stream is
+  dead: that leaves time to resume while the lease still runs, which waiting for TCP would not; a daemon with many nodes
+  tells intervals of up to half a lease.
 - The time to try again doubles from 0.2 s to a heartbeat interval, 5 s at the most; the first try comes at once. A
   daemon that has restarted keeps a recorded seat for about a lease: who tries less often comes too late.
 """
@@ -20,6 +21,7 @@ SHORTEST_PATIENCE = 0.25
 """Seconds; below it a busy machine would pass for a dead stream."""
 JITTER = 0.1
 SLOWEST_RETRY = 5.0
+LONGEST_PATIENCE = 5.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,7 +72,9 @@ class Pace:
 
     def next_at(self) -> float:
         """When something is to be done: a heartbeat, or giving the stream up."""
-        return self.due if self.sent is None else self.sent + max(self.interval, SHORTEST_PATIENCE)
+        if self.sent is None:
+            return self.due
+        return self.sent + min(max(self.interval, SHORTEST_PATIENCE), LONGEST_PATIENCE)
 
     def beats_at(self, now: float) -> bool:
         """Whether a heartbeat is due."""

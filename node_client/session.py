@@ -14,15 +14,23 @@ from node_client import clock, wire
 from node_client.pace import Pace
 from node_client.settings import Settings
 
+CLOCK_SET = 0.005
+"""Seconds by which wall clock and boottime come apart only when somebody sets the clock: that is no sample (R21)."""
+
 
 @dataclasses.dataclass(slots=True)
 class Session:
-    """One session, from before its Join on; `echo` is the stream's last acknowledgement and the wall time it came."""
+    """One session, from before its Join on.
+
+    `sent`: wall time (ns) and boottime (s) of the last heartbeat; `echo`: the stream's last acknowledgement and the
+    wall time it came.
+    """
 
     instance_id: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)
     secret: bytes = dataclasses.field(default_factory=lambda: os.urandom(32), repr=False)
     session_id: str = ""
     pace: Pace = dataclasses.field(default_factory=Pace)
+    sent: tuple[int, float] | None = None
     echo: tuple[pb.HeartbeatAck, int] | None = None
 
     def join_request(self, settings: Settings) -> pb.JoinRequest:
@@ -48,8 +56,9 @@ class Session:
 
     def heartbeat(self, state_serial: int) -> pb.KeepAliveRequest:
         """The heartbeat that the pace is at, echoing the serial applied and the last acknowledgement's times."""
+        self.sent = clock.wall_ns(), clock.boottime()
         heartbeat = pb.Heartbeat(
-            sequence=self.pace.sequence, sent_at=wire.timestamp(clock.wall_ns()), state_serial=state_serial
+            sequence=self.pace.sequence, sent_at=wire.timestamp(self.sent[0]), state_serial=state_serial
         )
         if self.echo is not None:
             ack, received = self.echo
@@ -57,10 +66,22 @@ class Session:
             heartbeat.ack_received_at.CopyFrom(wire.timestamp(received))
         return pb.KeepAliveRequest(heartbeat=heartbeat)
 
+    def acknowledged(self, ack: pb.HeartbeatAck, wall_ns: int, now: float) -> None:
+        """Keeps what the next heartbeat echoes, unless this machine's clock was set while the last one was under way.
+
+        Args:
+            ack: the acknowledgement of the last heartbeat.
+            wall_ns: the wall time it came, in ns.
+            now: boottime then, in seconds.
+        """
+        sent_wall, sent = self.sent or (wall_ns, now)
+        was_set = abs((wall_ns - sent_wall) / 1e9 - (now - sent)) > CLOCK_SET
+        self.echo = None if was_set else (ack, wall_ns)
+
     def pause(self) -> None:
         """Between streams: the sequence goes on, the echo does not."""
         self.pace = self.pace.stopped()
-        self.echo = None
+        self.sent = self.echo = None
 
 
 class Route:

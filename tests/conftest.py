@@ -1,19 +1,34 @@
 """Fixtures that every test may ask for."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from support.admin import Admin
 from support.daemon import Daemon, running
+from support.etcd import EtcdCluster, etcd_cluster
 from support.vendor import TestVendor
+
+
+def pytest_configure() -> None:
+    """A run that a shell has put in the background ignores these signals, and so would every process under test."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL if number is signal.SIGQUIT else signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def vendor() -> TestVendor:
     """A vendor with keys of its own."""
     return TestVendor()
+
+
+@pytest.fixture(scope="session")
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdCluster]:
+    """One etcd server, for tests that take a prefix of their own."""
+    with etcd_cluster(tmp_path_factory.mktemp("etcd")) as cluster:
+        yield cluster
 
 
 @pytest.fixture

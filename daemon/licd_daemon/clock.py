@@ -4,17 +4,18 @@ Rules:
 
 - Two sources, never mixed: boottime (CLOCK_BOOTTIME counts suspended time, R13) for everything that must not be moved
   by hand; the wall clock for licenses, records and drift.
-- Effective time (R23) never goes back within a run, and starts at the journal's latest: setting the clock back buys
-  nothing.
+- Effective time (R23) is moved on by boottime, as `core/effective.py` says; a run begins at the journal's latest, or
+  where the wall clock stands if that is ahead of it.
 - Served time (R17, R18) counts only while the daemon could answer and write. A gap of more than `STALL_MS` between two
   readings is a stall and counts not at all: too little served time ends a lease late, which is safe; too much would end
   it early.
-- All values are whole milliseconds.
+- All values of a decision are whole milliseconds.
 """
 
 import time
 from collections.abc import Callable
 
+from licd_daemon.core.effective import LIMIT_MS, moved_on
 from licd_daemon.core.model import Now
 
 STALL_MS = 1000
@@ -23,7 +24,7 @@ STALL_MS = 1000
 _NS_PER_MS = 1_000_000
 _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
-Source = Callable[[], int]
+Source = Callable[[], float]
 """A clock: gives milliseconds."""
 
 
@@ -32,15 +33,27 @@ def boottime_ms() -> int:
     return time.clock_gettime_ns(_BOOTTIME) // _NS_PER_MS
 
 
+def stopwatch_s() -> float:
+    """Seconds since some instant, finer than microseconds: for how long something took, and nothing else."""
+    return time.perf_counter()
+
+
 def wall_ms() -> int:
     """Milliseconds since the Unix epoch by this machine's clock, whatever it was set to."""
     return time.time_ns() // _NS_PER_MS
 
 
+def fine_wall_ms() -> float:
+    """As `wall_ms`, with its fraction: for the timestamps that clocks are measured by (R21)."""
+    return time.time_ns() / _NS_PER_MS
+
+
 class ServiceClock:
     """The daemon's three clocks (`Now`) for one epoch, which begins when this is made. For one thread."""
 
-    def __init__(self, effective_ms: int, served_ms: int, boot: Source = boottime_ms, wall: Source = wall_ms) -> None:
+    def __init__(
+        self, effective_ms: int, served_ms: int, boot: Source = boottime_ms, wall: Source = fine_wall_ms
+    ) -> None:
         """Continues from what the journal says.
 
         Args:
@@ -49,10 +62,13 @@ class ServiceClock:
             boot: Boottime, or another clock that only moves on.
             wall: The machine's wall clock.
         """
+        self.limit_ms = LIMIT_MS
         self._boot = boot
         self._wall = wall
-        self._started = self._read = boot()
-        self._effective = effective_ms
+        self._started = self._read = int(boot())
+        self._reach_ms = 0
+        self._seen_wall = int(wall())
+        self._effective = max(effective_ms, self._seen_wall)
         self._served = served_ms
         self._serving = True
 
@@ -63,15 +79,64 @@ class ServiceClock:
             serving: Whether the daemon can answer and write at this instant. The time since the last reading is served
                 only when it could at both of its ends.
         """
-        boot = self._boot()
+        return self._at(int(self._boot()), serving)
+
+    def served(self, serving: bool = True) -> int:
+        """Served time in ms at this instant, as `now` tells it; cheap where nothing has moved on since."""
+        boot = int(self._boot())
+        return self._served if boot == self._read and serving is self._serving else self._at(boot, serving).served
+
+    def _at(self, boot: int, serving: bool) -> Now:
         step = max(0, boot - self._read)
         self._read = max(self._read, boot)
-        self._effective = max(self._effective + step, self._wall())
+        self._move(step)
         if serving and self._serving and step <= STALL_MS:
             self._served += step
         self._serving = serving
         return Now(wall=self._effective, run=self._read - self._started, served=self._served)
 
-    def raw_wall(self) -> int:
+    def _move(self, step: int) -> None:
+        self._seen_wall = wall = int(self._wall())
+        self._effective = moved_on(self._effective, step, wall, max(self.limit_ms, self._reach_ms))
+        if self._effective == wall:
+            self._reach_ms = 0
+
+    def hold(self, latest_ms: int, reach_ms: int) -> None:
+        """Begins the run at the journal's latest: a wall clock ahead of it is in doubt, or to be confirmed first (R23).
+
+        Args:
+            latest_ms: The journal's latest effective time.
+            reach_ms: How far ahead the wall clock may be to be taken over once, now or whenever it is set: for so long
+                the machine may have been off.
+        """
+        self._effective = latest_ms
+        self.reach(reach_ms)
+
+    def reach(self, reach_ms: int) -> None:
+        """The wall clock is taken over once if it is ahead by no more than `reach_ms`."""
+        self._reach_ms = reach_ms
+
+    def follow_wall(self, lacks_ms: float = 0.0) -> None:
+        """Effective time is what the wall clock says, forwards or back, and what that one lacks."""
+        self._seen_wall = int(self._wall())
+        self._effective = self._seen_wall + int(lacks_ms)
+
+    def lead_ms(self) -> int:
+        """The wall clock minus effective time, both of the same reading: a pause in between would pass for a jump."""
+        return self._seen_wall - self._effective
+
+    def astray(self) -> bool:
+        """Whether the wall clock has come away from effective time by more than the limit (R23)."""
+        return abs(self.lead_ms()) > self.limit_ms
+
+    def shift(self, span_ms: int) -> None:
+        """Moves effective time by a span, forwards or back: it was confirmed (R23)."""
+        self._effective += span_ms
+
+    def raw_wall(self) -> float:
         """The machine's wall clock as it is, for the timestamps of drift (R21)."""
         return self._wall()
+
+    def raw_boot(self) -> float:
+        """Boottime, for what is kept over some time and must not be moved by hand."""
+        return self._boot()

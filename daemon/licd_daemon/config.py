@@ -19,6 +19,10 @@ from typing import Literal
 
 LOG_FORMATS = ("json", "text")
 DEFAULT_ADDRESS = "127.0.0.1:7443"
+DEFAULT_CONSOLE = "127.0.0.1:8443"
+DEFAULT_OPS = "127.0.0.1:9464"
+OFF = "off"
+ETCD = "etcd://"
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, None: 1_000}
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(ms|s|m|h)?")
@@ -42,7 +46,8 @@ class ConfigInvalid(ValueError):
 class ServeConfig:
     """The options of `licd serve`; durations in milliseconds.
 
-    `journal`: "" for SQLite in the data directory, `sqlite:PATH`, or `memory:`.
+    `console_listen`, `ops_listen`: host:port, or `off`.
+    `journal`: "" for SQLite in the data directory, `sqlite:PATH`, `memory:`, or `etcd://...` (`etcd/url.py`).
 
     Raises:
         ConfigInvalid: an option that can't be used.
@@ -50,6 +55,8 @@ class ServeConfig:
 
     data_dir: Path
     listen: str = DEFAULT_ADDRESS
+    console_listen: str = DEFAULT_CONSOLE
+    ops_listen: str = DEFAULT_OPS
     vendor_keys: Path | None = None
     journal: str = ""
     advertise: str | None = None
@@ -150,8 +157,13 @@ def journal_file(data_dir: Path, journal: str) -> Path | None:
     scheme, _, path = journal.partition(":")
     if scheme == "sqlite" and path:
         return Path(path)
-    remedy = "write sqlite:PATH, memory:, or leave it out for SQLite in the data directory"
+    remedy = "write sqlite:PATH, etcd://HOST:PORT, memory:, or leave it out for SQLite in the data directory"
     raise ConfigInvalid("--journal", f"{journal!r} names no journal: {remedy}")
+
+
+def console_link_file(data_dir: Path) -> Path:
+    """Where the daemon writes the console's address that logs in once."""
+    return data_dir / "console-login"
 
 
 def ca_file(data_dir: Path) -> Path:
@@ -183,6 +195,12 @@ def _check_addresses(config: ServeConfig) -> None:
     if config.insecure and not is_loopback(host):
         remedy = "listen on 127.0.0.1, or leave --insecure out (licd makes its own certificates)"
         raise ConfigInvalid("--insecure", f"serves without TLS, which is for loopback only, not {host}: {remedy}")
+    console = "" if config.console_listen == OFF else _address("--console-listen", config.console_listen)[0]
+    if config.insecure and console and not is_loopback(console):
+        remedy = f"listen on 127.0.0.1, write {OFF}, or leave --insecure out"
+        raise ConfigInvalid("--console-listen", f"is without TLS under --insecure, so not for {console}: {remedy}")
+    if config.ops_listen != OFF:
+        _address("--ops-listen", config.ops_listen)
     if config.advertise is not None and _address("--advertise", config.advertise)[1] == 0:
         raise ConfigInvalid("--advertise", "port 0 can't be connected to: name the port that nodes reach")
     for option, names in (("--tls-san", config.tls_san), ("--ntp-server", config.ntp_server)):
@@ -211,7 +229,21 @@ def _check_files(config: ServeConfig) -> None:
             raise ConfigInvalid(option, f"can't read the file {path}: check the path and its permissions")
     if config.data_dir.exists() and not config.data_dir.is_dir():
         raise ConfigInvalid("--data-dir", f"{config.data_dir} is not a directory: name one, or a path to make it at")
-    journal_file(config.data_dir, config.journal)
+    _check_journal(config)
+
+
+def _check_journal(config: ServeConfig) -> None:
+    if not config.journal.startswith(ETCD):
+        journal_file(config.data_dir, config.journal)
+        return
+    from licd_daemon.etcd.url import parse  # it is built on this module
+
+    parse(config.journal)
+    host = split_address(config.listen)[0]
+    if config.advertise is None and host in ("0.0.0.0", "::"):  # noqa: S104 (asked about, not bound)
+        raise ConfigInvalid(
+            "--advertise", f"followers must be able to name this daemon, and {host} is no name: give it"
+        )
 
 
 def _check_tls(config: ServeConfig) -> None:

@@ -10,17 +10,18 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from licd_daemon.clock import ServiceClock
+from licd_daemon.clock import ServiceClock, stopwatch_s
 from licd_daemon.core import commands as c
 from licd_daemon.core.decide import decide
+from licd_daemon.core.effective import DOUBTFUL_START_MS, LIMIT_MS
 from licd_daemon.core.events import AnyEvent, TimeMarked
 from licd_daemon.core.evolve import evolve, fold
-from licd_daemon.core.leases import Deadline, Leases
+from licd_daemon.core.leases import Deadline, Leases, seatless_first
 from licd_daemon.core.model import Now, Policy, State
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.journal import chain
@@ -34,6 +35,7 @@ from licd_daemon.journal.port import (
     Snapshot,
     UnknownOutcome,
 )
+from licd_daemon.latency import Latency
 from licd_daemon.leadership.port import Leadership
 from licd_daemon.presence import Presences
 from licd_daemon.publication import Publication
@@ -43,7 +45,10 @@ log = structlog.get_logger(__name__)
 TICK_S = 0.25
 RETRY_S = 1.0
 MAX_BATCH = 256
+GATHER_S = 0.002
+"""So long a command waits for others to share its commit, if the batches before had several."""
 SNAPSHOT_EVERY = 10_000
+SNAPSHOT_EVERY_SESSIONS = 4
 _OVER: dict[Deadline, Callable[[str], c.Command]] = {
     Deadline.LEASE: c.LeaseOver,
     Deadline.DRAIN: c.DrainOver,
@@ -53,12 +58,17 @@ _OVER: dict[Deadline, Callable[[str], c.Command]] = {
 
 @dataclass(frozen=True)
 class CoordinatorConfig:
-    """Everything that a coordinator depends on. `lease_ttl_ms`: what nodes are granted."""
+    """Everything that a coordinator depends on. `lease_ttl_ms`: what nodes are granted.
+
+    `max_clock_drift_ms`: by how much clocks may differ. `asks_ntp`: NTP servers judge the clock that a run begins with.
+    """
 
     journal: Journal
     leadership: Leadership
     policy: Policy
     lease_ttl_ms: int
+    max_clock_drift_ms: int = LIMIT_MS
+    asks_ntp: bool = False
 
 
 class Coordinator:
@@ -75,11 +85,15 @@ class Coordinator:
         self.writable = False
         self.since = 0
         self.failed: BaseException | None = None
+        self.append_latency = Latency()
         self._queue: deque[tuple[c.Command, asyncio.Future[State]]] = deque()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._journal_head = Head()
         self._snapshot_position = 0
+        self._unsettled = False
+        self._company = 0
+        self._acknowledged: set[str] = set()
 
     async def start(self) -> None:
         """Loads the journal, begins a new epoch, and takes commands from then on (R14, R18).
@@ -90,7 +104,7 @@ class Coordinator:
         await self._load()
         epoch = await self._config.leadership.acquire(self.state.epoch + 1)
         await self._load()
-        self.clock = ServiceClock(self.state.effective, self.state.served)
+        self.clock = self._begin_time()
         now = self.clock.now()
         handover_ms = self._config.leadership.handover_ms
         command = c.StartEpoch(epoch, self._config.lease_ttl_ms, handover_ms)
@@ -100,7 +114,16 @@ class Coordinator:
         self.state, self._journal_head = decision.state, head
         self.leases.promote(self.state, now.served, handover_ms)
         self.writable, self.since = True, now.wall
-        self._tasks = [asyncio.create_task(self._guard(self._write())), asyncio.create_task(self._guard(self._tick()))]
+        self._tasks = [asyncio.create_task(self._guard(work)) for work in (self._write, self._tick)]
+
+    def _begin_time(self) -> ServiceClock:
+        """R23: how long the machine was off nobody knows, so the wall clock counts, unless there is a doubt."""
+        clock = ServiceClock(self.state.effective, self.state.served)
+        clock.limit_ms = self._config.max_clock_drift_ms
+        in_doubt = self.state.clock_untrusted is not None
+        if self.state.effective and (self._config.asks_ntp or in_doubt):
+            clock.hold(self.state.effective, 0 if self._config.asks_ntp else DOUBTFUL_START_MS)
+        return clock
 
     async def _load(self) -> None:
         journal = self._config.journal
@@ -117,15 +140,16 @@ class Coordinator:
         self.state = fold(state, ((entry.event, entry.now) for entry in entries))
         self._journal_head = Head(records[-1].position, records[-1].digest) if records else head
 
-    async def _guard(self, work: Coroutine[None, None, None]) -> None:
-        """A writer that fails must not leave a daemon behind that looks well."""
+    async def _guard(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        """A writer that fails must not leave a daemon behind that looks well, nor anybody waiting for its answer."""
         try:
-            await work
+            await work()
         except asyncio.CancelledError:
             raise
         except Exception as error:
             log.exception("coordinator_failed")
             self.failed, self.writable = error, False
+            self._refuse_queued()
             self.publication.watchers.notify()
 
     async def stop(self) -> None:
@@ -134,11 +158,13 @@ class Coordinator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        while self._queue:
-            _, future = self._queue.popleft()
-            _refuse(future, _stopping())
+        self._refuse_queued()
         if self.writable and self._journal_head.position > self._snapshot_position:
             await self._save_snapshot()
+
+    def _refuse_queued(self) -> None:
+        _refuse_all(self._queue, _stopping())
+        self._queue.clear()
 
     @property
     def serving(self) -> bool:
@@ -149,9 +175,25 @@ class Coordinator:
         """Whether anything may be acknowledged at this instant (R31)."""
         return self.failed is None and self._config.leadership.valid()
 
+    def standing(self) -> State:
+        """The durable state, for those who may be answered now.
+
+        Raises:
+            Refused: NOT_LEADER: this daemon can't prove that it leads, and what it knows may be stale (R31).
+        """
+        if not self.leads():
+            raise _not_leader()
+        return self.state
+
     def now(self) -> Now:
         """This instant; time in which the daemon could not answer and write is not served time (R17)."""
         return self.clock.now(self.serving)
+
+    def served_if_leading(self) -> int | None:
+        """Served time in ms; None: nothing may be acknowledged at this instant (R31)."""
+        leads = self.leads()
+        served = self.clock.served(leads and self.writable)
+        return served if leads else None
 
     async def submit(self, command: c.Command) -> State:
         """Carries out a command and gives the durable state after it.
@@ -179,12 +221,23 @@ class Coordinator:
         """The position of the last durable entry."""
         return self._journal_head.position
 
+    def loss_acknowledged(self, session_id: str) -> None:
+        """A node has echoed the loss that it was told: its draining seat is free (R13).
+
+        No command in the queue: those before it might give the seat back and take it away again, which this echo says
+        nothing of. One that comes while the journal can't be written is forgotten; the lease's end frees that seat.
+        """
+        self._acknowledged.add(session_id)
+        self._wake.set()
+
     async def _tick(self) -> None:
-        """Wakes the writer for what time brings; a challenge's end is no event, yet it is news to those who watch."""
+        """Wakes the writer for what time brings; what is news to those who watch, yet no event: a challenge's end, the
+        proof of leadership.
+        """
         shown = None
         while True:
             challenge = self.state.challenge
-            showing = challenge and challenge.state(self.now())
+            showing = challenge and challenge.state(self.now()), self.serving
             if showing != shown:
                 shown = showing
                 self.publication.watchers.notify()
@@ -195,25 +248,49 @@ class Coordinator:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            await self._gather()
             while await self._write_batch():
-                pass
-            if self._journal_head.position - self._snapshot_position >= SNAPSHOT_EVERY:
+                await self._gather()
+            if self._journal_head.position - self._snapshot_position >= self._snapshot_after():
                 await self._save_snapshot()
+
+    def _snapshot_after(self) -> int:
+        """How many entries are worth a snapshot: it costs by the sessions, and no append goes on meanwhile."""
+        return max(SNAPSHOT_EVERY, SNAPSHOT_EVERY_SESSIONS * len(self.state.sessions))
+
+    async def _gather(self) -> None:
+        """Where several callers are about, the others' commands are close: a moment's wait spares most commits."""
+        if self._company > 1:
+            await asyncio.sleep(GATHER_S)
 
     async def _write_batch(self) -> bool:
         """Decides and appends one batch; True: commands are left."""
         batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+        self._company = max(len(batch), self._company // 2)
+        try:
+            return await self._carry_out(batch)
+        except BaseException:
+            _refuse_all(batch, _stopping())
+            raise
+
+    async def _carry_out(self, batch: Sequence[tuple[c.Command, asyncio.Future[State]]]) -> bool:
         if not self._config.leadership.valid():
             _refuse_all(batch, _not_leader())
             return bool(self._queue)
+        if self._unsettled and not await self._read_back():
+            _refuse_all(batch, _journal_unavailable())
+            return False
         now = self.now()
         events, head_state, answered = self._decide(batch, now)
         try:
             await self._append(events, now)
         except JournalUnavailable as error:
-            await self._take_back(batch, error)
+            await self._take_back(error)
+            self._answer_unchanged(batch)
             return False
         before, self.state = self.state, head_state
+        if events and head_state.effective > now.wall:
+            self.clock.shift(head_state.effective - now.wall)  # a license was issued later than that (R23)
         if not self.leads():
             self.presences.reset()
         if events:
@@ -228,8 +305,11 @@ class Coordinator:
         state, events = self.state, list[AnyEvent]()
         answered: list[tuple[asyncio.Future[State], Refused | None]] = []
         due: list[c.Command] = [c.Tick()]
+        acknowledged, self._acknowledged = self._acknowledged, set()
         if self.serving:
-            due += [_OVER[kind](session_id) for kind, session_id in self.leases.due(now.served)]
+            first, rest = seatless_first(self.leases.due(now.served), state)
+            due = [*_over(first), c.Tick(), *_over(rest)]
+            due += [c.DrainOver(session_id) for session_id in acknowledged]
         for command in due:
             decision = decide(state, command, now, self._config.policy)
             state = decision.state
@@ -248,34 +328,57 @@ class Coordinator:
         if not events:
             return
         records, head = chain.extend(self._journal_head, events, now)
+        began = stopwatch_s()
         try:
             await self._config.journal.append(records, self._journal_head)
         except PositionConflict:
             log.critical("journal_taken_over", position=self._journal_head.position)
             raise
+        finally:
+            self.append_latency.observe(stopwatch_s() - began)
         self._journal_head = head
         if not self.writable:
             log.info("journal_writable_again")
             self.writable = True
             self.publication.watchers.notify()
 
-    async def _take_back(
-        self, batch: Sequence[tuple[c.Command, asyncio.Future[State]]], error: JournalUnavailable
-    ) -> None:
+    async def _take_back(self, error: JournalUnavailable) -> None:
         """The state is what the journal says; leases that were taken out as over start afresh.
 
-        What changes nothing is answered all the same: a node whose stream broke keeps its seat (R33).
+        After an unknown outcome they stay out until the journal was read back: their seats may be others' by now.
         """
         if self.writable:
             log.error("journal_unavailable", error=str(error))
             self.writable = False
             self.publication.watchers.notify()
         if isinstance(error, UnknownOutcome):
-            before = self.state
+            self._unsettled = True
+            await self._read_back()
+        else:
+            self._promote()
+
+    async def _read_back(self) -> bool:
+        """Settles an unknown outcome; False: the journal can't be read either."""
+        before = self.state
+        try:
             await self._load()
-            if before != self.state:
-                self.presences.reset()
+        except JournalUnavailable as error:
+            log.error("journal_not_read_back", error=str(error))
+            return False
+        self._unsettled = False
+        if before != self.state:
+            self.presences.adopt(before, self.state)
+        self._promote()
+        return True
+
+    def _promote(self) -> None:
         self.leases.promote(self.state, self.clock.now(False).served, self._config.leadership.handover_ms)
+
+    def _answer_unchanged(self, batch: Sequence[tuple[c.Command, asyncio.Future[State]]]) -> None:
+        """What changes nothing is answered all the same: a node whose stream broke keeps its seat (R33)."""
+        if self._unsettled:
+            _refuse_all(batch, _journal_unavailable())
+            return
         now = self.now()
         for command, future in batch:
             decision = decide(self.state, command, now, self._config.policy)
@@ -303,6 +406,10 @@ class Coordinator:
             log.warning("snapshot_not_saved", error=str(error))
 
 
+def _over(due: Sequence[tuple[Deadline, str]]) -> list[c.Command]:
+    return [_OVER[kind](session_id) for kind, session_id in due]
+
+
 def _journal_unavailable() -> Refused:
     return Refused(
         Reason.JOURNAL_UNAVAILABLE,
@@ -324,6 +431,6 @@ def _refuse(future: "asyncio.Future[State]", refusal: Refused) -> None:
         future.set_exception(refusal)
 
 
-def _refuse_all(batch: Sequence[tuple[c.Command, "asyncio.Future[State]"]], refusal: Refused) -> None:
+def _refuse_all(batch: Iterable[tuple[c.Command, "asyncio.Future[State]"]], refusal: Refused) -> None:
     for _, future in batch:
         _refuse(future, refusal)

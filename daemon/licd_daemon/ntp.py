@@ -4,8 +4,10 @@ Rules:
 
 - A server's answer counts only if it is synchronised: leap indicator not 3, stratum 1 to 15 (RFC 5905, figures
   9 and 11).
-- Of several answers the median counts, so that one wrong server among three decides nothing.
+- Of three or more answers the median counts, so that one wrong server among three decides nothing. Two that contradict
+  each other decide nothing either.
 - A server that does not answer is a warning, never a failure.
+- An answer during which the clock was set is left out.
 - ntplib blocks: each server is asked on a thread.
 """
 
@@ -15,24 +17,33 @@ from dataclasses import dataclass
 
 import ntplib
 
+from licd_daemon.clock import boottime_ms, fine_wall_ms
+
 _PORT = 123
 _VERSION = 4
 _NO_LEAP_ALARM = (0, 1, 2)
 _MODE_SERVER = 4
+_SET_BY_MS = 20.0
+"""How far wall clock and boottime may come apart while a server is asked; more, and the clock was set."""
 
 
 @dataclass(frozen=True, slots=True)
 class NtpAnswer:
-    """One server's word. `offset_ms`: what this machine's clock lacks; `error_ms`: how wrong that may be."""
+    """One server's word. `offset_ms`: what this machine's clock lacks; `error_ms`: how wrong that may be.
+
+    `true_minus_boot_ms`: the server's time minus this machine's boottime; `asked_boot_ms`: boottime of the answer.
+    """
 
     server: str
     offset_ms: float
     error_ms: float
+    true_minus_boot_ms: float
+    asked_boot_ms: float
 
 
 @dataclass(frozen=True, slots=True)
 class NtpMeasurement:
-    """The median answer (None: no server answered well) and a sentence for each server that did not."""
+    """The answer that counts (None: there is none) and a sentence for each server that gave none."""
 
     answer: NtpAnswer | None
     warnings: tuple[str, ...]
@@ -47,8 +58,24 @@ async def measure(servers: Sequence[str], timeout_s: float = 5.0) -> NtpMeasurem
     """
     outcomes = await asyncio.gather(*(asyncio.to_thread(_ask, server, timeout_s) for server in servers))
     answers = sorted((each for each in outcomes if isinstance(each, NtpAnswer)), key=lambda answer: answer.offset_ms)
-    median = answers[(len(answers) - 1) // 2] if answers else None
-    return NtpMeasurement(median, tuple(each for each in outcomes if isinstance(each, str)))
+    warnings = [each for each in outcomes if isinstance(each, str)]
+    if len(answers) == 2 and _contradict(*answers):
+        names = " and ".join(answer.server for answer in answers)
+        warnings.append(f"NTP servers {names} contradict each other: name a third")
+        return NtpMeasurement(None, tuple(warnings))
+    return NtpMeasurement(_counts(answers), tuple(warnings))
+
+
+def _contradict(one: NtpAnswer, other: NtpAnswer) -> bool:
+    # The few ms are what the machine's clock moves by between two answers.
+    return abs(one.offset_ms - other.offset_ms) > one.error_ms + other.error_ms + _SET_BY_MS
+
+
+def _counts(answers: Sequence[NtpAnswer]) -> NtpAnswer | None:
+    """The median; of two, the one with the smaller error."""
+    if len(answers) == 2:
+        return min(answers, key=lambda answer: answer.error_ms)
+    return answers[(len(answers) - 1) // 2] if answers else None
 
 
 def split_server(server: str) -> tuple[str, int]:
@@ -67,6 +94,7 @@ def split_server(server: str) -> tuple[str, int]:
 
 def _ask(server: str, timeout_s: float) -> NtpAnswer | str:
     """The server's answer, or the sentence that says why there is none."""
+    boot, wall = boottime_ms(), fine_wall_ms()
     try:
         host, port = split_server(server)
         answer = ntplib.NTPClient().request(host, version=_VERSION, port=port, timeout=timeout_s)
@@ -74,5 +102,9 @@ def _ask(server: str, timeout_s: float) -> NtpAnswer | str:
         return f"NTP server {server} can't be asked: {error}"
     if answer.leap not in _NO_LEAP_ALARM or not 1 <= answer.stratum <= 15 or answer.mode != _MODE_SERVER:
         return f"NTP server {server} is not synchronised (leap {answer.leap}, stratum {answer.stratum})"
+    end_boot, end_wall = boottime_ms(), fine_wall_ms()
+    if abs((end_wall - wall) - (end_boot - boot)) > _SET_BY_MS:
+        return f"NTP server {server} was asked while this machine's clock was set"
+    offset_ms = answer.offset * 1000
     error_s = (answer.delay + answer.root_delay) / 2 + answer.root_dispersion
-    return NtpAnswer(server, answer.offset * 1000, error_s * 1000)
+    return NtpAnswer(server, offset_ms, error_s * 1000, end_wall + offset_ms - end_boot, end_boot)

@@ -7,15 +7,30 @@
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from licd_daemon.core.drift import ClockFilter
+from licd_daemon.core.drift import SAMPLES, ClockFilter, Estimate, Level, Sample, Verdict, measure
 from licd_daemon.core.model import Failure, Seat, Session, SessionStatus, State
 from licd_daemon.core.view import NodeState, RegistrationState, node_state, registration_state
 
 Told = tuple[NodeState, tuple[Failure, ...], RegistrationState]
 
-JUDGED_FROM_SAMPLES = 3
+REMEMBERED_EXCHANGES = 8
+SAMPLED_EVERY_MS = 500
+
+
+class Exchange(NamedTuple):
+    """A heartbeat and its acknowledgement (R21).
+
+    `sent` by the node's wall clock; `received` and `acknowledged` by the daemon's, in ms; `stamp`: the latter as it was
+    told, in ns; `served`: when.
+    """
+
+    sent: float
+    received: float
+    acknowledged: float
+    stamp: int
+    served: int
 
 
 class Stream(Protocol):
@@ -32,10 +47,14 @@ class Stream(Protocol):
 
 
 class Presence:
-    """One session in this epoch. `joining`: it joined in this epoch and its clock was not judged yet (R12)."""
+    """One session in this epoch. `joining`: it joined in this epoch and its clock was not judged yet (R12).
+
+    `sample_due`: served time in ms from which a sample of its clock is wanted; once there are enough, two a second are.
+    """
 
     __slots__ = (
-        "_loss_serial", "_told", "address", "clock", "heard_at", "joining", "sequence", "serial", "stream",
+        "_exchanges", "_loss_serial", "_told", "address", "clock", "estimate", "heard_at", "joining", "sample_due",
+        "sequence", "serial", "stream", "verdict",
     )  # fmt: skip
 
     def __init__(self, epoch: int, *, joining: bool) -> None:
@@ -44,16 +63,22 @@ class Presence:
         self.address = ""
         self.heard_at: int | None = None
         self.clock = ClockFilter()
+        self.estimate: Estimate | None = None
+        self.verdict = Verdict()
+        self.sample_due = 0
         self.joining = joining
         self.stream: Stream | None = None
         self._told: Told | None = None
         self._loss_serial: int | None = None
+        self._exchanges: list[Exchange] = []
 
     def attach(self, stream: Stream, address: str) -> None:
         """`stream` is the session's from now on."""
         self.supersede()
         self.stream, self.address = stream, address
         self._told = None
+        # What was told before may have been taken back by a Resume's answer meanwhile: only this stream's word counts.
+        self._loss_serial = None
 
     def supersede(self) -> None:
         """The session was taken up elsewhere: the stream it has, if any, is over."""
@@ -87,18 +112,43 @@ class Presence:
         """The acknowledgement was taken; the next heartbeats need not say it again."""
         self._loss_serial = None
 
-    def clock_over(self, served: int, limit_ms: int) -> bool | None:
-        """Whether the node's clock is over the limit (R21); None: not enough samples to say."""
-        estimate = self.clock.estimate(served)
-        if estimate is None or len(self.clock) < JUDGED_FROM_SAMPLES:
+    def exchanged(self, exchange: Exchange) -> None:
+        """A heartbeat is acknowledged; the next one tells when its node had the acknowledgement."""
+        if len(self._exchanges) == REMEMBERED_EXCHANGES:
+            del self._exchanges[0]
+        self._exchanges.append(exchange)
+
+    def judge_clock(self, stamp: int, had_at: float, served: int, limit_ms: int) -> Level | None:
+        """The verdict on the node's clock after one more sample (R21); None: no new sample, or no verdict yet.
+
+        Args:
+            stamp: What the acknowledgement told of its sending, in ns: each is good for one sample.
+            had_at: When the node had it, by the node's wall clock, in ms.
+            served: Served time in ms.
+            limit_ms: By how much clocks may differ.
+        """
+        for place in range(len(self._exchanges) - 1, -1, -1):
+            if self._exchanges[place].stamp == stamp:
+                break
+        else:
             return None
-        return estimate.over(limit_ms)
+        exchange = self._exchanges.pop(place)
+        sample = measure(exchange.acknowledged, had_at, exchange.sent, exchange.received, exchange.served)
+        return None if sample is None else self._hear(sample, served, limit_ms)
+
+    def _hear(self, sample: Sample, served: int, limit_ms: int) -> Level | None:
+        self.clock.add(sample)
+        if len(self.clock) == SAMPLES:
+            self.sample_due = served + SAMPLED_EVERY_MS
+        self.estimate = self.clock.estimate(served)
+        return None if self.estimate is None else self.verdict.hear(self.estimate, limit_ms)
 
 
 class Presences:
-    """The presences of all sessions that were live in this epoch, by session id."""
+    """The presences of all sessions that were live in this epoch, by session id. `heartbeats`: acknowledged ones."""
 
     def __init__(self) -> None:
+        self.heartbeats = 0
         self._by_session: dict[str, Presence] = {}
 
     def get(self, session_id: str) -> Presence | None:
@@ -134,14 +184,30 @@ class Presences:
             if presence.stream is not None and session is not None:
                 presence.tell(state, session)
 
+    def clocks_if_most_are_over(self) -> list[Estimate]:
+        """The clocks of the nodes that are connected, or none of them where fewer than half are over the limit."""
+        judged = [
+            each for each in self._by_session.values() if each.stream is not None and each.verdict.level is not None
+        ]
+        over = sum(1 for presence in judged if presence.verdict.level is Level.OVER)
+        if 2 * over < len(judged):
+            return []
+        return [presence.estimate for presence in judged if presence.estimate is not None]
+
     def each_stream(self, act: Callable[[Stream], None]) -> None:
         """Acts on every open stream."""
         for presence in list(self._by_session.values()):
             if presence.stream is not None:
                 act(presence.stream)
 
+    def adopt(self, before: State, after: State) -> None:
+        """The journal was read back and says `after`: streams end, and every live session has its presence."""
+        self.reset()
+        for session in after.sessions.values():
+            self.follow(after, session, joining=session.session_id not in before.sessions)
+
     def reset(self) -> None:
-        """The journal was read again: streams end, so that every node resumes and is told anew."""
+        """Streams end, so that every node resumes and is told anew."""
         self.each_stream(lambda stream: stream.reconnect(0, ""))
         for presence in self._by_session.values():
             presence.stream = None

@@ -4,6 +4,7 @@ Works on the difference of two states, so it needs no knowledge of single events
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 from licd_daemon.core.events import (
@@ -19,6 +20,10 @@ from licd_daemon.core.model import Seat, Session, SessionStatus, State
 from licd_daemon.presence import Presences
 
 _GONE = (SessionStatus.LOST, SessionStatus.ENDED)
+
+
+NEWS_PAUSE_S = 0.05
+"""How long those who look wait after a change before they look again: a storm of joins is few news to them."""
 
 
 class Watchers:
@@ -38,15 +43,17 @@ class Watchers:
 
 
 class Publication:
-    """Carries a durable change to everything that follows the state."""
+    """Carries a durable change to everything that follows the state. `counts`: the events of this run, by class."""
 
     def __init__(self, leases: Leases, presences: Presences) -> None:
         self._leases = leases
         self._presences = presences
         self.watchers = Watchers()
+        self.counts: Counter[type] = Counter()
 
     def publish(self, before: State, after: State, events: Sequence[AnyEvent], served: int) -> None:
         """`after` is durable; `events` led to it from `before`."""
+        self.counts.update(map(type, events))
         for session_id in _touched(before, after, events):
             old, new = before.sessions.get(session_id), after.sessions.get(session_id)
             if new is not None:
@@ -58,14 +65,15 @@ class Publication:
 
     def _follow_leases(self, session_id: str, old: Session | None, new: Session | None, served: int) -> None:
         """Comes after the streams were told: only then does what a holder may believe end with its present lease."""
-        was_draining = old is not None and old.seat is Seat.DRAINING
-        if new is not None and new.seat is Seat.DRAINING and not was_draining:
+        if new is not None and new.seat is Seat.DRAINING:
             self._leases.drain(session_id, served)
-        elif was_draining and (new is None or new.seat is not Seat.DRAINING):
+        else:
             self._leases.drop(Deadline.DRAIN, session_id)
         if new is None:
             self._leases.drop(Deadline.MEMORY, session_id)
-        elif new.status is SessionStatus.LIVE and (old is None or old.status is not SessionStatus.LIVE):
+        elif new.status is SessionStatus.LIVE and (
+            old is None or old.status is not SessionStatus.LIVE or not self._leases.runs(session_id)
+        ):  # lost and back within one batch: its former lease was taken out
             self._leases.grant(session_id, served)
             self._leases.drop(Deadline.MEMORY, session_id)
         elif new.status in _GONE and (old is None or old.status is not new.status):

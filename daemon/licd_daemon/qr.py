@@ -1,12 +1,10 @@
-"""A QR code as PNG, as SVG, and in half blocks for a terminal (R6). Drawing takes 10 ms: call it off the loop."""
+"""A QR code as PNG, as SVG, and in half blocks for a terminal (R6). Drawing takes 10 ms: call it off the loop.
+
+The library is loaded with the first picture: a daemon that starts, and mends an outage by it, draws none.
+"""
 
 import io
 from dataclasses import dataclass
-
-import qrcode
-from qrcode.constants import ERROR_CORRECT_M
-from qrcode.image.pure import PyPNGImage
-from qrcode.image.svg import SvgPathFillImage
 
 MAX_VERSION = 10
 SHORTEST_MODE_SWITCH = 12  # characters; below it, changing to a denser mode costs more bits than it saves
@@ -24,6 +22,11 @@ class Pictures:
 
 def draw(url: str) -> Pictures:
     """Draws `url` at error correction M, in mixed modes."""
+    import qrcode
+    from qrcode.constants import ERROR_CORRECT_M
+    from qrcode.image.pure import PyPNGImage
+    from qrcode.image.svg import SvgPathFillImage
+
     code = qrcode.QRCode(error_correction=ERROR_CORRECT_M, box_size=8, border=4)
     code.add_data(url.encode("ascii"), optimize=SHORTEST_MODE_SWITCH)
     code.make(fit=True)

@@ -1,49 +1,50 @@
 """The composition root: from a `ServeConfig` to a running daemon, and back down again.
 
 Order up: data directory, certificates, journal, leadership and state, tokens, server; down the other way round. What
-keeps it from starting is one line on stderr that says what to do, and exit code 1.
+keeps it from starting is one line on stderr that says what to do, and exit code 1. With etcd the daemon is one of
+several, and follows until it is elected (`candidate.py`).
 """
 
 import asyncio
+import dataclasses
+import gc
 import os
-import resource
 import signal
+import socket
 import sys
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
-import grpc
 import structlog
 
-from licd_daemon import certificates, tls, tokens
-from licd_daemon.config import ServeConfig, address_file, is_loopback, split_address
+from licd_daemon import serving, tokens
+from licd_daemon.candidate import Candidate, CandidateConfig, Term
+from licd_daemon.clock import boottime_ms
+from licd_daemon.config import ETCD, OFF, ServeConfig, is_loopback, split_address
 from licd_daemon.coordinator import Coordinator, CoordinatorConfig
-from licd_daemon.core import commands as c
 from licd_daemon.core.model import Policy
+from licd_daemon.etcd import url as etcd_url
+from licd_daemon.etcd.client import EtcdClient
 from licd_daemon.formats.vendor_keys import VendorKeys, VendorKeysInvalid
+from licd_daemon.http.serving import ListenFailed
 from licd_daemon.journal.memory import MemoryJournal
 from licd_daemon.journal.port import Journal, JournalError
 from licd_daemon.journal.sqlite import SqliteJournal
-from licd_daemon.leader_clock import LeaderClock
-from licd_daemon.leadership.port import AlreadyLed, LeadershipUnavailable
+from licd_daemon.leadership.port import AlreadyLed, Leadership, LeadershipUnavailable
 from licd_daemon.leadership.sole import SoleLeadership
 from licd_daemon.logs import configure
 from licd_daemon.paths import ephemeral_filesystem
 from licd_daemon.pem import TlsInvalid
-from licd_daemon.registrar import Registrar
-from licd_daemon.rpc.cluster import ClusterService
-from licd_daemon.rpc.node import NodeService
-from licd_daemon.rpc.registration import RegistrationService
-from licd_daemon.rpc.server import Server, Services
-from licd_daemon.rpc.tokens import TokenService
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
-RESERVED_FILES = 256
 WATCH_S = 0.5
-DAY_S = 86_400
-LOCAL = "127.0.0.1"
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (what is reached where such a wildcard is bound)
+COLLECT_AFTER = 50_000
+SWITCH_S = 0.001
+REBIND_MS = 5_000
+REBIND_PAUSE_S = 0.05
 
 
 class CannotStart(Exception):
@@ -54,6 +55,7 @@ def serve(config: ServeConfig) -> int:
     """Runs the daemon until SIGTERM or SIGINT; gives the exit code."""
     configure(config.log_format)
     os.umask(0o077)
+    _tune()
     runner = asyncio.run
     try:
         import uvloop
@@ -68,6 +70,16 @@ def serve(config: ServeConfig) -> int:
         return 1
 
 
+def _tune() -> None:
+    """What is kept for thousands of nodes is no garbage: the collector looks at it seldom, at what was imported never.
+
+    The journal's thread must not wait 5 ms for the interpreter each time that it comes back from the disk.
+    """
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 100)
+    sys.setswitchinterval(SWITCH_S)
+
+
 async def _serve(config: ServeConfig) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -75,38 +87,126 @@ async def _serve(config: ServeConfig) -> int:
         loop.add_signal_handler(number, stop.set)
     try:
         return await _serve_until(config, stop)
-    except (AlreadyLed, LeadershipUnavailable, JournalError, TlsInvalid, tokens.TokenFileInvalid) as error:
+    except (
+        AlreadyLed, LeadershipUnavailable, JournalError, ListenFailed, TlsInvalid, tokens.TokenFileInvalid,
+    ) as error:  # fmt: skip
         raise CannotStart(str(error)) from None
 
 
 async def _serve_until(config: ServeConfig, stop: asyncio.Event) -> int:
     vendor_keys = _vendor_keys(config)
-    _make_data_dir(config.data_dir)
-    if not config.insecure:
-        _make_certificates(config)
+    _make_data_dir(config.data_dir, lasting=not config.journal.startswith(ETCD))
+    serving.make_certificates(config)
+    if config.journal.startswith(ETCD):
+        return await _serve_one_of_several(config, vendor_keys, stop)
+    return await _serve_alone(config, vendor_keys, stop)
+
+
+async def _serve_alone(config: ServeConfig, vendor_keys: VendorKeys, stop: asyncio.Event) -> int:
     journal, folder = await _journal(config)
     leadership = SoleLeadership(folder / "lock", config.heartbeat_interval_ms)
     try:
-        coordinator = Coordinator(
-            CoordinatorConfig(journal, leadership, Policy(config.recovery_window_ms), config.lease_ttl_ms)
-        )
+        coordinator = _coordinator(config, journal, leadership)
         await coordinator.start()
-        await _journal_tokens(coordinator, config.data_dir)
-        server, bound, local = _bound(config, coordinator)
-        server.add(_services(config, coordinator, journal, vendor_keys, config.advertise or bound))
-        await server.start()
-        _say_where(config, local, coordinator)
-        leader_clock = LeaderClock(coordinator, config.ntp_server, config.max_clock_drift_ms)
-        watching = [asyncio.create_task(leader_clock.watch()), asyncio.create_task(_renew_certificates(config))]
+        leading = await serving.Leading.start(serving.LeadingConfig(config, vendor_keys, coordinator, journal))
         code = await _until_stopped(stop, coordinator)
-        for task in watching:
-            task.cancel()
-        await server.drain()
+        leading.withdraw()
+        await leading.drain()
         await coordinator.stop()
+        await leading.stop()
         return code
     finally:
         await leadership.release()
         await journal.close()
+
+
+async def _serve_one_of_several(config: ServeConfig, vendor_keys: VendorKeys, stop: asyncio.Event) -> int:
+    config = _with_ports(config)
+    target = etcd_url.parse(config.journal)
+    store = EtcdClient(target)
+
+    async def follow() -> serving.Following:
+        return await _bound_again(lambda: serving.Following.start(config))
+
+    async def lead(term: Term) -> serving.Leading:
+        leading = serving.LeadingConfig(config, vendor_keys, term.coordinator, term.journal, term.transfer)
+        return await _bound_again(lambda: serving.Leading.start(leading))
+
+    candidate = Candidate(
+        CandidateConfig(
+            store,
+            target.prefix,
+            target.lease_ttl_ms,
+            config.advertise or config.listen,
+            _console_url(config),
+            lambda journal, leadership: _coordinator(config, journal, leadership),
+            follow,
+            lead,
+        )
+    )
+    try:
+        return await candidate.run(stop)
+    finally:
+        await store.close()
+
+
+def _coordinator(config: ServeConfig, journal: Journal, leadership: Leadership) -> Coordinator:
+    return Coordinator(
+        CoordinatorConfig(
+            journal,
+            leadership,
+            Policy(config.recovery_window_ms),
+            config.lease_ttl_ms,
+            config.max_clock_drift_ms,
+            asks_ntp=bool(config.ntp_server),
+        )
+    )
+
+
+def _with_ports(config: ServeConfig) -> ServeConfig:
+    """A free port for each that is 0: the addresses outlast the roles."""
+    return dataclasses.replace(
+        config,
+        listen=_with_port(config.listen),
+        console_listen=_with_port(config.console_listen),
+        ops_listen=_with_port(config.ops_listen),
+    )
+
+
+def _with_port(address: str) -> str:
+    if address == OFF or split_address(address)[1] != 0:
+        return address
+    host, _ = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((host, 0))
+            return serving.join_address(host, probe.getsockname()[1])
+    except OSError:
+        raise CannotStart(f"{address}: the address is not this machine's: listen elsewhere") from None
+
+
+def _console_url(config: ServeConfig) -> str:
+    """Where browsers on other machines find the console; "" if they can't."""
+    if config.console_listen == OFF:
+        return ""
+    host, port = split_address(config.console_listen)
+    reached, _ = split_address(config.advertise or config.listen)
+    if is_loopback(host) and not is_loopback(reached):
+        return ""
+    return f"{'http' if config.insecure else 'https'}://{serving.join_address(reached, port)}"
+
+
+async def _bound_again(start: Callable[[], Awaitable[T]]) -> T:
+    """The ports of the role before are free a moment after it has ended."""
+    deadline = boottime_ms() + REBIND_MS
+    while True:
+        try:
+            return await start()
+        except ListenFailed:
+            if boottime_ms() > deadline:
+                raise
+            await asyncio.sleep(REBIND_PAUSE_S)
 
 
 def _vendor_keys(config: ServeConfig) -> VendorKeys:
@@ -118,12 +218,13 @@ def _vendor_keys(config: ServeConfig) -> VendorKeys:
         raise CannotStart(f"--vendor-keys {config.vendor_keys}: {error}") from None
 
 
-def _make_data_dir(data_dir: Path) -> None:
+def _make_data_dir(data_dir: Path, *, lasting: bool) -> None:
+    """`lasting`: what must not be lost stands there; with etcd it does not."""
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise CannotStart(f"--data-dir {data_dir}: {error.strerror}: make it, or name another") from None
-    kind = ephemeral_filesystem(data_dir)
+    kind = ephemeral_filesystem(data_dir) if lasting else None
     if kind is not None:
         log.warning(
             "data_directory_is_ephemeral",
@@ -133,109 +234,12 @@ def _make_data_dir(data_dir: Path) -> None:
         )
 
 
-def _make_certificates(config: ServeConfig) -> None:
-    """TLS from the first start (R34)."""
-    if config.tls_cert is not None:
-        return
-    names = list(config.tls_san)
-    for address in (config.advertise, config.listen):
-        host = split_address(address)[0] if address else ""
-        if host and host not in _EVERYWHERE:
-            names.append(host)
-    certificates.ensure_certificates(config.data_dir / "tls", names, datetime.now(UTC))
-
-
-async def _renew_certificates(config: ServeConfig) -> None:
-    """Looks once a day; new connections get the new certificate (R34)."""
-    while not config.insecure:
-        await asyncio.sleep(DAY_S)
-        try:
-            await asyncio.to_thread(_make_certificates, config)
-        except TlsInvalid as error:
-            log.error("certificate_not_renewed", error=str(error))
-
-
-def _credentials(config: ServeConfig, client_ca: Path | None) -> grpc.ServerCredentials | None:
-    if config.insecure:
-        return None
-    folder = config.data_dir / "tls"
-    certificate, key = config.tls_cert or folder / "server.crt", config.tls_key or folder / "server.key"
-    return tls.server_credentials(tls.TlsFiles(certificate, key, client_ca))
-
-
 async def _journal(config: ServeConfig) -> tuple[Journal, Path]:
     """The journal, and the folder that its lock file stands in."""
     if config.journal == "memory:":
         return MemoryJournal(), config.data_dir
     path = Path(config.journal.removeprefix("sqlite:")) if config.journal else config.data_dir / "journal.db"
     return await SqliteJournal.open(path), path.parent
-
-
-async def _journal_tokens(coordinator: Coordinator, data_dir: Path) -> None:
-    """R35: tokens that stand in files are in force; the journal keeps their hashes."""
-    known = {token.token_hash for token in coordinator.state.tokens.values()}
-    for found in tokens.ensure_token_files(data_dir, known):
-        await coordinator.submit(c.CreateToken(found.token_id, found.role, found.name, found.token_hash))
-
-
-def _bound(config: ServeConfig, coordinator: Coordinator) -> tuple[Server, str, str]:
-    """The server, the address that it is bound to, and the one that local commands reach it at.
-
-    gRPC can't ask for a client certificate without demanding it: with `--client-ca`, local commands, which have a token
-    only, get a port on loopback of their own.
-    """
-    host, _ = split_address(config.listen)
-    server = Server(coordinator, on_loopback=is_loopback(host), max_connections=_max_connections())
-    try:
-        port = server.bind(config.listen, _credentials(config, config.client_ca))
-        local = _address(_EVERYWHERE.get(host, host), port)
-        if config.client_ca is not None:
-            local = _address(LOCAL, server.bind(f"{LOCAL}:0", _credentials(config, None)))
-    except OSError:
-        raise CannotStart(
-            f"--listen {config.listen}: the address is in use or not this machine's: stop the other daemon, or listen "
-            "elsewhere"
-        ) from None
-    return server, _address(host, port), local
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _services(
-    config: ServeConfig, coordinator: Coordinator, journal: Journal, vendor_keys: VendorKeys, advertise: str
-) -> Services:
-    return Services(
-        NodeService(
-            coordinator,
-            lease_ttl_ms=config.lease_ttl_ms,
-            heartbeat_interval_ms=config.heartbeat_interval_ms,
-            max_clock_drift_ms=config.max_clock_drift_ms,
-        ),
-        RegistrationService(
-            coordinator,
-            Registrar(coordinator),
-            vendor_keys,
-            advertise=advertise,
-            recovery_window_ms=config.recovery_window_ms,
-        ),
-        ClusterService(coordinator, journal, advertise=advertise),
-        TokenService(coordinator),
-    )
-
-
-def _max_connections() -> int:
-    """As many as file descriptors allow; the soft limit is raised to the hard one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return max(64, min(hard, 1_000_000) - RESERVED_FILES)
-
-
-def _say_where(config: ServeConfig, address: str, coordinator: Coordinator) -> None:
-    """Local commands find the daemon by a file; people and scripts by one line."""
-    address_file(config.data_dir).write_text(address + "\n")
-    log.info("serving", address=address, epoch=coordinator.state.epoch, data_dir=str(config.data_dir), pid=os.getpid())
 
 
 async def _until_stopped(stop: asyncio.Event, coordinator: Coordinator) -> int:

@@ -14,7 +14,7 @@ Rules:
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Generic, TypeVar, cast
 
 import grpc
 import structlog
@@ -22,7 +22,9 @@ import structlog
 from licd_daemon.core.model import Role
 from licd_daemon.pem import TlsInvalid, fits, parse_certificate, parse_key
 
-__all__ = ["TlsFiles", "TlsInvalid", "peer_role", "read_configuration", "server_credentials"]
+__all__ = ["TlsFiles", "TlsInvalid", "Watch", "peer_role", "read_configuration", "server_credentials"]
+
+T = TypeVar("T")
 
 _ROLE_URI = b"licd:role/"
 _log = structlog.get_logger(__name__)
@@ -59,9 +61,9 @@ def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
     Raises:
         TlsInvalid: As the files are now, they can't be used.
     """
-    watch = _Watch(files)
+    watch = Watch(files, read_configuration)
     fetch = cast("Callable[[], grpc.ServerCertificateConfiguration]", watch.fetch)  # the stubs forget its None
-    return grpc.dynamic_ssl_server_credentials(watch.configuration, fetch, files.client_ca is not None)
+    return grpc.dynamic_ssl_server_credentials(watch.loaded, fetch, files.client_ca is not None)
 
 
 def peer_role(auth_context: Mapping[str, Iterable[bytes]]) -> Role | None:
@@ -80,27 +82,32 @@ def peer_role(auth_context: Mapping[str, Iterable[bytes]]) -> Role | None:
         return None
 
 
-class _Watch:
-    """Loads the files anew when they have changed."""
+class Watch(Generic[T]):
+    """Loads the files anew when they have changed.
 
-    def __init__(self, files: TlsFiles) -> None:
+    Raises:
+        TlsInvalid: As the files are now, they can't be used.
+    """
+
+    def __init__(self, files: TlsFiles, load: Callable[[TlsFiles], T]) -> None:
         self._files = files
+        self._load = load
         self._seen = self._stamps()
-        self.configuration = read_configuration(files)
+        self.loaded = load(files)
 
-    def fetch(self) -> grpc.ServerCertificateConfiguration | None:
-        """What gRPC calls for each connection; None: as before."""
+    def fetch(self) -> T | None:
+        """What was loaded anew; None: as before. To be called for each connection."""
         stamps = self._stamps()
         if stamps == self._seen:
             return None
         self._seen = stamps
         try:
-            configuration = read_configuration(self._files)
+            loaded = self._load(self._files)
         except TlsInvalid as error:
             _log.error("certificate_not_reloaded", error=str(error))
             return None
         _log.info("certificate_reloaded", path=str(self._files.certificate))
-        return configuration
+        return loaded
 
     def _stamps(self) -> tuple[tuple[int, ...] | None, ...]:
         return tuple(map(_stamp, (self._files.certificate, self._files.key, self._files.client_ca)))

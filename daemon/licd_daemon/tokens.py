@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
+from immutables import Map
 
-from licd_daemon.core.model import Role
+from licd_daemon.core.model import Role, Token
 from licd_daemon.private_files import write_whole
 
 _PREFIX = "licd_"
@@ -56,6 +57,26 @@ def new_token_id() -> str:
 def hash_token(token: str) -> str:
     """What the journal keeps of a token: its SHA-256 in hexadecimal."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+class TokensInForce:
+    """The tokens that count now, by their hashes."""
+
+    def __init__(self) -> None:
+        self._seen: Map[str, Token] = Map()
+        self._roles: dict[str, Role] = {}
+
+    def role(self, tokens: Map[str, Token], token_hash: str) -> Role | None:
+        """The role of the token with this hash; None: there is none, or it was revoked.
+
+        Args:
+            tokens: Those of the state, by id; the index is made anew when they have changed.
+            token_hash: What `hash_token` gives.
+        """
+        if tokens is not self._seen:
+            self._seen = tokens
+            self._roles = {token.token_hash: token.role for token in tokens.values() if not token.revoked}
+        return self._roles.get(token_hash)
 
 
 def ensure_token_files(data_dir: Path, known_hashes: Collection[str]) -> list[FileToken]:

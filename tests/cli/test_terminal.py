@@ -1,5 +1,7 @@
 """What is different on a terminal: colours, and a question before what can't be undone."""
 
+import signal
+
 import pytest
 from cli.scripted_daemon import Daemon
 from cli.terminal import sitting
@@ -24,6 +26,17 @@ def test_a_table_fits_the_terminal(daemon: Daemon) -> None:
     with sitting(daemon, "nodes") as screen:
         screen.shows("LAST HEARTBEAT")
         screen.shows("report-1")
+        assert screen.ends() == 0
+
+
+def test_nodes_are_watched_until_ctrl_c(daemon: Daemon) -> None:
+    daemon.answers["ClusterService/ListNodes"] = ListNodesResponse(nodes=[Node(name="report-1", session_id="s1")])
+    with sitting(daemon, "nodes", "--watch") as screen:
+        screen.shows("report-1")
+        daemon.answers["ClusterService/ListNodes"] = ListNodesResponse(nodes=[Node(name="report-2", session_id="s2")])
+        screen.shows("\x1b[2J\x1b[1;1H")
+        screen.shows("report-2")
+        screen.process.send_signal(signal.SIGINT)
         assert screen.ends() == 0
 
 

@@ -1,5 +1,6 @@
-"""What every journal MUST do (`licd_daemon.journal.port`), run over every backend that needs no other service."""
+"""What every journal MUST do (`licd_daemon.journal.port`), run over every backend."""
 
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -8,7 +9,10 @@ import pytest_asyncio
 
 from licd_daemon.core.events import AnyEvent, CodeRejected, SessionLost, TimeMarked
 from licd_daemon.core.model import Now
+from licd_daemon.etcd import url as etcd_url
+from licd_daemon.etcd.client import EtcdClient
 from licd_daemon.journal import chain
+from licd_daemon.journal.etcd import EtcdJournal
 from licd_daemon.journal.memory import MemoryJournal
 from licd_daemon.journal.port import Head, Journal, PositionConflict, Query, Record, Snapshot
 from licd_daemon.journal.sqlite import SqliteJournal
@@ -16,8 +20,14 @@ from licd_daemon.journal.sqlite import SqliteJournal
 pytestmark = pytest.mark.asyncio
 
 
-@pytest_asyncio.fixture(params=["memory", "sqlite"])
+@pytest_asyncio.fixture(params=["memory", "sqlite", "etcd"])
 async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
+    if request.param == "etcd":
+        url = request.getfixturevalue("etcd").url(secrets.token_hex(4))
+        client = EtcdClient(etcd_url.parse(url))
+        yield EtcdJournal(client, etcd_url.parse(url).prefix)
+        await client.close()
+        return
     backend: Journal = MemoryJournal()
     if request.param == "sqlite":
         backend = await SqliteJournal.open(tmp_path / "journal.db")
@@ -144,3 +154,11 @@ async def test_a_query_finds(journal: Journal, query: Query, found: list[int]) -
 async def test_close_may_be_repeated(journal: Journal) -> None:
     await journal.close()
     await journal.close()
+
+
+async def test_a_batch_of_any_size_is_one_append(journal: Journal) -> None:
+    events = [SessionLost(f"{number:032x}") for number in range(200)]
+    head = await append(journal, Head(), events)
+    assert head.position == 200
+    _, records = await journal.load()
+    assert [chain.decode(record).event for record in records] == events

@@ -1,28 +1,41 @@
-"""What every leadership MUST do (`licd_daemon.leadership.port`), run over every backend that needs no other service."""
+"""What every leadership MUST do (`licd_daemon.leadership.port`), run over every backend."""
 
+import secrets
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from licd_daemon.etcd import url as etcd_url
+from licd_daemon.etcd.client import EtcdClient
+from licd_daemon.leadership.etcd import EtcdLeadership
 from licd_daemon.leadership.port import AlreadyLed, Leadership
 from licd_daemon.leadership.sole import SoleLeadership
 
 pytestmark = pytest.mark.asyncio
 
 
-@pytest_asyncio.fixture
-async def candidate(tmp_path: Path) -> AsyncIterator[Callable[[], Leadership]]:
+@pytest_asyncio.fixture(params=["sole", "etcd"])
+async def candidate(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Callable[[], Leadership]]:
     made: list[Leadership] = []
+    client: EtcdClient | None = None
+    if request.param == "etcd":
+        target = etcd_url.parse(request.getfixturevalue("etcd").url(secrets.token_hex(4)))
+        client = EtcdClient(target)
 
     def make() -> Leadership:
-        made.append(SoleLeadership(tmp_path / "lock", 5000))
+        if client is None:
+            made.append(SoleLeadership(tmp_path / "lock", 5000))
+        else:
+            made.append(EtcdLeadership(client, target.prefix, 5000, "127.0.0.1:7443"))
         return made[-1]
 
     yield make
     for leadership in made:
         await leadership.release()
+    if client is not None:
+        await client.close()
 
 
 async def test_nobody_leads_before_the_lead_is_taken(candidate: Callable[[], Leadership]) -> None:

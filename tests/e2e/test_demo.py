@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def run_cluster():
     spec = importlib.util.spec_from_file_location("run_cluster", ROOT / "examples/run_cluster.py")
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.NODES = dict.fromkeys(module.NODES, 0)
     return module
@@ -53,6 +54,7 @@ def test_make_run_leads_to_a_registered_cluster_with_what_it_printed(run_cluster
     """Everything typed here was printed; it is typed into a second shell after `. .run/env`."""
     run_cluster.start(parts)
     printed = run_cluster.welcome(parts)
+    assert parts.console_link in printed
     shell = f". {parts.folder / 'env'}\n"
 
     def type_in(command: str) -> str:

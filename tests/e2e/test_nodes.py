@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
@@ -62,7 +63,7 @@ def connect(daemon: Daemon) -> Iterator[Connect]:
         yield make
 
 
-def registered(admin: Admin, vendor: TestVendor, connect: Connect, count: int, **license: object):
+def registered(admin: Admin, vendor: TestVendor, connect: Connect, count: int, **license: Any):
     admin.upload(vendor.lic(**license))
     nodes = [connect(f"report-{number + 1}") for number in range(count)]
     eventually(lambda: admin.registration().nodes_connected == count)
@@ -203,6 +204,7 @@ def test_a_pre_forking_server_with_four_workers_takes_one_seat(
         eventually(lambda: admin.registration().nodes_connected == 1)
         admin.register()
         listening = eventually(lambda: log.exists() and re.search(r"127\.0\.0\.1:([0-9]+)", log.read_text()), 20)
+        assert listening
         port = int(listening[1])
         workers: set[str] = set()
 

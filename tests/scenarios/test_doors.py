@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import grpc
 import jwt
@@ -128,7 +129,7 @@ def forged(vendor: TestVendor) -> dict[str, bytes]:
         "newline": good + b"\n",
         "oversized": good + b"A" * 70_000,
         "somebody else's": TestVendor().lic(),
-        "alg none": jwt.encode(claims, None, algorithm="none", headers=head).encode(),
+        "alg none": jwt.encode(claims, "", algorithm="none", headers=head).encode(),
         "alg HS256 with the public key": jwt.encode(claims, public, algorithm="HS256", headers=head).encode(),
         "unknown kid": jwt.encode(claims, vendor.signing, algorithm="EdDSA", headers={**head, "kid": "k2"}).encode(),
         "unknown claim": jwt.encode({**claims, "x": 1}, vendor.signing, algorithm="EdDSA", headers=head).encode(),
@@ -156,7 +157,7 @@ def test_a_license_of_another_type_says_so(admin: Admin, vendor: TestVendor):
         assert refusal.reasons == ["CERTIFICATE_TYPE_MISMATCH"]
 
 
-JOIN_FAULTS = {
+JOIN_FAULTS: dict[str, dict[str, Any]] = {
     "node_name": {"node_name": "n" * 254},
     "instance_id": {"instance_id": ""},
     "resume_secret": {"resume_secret": b"short"},
@@ -207,7 +208,7 @@ def test_R36_ten_thousand_connections_and_the_daemon_stays_up(daemon: Daemon, ad
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     host, port = daemon.address.split(":")
-    sockets = []
+    sockets: list[socket.socket] = []
     try:
         sockets.extend(socket.create_connection((host, int(port)), timeout=10) for _ in range(count))
         assert admin.state == "UNLICENSED"

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import time
 from contextlib import ExitStack
+from typing import Any
 
 import grpc
 import pytest
@@ -36,13 +37,12 @@ def state_of(answer: pb.JoinResponse | pb.ResumeResponse) -> str:
     return pb.NodeState.Name(answer.state).removeprefix("NODE_STATE_")
 
 
-def registered(daemon: Daemon, admin: Admin, vendor: TestVendor, count: int, **license: object) -> list[RawNode]:
+def registered(daemon: Daemon, admin: Admin, vendor: TestVendor, count: int, **license: Any) -> list[RawNode]:
     """A registered cluster of `count` nodes."""
     admin.upload(vendor.lic(**license))
     nodes = [RawNode(daemon.stubs("node"), f"report-{n + 1}").joined() for n in range(count)]
     with ExitStack() as beating:
         for node in nodes:
-            assert node.stream is not None
             beating.enter_context(node.stream.beating())
         admin.register()
     for node in nodes:
@@ -288,7 +288,7 @@ def test_R21_a_node_that_joins_with_a_wrong_clock_is_rejected_and_healed(daemon:
     rejected = pb.StateChange()
     while rejected.state != pb.NODE_STATE_REJECTED:
         skewed.stream.heartbeat()
-        while not (response := skewed.stream.next()).HasField("heartbeat_ack"):
+        while (response := skewed.stream.next()) is not None and not response.HasField("heartbeat_ack"):
             rejected = response.state
     (failure,) = rejected.failures
     assert failure.title == "Server clocks do not agree"

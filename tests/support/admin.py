@@ -1,5 +1,7 @@
 """What an administrator does, over raw gRPC."""
 
+from typing import Any
+
 from licd.v1 import node_service_pb2
 from licd.v1 import registration_service_pb2 as pb
 from support.daemon import Stubs
@@ -24,7 +26,7 @@ class Admin:
         """The registration's state, such as REGISTERED."""
         return pb.RegistrationState.Name(self.registration().state).removeprefix("REGISTRATION_STATE_")
 
-    def upload(self, content: bytes, auth_method: int = LOCAL_CONTAINER) -> pb.Registration:
+    def upload(self, content: bytes, auth_method: Any = LOCAL_CONTAINER) -> pb.Registration:
         """Uploads a license."""
         request = pb.UploadLicenseRequest(content=content, auth_method=auth_method)
         return self.stubs.registration.UploadLicense(request).registration

@@ -56,10 +56,13 @@ class Daemon:
 
     def __init__(self, data_dir: Path, vendor_keys: Path, *options: str, env: dict[str, str] | None = None) -> None:
         self.data_dir = data_dir
-        self.options = ["--vendor-keys", str(vendor_keys), "--listen", "127.0.0.1:0", "--log-format", "json", *options]
+        self.options = ["--vendor-keys", str(vendor_keys), "--log-format", "json", *options]
+        for port in ("--listen", "--console-listen", "--ops-listen"):
+            if port not in options:
+                self.options += [port, "127.0.0.1:0"]
         self.env = {**os.environ, **(env or {})}
         self.log: list[dict[str, Any]] = []
-        self.address = ""
+        self.address = self.console = self.ops = ""
         self.process: subprocess.Popen[str] | None = None
         self._channels: list[grpc.Channel] = []
 
@@ -83,8 +86,8 @@ class Daemon:
                 except ValueError:
                     entry = {"event": line.rstrip()}
                 self.log.append(entry)
-                if entry.get("event") == "serving":
-                    self.address = entry["address"]
+                if entry.get("event") in ("serving", "following"):
+                    self.address, self.console, self.ops = entry["address"], entry["console"], entry["ops"]
                     serving.set()
         serving.set()
 

@@ -3,6 +3,7 @@
 import io
 
 import png
+import zxingcpp
 
 
 class Pixels:
@@ -16,6 +17,13 @@ class Pixels:
             "typestr": "|u1",
             "data": self._data,
         }
+
+
+def read_qr(pixels: Pixels) -> str:
+    """What the QR in a picture says."""
+    found = zxingcpp.read_barcode(pixels)
+    assert found is not None, "there is no QR in the picture that can be read"
+    return str(found.text)
 
 
 def pixels_of_png(content: bytes) -> Pixels:

@@ -31,7 +31,13 @@ class RawNode:
         self.epoch = 0
         self.sequence = 0
         self.serial = 0
-        self.stream: Stream | None = None
+        self._stream: Stream | None = None
+
+    @property
+    def stream(self) -> "Stream":
+        """The stream that was opened last."""
+        assert self._stream is not None, "open() comes first"
+        return self._stream
 
     def join(self, **changes: Any) -> pb.JoinResponse:
         """Joins, or joins again."""
@@ -60,8 +66,8 @@ class RawNode:
 
     def open(self) -> "Stream":
         """Opens the stream."""
-        self.stream = Stream(self)
-        return self.stream
+        self._stream = Stream(self)
+        return self._stream
 
     def joined(self) -> "RawNode":
         """Joins and opens the stream."""

@@ -6,6 +6,7 @@ import re
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -32,7 +33,7 @@ class TestVendor:
         path.write_text(VendorKeys.of({"key-1": self.signing.public_key()}).to_jwk_set())
         return path
 
-    def license(self, **changes: object) -> License:
+    def license(self, **changes: Any) -> License:
         """A license for 3 nodes of report-server 10.0 for a year, with changes."""
         now = int(time.time())
         raw = self.portal.public_key().public_bytes_raw()
@@ -53,7 +54,7 @@ class TestVendor:
         )
         return dataclasses.replace(license, **changes)
 
-    def lic(self, license: License | None = None, **changes: object) -> bytes:
+    def lic(self, license: License | None = None, **changes: Any) -> bytes:
         """The bytes of Container.lic."""
         return sign(license or self.license(**changes), self.signing)
 

@@ -10,6 +10,7 @@ from licd_daemon.cli.options import LazyGroup
 
 _COMMANDS = {
     "serve": "licd_daemon.cli.serve:serve",
+    "request": "licd_daemon.cli.request:request",
     "upload": "licd_daemon.cli.registering:upload",
     "qr": "licd_daemon.cli.qr:qr",
     "submit": "licd_daemon.cli.registering:submit",
@@ -21,6 +22,7 @@ _COMMANDS = {
     "reset": "licd_daemon.cli.registering:reset",
     "release": "licd_daemon.cli.registering:release",
     "token": "licd_daemon.cli.tokens:token",
+    "leader": "licd_daemon.cli.leader:leader",
     "journal": "licd_daemon.cli.journal:journal",
     "demo": "licd_daemon.cli.demo:demo",
 }

@@ -16,6 +16,8 @@ _LIST, _JOINED = "a list of strings", "a string or a list of strings"
 _TYPES: dict[str, type] = {_TEXT: str, _FLAG: bool, _SPAN: str, _LIST: list, _JOINED: list}
 FILE_KEYS = {
     "listen": _TEXT,
+    "console_listen": _TEXT,
+    "ops_listen": _TEXT,
     "data_dir": _TEXT,
     "vendor_keys": _TEXT,
     "journal": _TEXT,

@@ -23,6 +23,7 @@ _REMEDIES = {
     "WRONG_ROLE": "Give another token with --token-file FILE; admins may do everything here.",
     "NO_SUCH_CHALLENGE": "Draw a new QR: licd qr",
     "CHALLENGE_EXPIRED": "Draw a new QR: licd qr",
+    "NO_FOLLOWER": "See which daemons run: each needs the same --journal.",
     "LAST_ADMIN_TOKEN": "Make another admin token: licd token create admin",
 }
 _PASSED_ON = frozenset({"NOT_LEADER", "STOPPING"})

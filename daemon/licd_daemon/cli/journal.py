@@ -1,4 +1,4 @@
-"""`licd journal verify`: reads the local journal from end to end; the daemon may run meanwhile."""
+"""`licd journal verify`: reads a journal from end to end; the daemon may run meanwhile. `copy`: moves one at rest."""
 
 import asyncio
 from pathlib import Path
@@ -6,9 +6,8 @@ from pathlib import Path
 import click
 
 from licd_daemon.cli.options import Group, config_option, data_dir_option, option
-from licd_daemon.config import ConfigInvalid, journal_file
+from licd_daemon.config import ETCD, ConfigInvalid, journal_file
 from licd_daemon.journal.port import Head, JournalError
-from licd_daemon.journal.sqlite import SqliteJournal
 
 
 @click.group(cls=Group)
@@ -28,11 +27,50 @@ def journal(**_: object) -> None:
 @config_option
 def verify(data_dir: Path, journal_url: str) -> None:
     """Check every entry against its digest, and print the last one's position and digest."""
-    path = _path(data_dir, journal_url)
+    if not journal_url.startswith(ETCD):
+        _path(data_dir, journal_url)
     try:
-        head = asyncio.run(_verify(path))
+        _tell(asyncio.run(_verify(data_dir, journal_url)))
+    except ConfigInvalid as error:
+        raise click.UsageError(str(error)) from None
     except JournalError as error:
         raise click.ClickException(str(error)) from None
+
+
+@journal.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+def copy(source: str, target: str) -> None:
+    """Copy a journal while its daemon is stopped: sqlite:PATH or etcd://HOST:PORT,.../PREFIX, to an empty one.
+
+    Start no daemon on the old one afterwards: that would be a second cluster.
+    """
+    from licd_daemon.leadership.port import AlreadyLed, LeadershipUnavailable
+    from licd_daemon.moving import copy_now
+
+    _judge(source, target)
+    try:
+        _tell(copy_now(source, target))
+    except ConfigInvalid as error:
+        raise click.UsageError(str(error)) from None
+    except (JournalError, AlreadyLed, LeadershipUnavailable) as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _judge(source: str, target: str) -> None:
+    """A name that is wrong must make nothing."""
+    if source == target:
+        raise click.UsageError("FROM and TO are the same journal")
+    for url in (source, target):
+        if not url.startswith((ETCD, "sqlite:")):
+            raise click.UsageError(f"{url!r} is neither sqlite:PATH nor etcd://HOST:PORT")
+    if source.startswith("sqlite:"):
+        _path(Path(), source)
+    if target.startswith("sqlite:") and not Path(target.removeprefix("sqlite:")).absolute().parent.is_dir():
+        raise click.UsageError(f"{target}: there is no such folder: make it first")
+
+
+def _tell(head: Head) -> None:
     click.echo(f"position {head.position}\ndigest   {head.digest.hex()}")
 
 
@@ -55,9 +93,8 @@ def _path(data_dir: Path, journal_url: str) -> Path:
     return path
 
 
-async def _verify(path: Path) -> Head:
-    journal_at_rest = await SqliteJournal.open(path)
-    try:
+async def _verify(data_dir: Path, journal_url: str) -> Head:
+    from licd_daemon.moving import opened
+
+    async with opened(data_dir, journal_url) as journal_at_rest:
         return await journal_at_rest.verify()
-    finally:
-        await journal_at_rest.close()

@@ -1,5 +1,8 @@
 """`licd nodes`: the nodes in sight. `licd evict`: end one's session."""
 
+import threading
+from contextlib import suppress
+
 import click
 
 from licd.v1.cluster_service_pb2 import (
@@ -16,17 +19,30 @@ from licd_daemon.cli.table import show_table
 from licd_daemon.cli.text import clean, milliseconds, say, say_json, short, when
 
 _PAGE_SIZE = 500
+_WATCH_SECONDS = 2
 _COLUMNS = ("NAME", "STATE", "WHY", "JOINED", "LAST HEARTBEAT", "CLOCK", "ADDRESS", "SESSION")
 
 
 @click.command()
+@click.option("--watch", "-w", is_flag=True, help="Show them anew every 2 s; ends with Ctrl-C.")
 @client_command
 @output_option
-def nodes(client: Client, output: str) -> None:
+def nodes(client: Client, watch: bool, output: str) -> None:
     """List the nodes in sight: who holds a seat, who not and why."""
-    answer = all_nodes(client)
+    if not watch:
+        _show(all_nodes(client), output)
+        return
+    with suppress(KeyboardInterrupt):
+        while True:
+            answer = all_nodes(client)
+            click.clear()  # on a terminal only: what is piped on is one list after the other
+            _show(answer, output, one_line=True)
+            threading.Event().wait(_WATCH_SECONDS)
+
+
+def _show(answer: ListNodesResponse, output: str, *, one_line: bool = False) -> None:
     if output == "json":
-        say_json(answer)
+        say_json(answer, one_line=one_line)
     elif not answer.nodes:
         say("No node is connected.")
     else:

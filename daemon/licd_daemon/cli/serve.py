@@ -16,18 +16,33 @@ from licd_daemon.cli.options import (
     option,
     split,
 )
-from licd_daemon.config import DEFAULT_ADDRESS, LOG_FORMATS, ConfigInvalid, ServeConfig
+from licd_daemon.config import DEFAULT_ADDRESS, DEFAULT_CONSOLE, DEFAULT_OPS, LOG_FORMATS, ConfigInvalid, ServeConfig
 
 _SPANS = frozenset({"lease_ttl", "heartbeat_interval", "recovery_window", "max_clock_drift"})
 
 
 @click.command()
 @option("--listen", "Where to serve gRPC.", metavar="HOST:PORT", default=DEFAULT_ADDRESS, show_default=True)
+@option(
+    "--console-listen",
+    "Where to serve the web console; off: nowhere.",
+    metavar="HOST:PORT",
+    default=DEFAULT_CONSOLE,
+    show_default=True,
+)
+@option(
+    "--ops-listen",
+    "Where to serve probes and metrics; off: nowhere.",
+    metavar="HOST:PORT",
+    default=DEFAULT_OPS,
+    show_default=True,
+)
 @data_dir_option
 @option("--vendor-keys", "The vendor's public keys: a JWK Set.", type=FILE)
 @option(
     "--journal",
-    "sqlite:PATH, or memory: for a trial.  [default: SQLite in the data directory]",
+    "sqlite:PATH, etcd://HOST:PORT,... for several daemons, or memory: for a trial.  [default: SQLite in the data "
+    "directory]",
     metavar="URL",
     default="",
 )

@@ -91,9 +91,20 @@ def clock_drift(node_name: str, offset_ms: float, error_ms: float, limit_ms: int
     return failure(FailureReason.CLOCK_DRIFT, detail, remedy, node_name)
 
 
-def clock_untrusted(detail: str) -> Failure:
-    """R22, R23: the leader's own clock is wrong."""
-    return failure(FailureReason.CLOCK_UNTRUSTED, detail, "Set the clock of the leader daemon's machine right (NTP).")
+def clock_near(node_name: str, offset_ms: float, error_ms: float, limit_ms: int) -> Failure:
+    """R21: a warning: a node's clock is over half of the limit. Offset: node minus leader."""
+    side = "ahead of" if offset_ms > 0 else "behind"
+    detail = (
+        f"Warning: node {node_name} is {abs(offset_ms) / 1000:.1f} s {side} the leader, more than half of the limit "
+        f"(limit {limit_ms / 1000:g} s, error {math.ceil(error_ms)} ms)"
+    )
+    remedy = "Set that server's clock right (NTP) before it is over the limit; it is judged again by itself."
+    return failure(FailureReason.CLOCK_DRIFT, detail, remedy, node_name)
+
+
+def clock_untrusted(detail: str, remedy: str) -> Failure:
+    """R22, R23: the leader's own clock is wrong, or may be."""
+    return failure(FailureReason.CLOCK_UNTRUSTED, detail, remedy)
 
 
 def version_matches(certified: str, local: str) -> bool:

@@ -1,5 +1,6 @@
 """What can be asked of the cluster. Whatever is random, measured or computed elsewhere is a field of the command."""
 
+from licd_daemon.core.effective import Confirmed
 from licd_daemon.core.model import Application, EndReason, Failure, Frozen, Role
 from licd_daemon.formats.license import License
 
@@ -70,17 +71,27 @@ class MemoryOver(Frozen, frozen=True):
 
 
 class JudgeClock(Frozen, frozen=True):
-    """A node's clock was judged; `joining`: its first judgement since it joined (R12, R21)."""
+    """A node's clock was judged; `joining`: its first judgement since it joined (R12, R21).
+
+    `failure`: it is over the limit; `warning`: it is over half of it.
+    """
 
     session_id: str
     failure: Failure | None
     joining: bool
+    warning: Failure | None = None
 
 
 class JudgeLeaderClock(Frozen, frozen=True):
     """The leader's clock was judged (R22, R23)."""
 
     failure: Failure | None
+
+
+class ConfirmTime(Frozen, frozen=True):
+    """The wall clock was confirmed and effective time was set by it: forwards, or by a code also back (R23)."""
+
+    by: Confirmed
 
 
 class UploadLicense(Frozen, frozen=True):
@@ -140,6 +151,6 @@ class RevokeToken(Frozen, frozen=True):
 
 Command = (
     StartEpoch | Tick | Join | Resume | Leave | EndSession | LeaseOver | DrainOver | MemoryOver | JudgeClock
-    | JudgeLeaderClock | UploadLicense | CreateChallenge | AttemptCode | SettleCode | ResetRegistration
+    | JudgeLeaderClock | ConfirmTime | UploadLicense | CreateChallenge | AttemptCode | SettleCode | ResetRegistration
     | ReleaseLicense | CreateToken | RevokeToken
 )  # fmt: skip

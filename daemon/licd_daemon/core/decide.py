@@ -66,6 +66,7 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], Refused | None]] = {
     c.StartEpoch: time.start_epoch,
     c.Tick: time.tick,
     c.JudgeLeaderClock: time.judge_leader_clock,
+    c.ConfirmTime: time.confirm_time,
     c.Join: sessions.join,
     c.Resume: sessions.resume,
     c.Leave: sessions.leave,

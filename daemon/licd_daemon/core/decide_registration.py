@@ -15,6 +15,7 @@ from licd_daemon.core.events import (
     CodeAttempted,
     CodeMatched,
     CodeRejected,
+    LicenseExpired,
     LicenseInstalled,
     LicenseReleased,
     LockedOut,
@@ -44,7 +45,7 @@ def upload_license(draft: Draft, command: UploadLicense) -> Refused | None:
     license = command.license
     if isinstance(license, Failure):
         return _upload_refused(draft, (license,))
-    failures = _upload_failures(license, command.auth_method, draft.now)
+    failures = _upload_failures(license, command.auth_method, draft.state, draft.now)
     if failures:
         return _upload_refused(draft, failures)
     if license == draft.state.license:
@@ -56,7 +57,9 @@ def upload_license(draft: Draft, command: UploadLicense) -> Refused | None:
     if draft.state.project_key is None:
         draft.emit(ProjectKeyDrawn(command.project_key))
     draft.emit(LicenseInstalled(license, kept))
-    _place_all(draft)
+    if draft.now.wall >= license.expires_at * 1000:
+        draft.emit(LicenseExpired())
+    place_all(draft)
     return None
 
 
@@ -70,13 +73,18 @@ def _titles(failures: tuple[Failure, ...]) -> str:
     return " ".join(dict.fromkeys(f"{failure.title}." for failure in failures))
 
 
-def _upload_failures(license: License, auth_method: str, now: Now) -> tuple[Failure, ...]:
+def _upload_failures(license: License, auth_method: str, state: State, now: Now) -> tuple[Failure, ...]:
     found = []
     if auth_method != license.auth_method:
         found.append(checks.certificate_type_mismatch())
-    if now.wall >= license.expires_at * 1000:
+    if _surely_expired(license, state, now):
         found.append(checks.certificate_expired(license))
     return tuple(found)
+
+
+def _surely_expired(license: License, state: State, now: Now) -> bool:
+    """While the clock is not trusted nobody here can say so: the portal judges, and its code sets the time (R23)."""
+    return now.wall >= license.expires_at * 1000 and state.clock_untrusted is None
 
 
 def _refuse_older(state: State, license: License) -> None:
@@ -107,7 +115,7 @@ def _refuse_fewer(state: State, license: License) -> None:
     )
 
 
-def _place_all(draft: Draft) -> None:
+def place_all(draft: Draft) -> None:
     """After a reissue: seats of those who no longer match drain, those who match now get theirs, holders first."""
     ordered = sorted(draft.state.sessions.values(), key=lambda session: (not session.holder, session.number))
     for session in ordered:
@@ -135,7 +143,7 @@ def refuse_challenge(state: State, now: Now) -> None:
     """Raises Refused if no challenge may be drawn now: before the costly drawing, and again when it is decided."""
     license = _license(state)
     _refuse_locked(state, now)
-    if now.wall >= license.expires_at * 1000:
+    if _surely_expired(license, state, now):
         failures = (checks.certificate_expired(license),)
         raise Refused(Reason.REGISTRATION_REFUSED, _titles(failures), failures=failures)
 

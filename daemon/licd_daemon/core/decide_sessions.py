@@ -16,6 +16,7 @@ from licd_daemon.core.draft import Draft
 from licd_daemon.core.events import (
     ClockDrifted,
     ClockHealed,
+    ClockNear,
     SeatFreed,
     SeatWithdrawn,
     SessionEnded,
@@ -24,7 +25,7 @@ from licd_daemon.core.events import (
     SessionLost,
     SessionReturned,
 )
-from licd_daemon.core.model import RESUMABLE_MS, EndReason, Seat, Session, SessionStatus
+from licd_daemon.core.model import RESUMABLE_MS, EndReason, Failure, Seat, Session, SessionStatus
 from licd_daemon.core.refusal import Reason, Refused
 
 
@@ -135,10 +136,19 @@ def judge_clock(draft: Draft, command: JudgeClock) -> None:
     session = draft.state.sessions.get(command.session_id)
     if session is None or session.status is SessionStatus.ENDED:
         return
-    if command.failure is None and session.clock is not None:
+    if command.failure is not None:
+        _drifted(draft, session, command.failure, joining=command.joining)
+    elif command.warning is not None:
+        if session.clock_warning is None:
+            draft.emit(ClockNear(session.session_id, command.warning))
+    elif session.clock is not None or session.clock_warning is not None:
         draft.emit(ClockHealed(session.session_id))
-    elif command.failure is not None and session.clock is None:
-        draft.emit(ClockDrifted(session.session_id, command.failure))
-        if command.joining and session.seat is Seat.HELD:
-            draft.emit(SeatWithdrawn(session.session_id))
     draft.place(session.session_id)
+
+
+def _drifted(draft: Draft, session: Session, failure: Failure, *, joining: bool) -> None:
+    if session.clock is not None:
+        return
+    draft.emit(ClockDrifted(session.session_id, failure))
+    if joining and session.seat is Seat.HELD:
+        draft.emit(SeatWithdrawn(session.session_id))

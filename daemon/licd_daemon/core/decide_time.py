@@ -1,6 +1,7 @@
 """What time brings: epochs, expiry (R3), recertification (R19), the recovery window (R17), the end of a lock (R9)."""
 
-from licd_daemon.core.commands import JudgeLeaderClock, StartEpoch, Tick
+from licd_daemon.core.commands import ConfirmTime, JudgeLeaderClock, StartEpoch, Tick
+from licd_daemon.core.decide_registration import place_all
 from licd_daemon.core.draft import Draft
 from licd_daemon.core.events import (
     EpochStarted,
@@ -10,6 +11,7 @@ from licd_daemon.core.events import (
     LockedOut,
     LockoutEnded,
     RegistrationReset,
+    TimeConfirmed,
     TimeMarked,
 )
 from licd_daemon.core.leases import recorded_lease_ms
@@ -29,8 +31,16 @@ def start_epoch(draft: Draft, command: StartEpoch) -> None:
 
 def judge_leader_clock(draft: Draft, command: JudgeLeaderClock) -> None:
     """R22, R23; told once at each change."""
-    if (command.failure is None) != (draft.state.clock_untrusted is None):
+    if command.failure != draft.state.clock_untrusted:
         draft.emit(LeaderClockJudged(command.failure))
+
+
+def confirm_time(draft: Draft, command: ConfirmTime) -> None:
+    """R23: `draft.now` is the confirmed time. A license that had not really expired gives its seats back."""
+    expired = draft.state.license_expired
+    draft.emit(TimeConfirmed(command.by))
+    if expired and not draft.state.license_expired:
+        place_all(draft)
 
 
 def tick(draft: Draft, command: Tick) -> None:

@@ -8,6 +8,7 @@ import re
 
 import msgspec
 
+from licd_daemon.core.effective import Confirmed
 from licd_daemon.core.model import Application, EndReason, Failure, Role
 from licd_daemon.formats.license import License
 
@@ -202,15 +203,28 @@ class ClockDrifted(Event, frozen=True):
 
 
 class ClockHealed(Event, frozen=True):
-    """A node's clock agrees again."""
+    """A node's clock agrees again, or the leader is not sure of its own any more (R21)."""
 
     session_id: str
+
+
+class ClockNear(Event, frozen=True):
+    """A warning: a node's clock is over half of the limit (R21)."""
+
+    session_id: str
+    warning: Failure
 
 
 class LeaderClockJudged(Event, frozen=True):
     """The leader's own clock is not to be trusted, or is again (None) (R22, R23)."""
 
     failure: Failure | None
+
+
+class TimeConfirmed(Event, frozen=True):
+    """Effective time was set by the machine's clock, which NTP or an accepted code (CODE) confirmed (R23)."""
+
+    by: Confirmed
 
 
 class TokenCreated(Event, frozen=True):
@@ -233,5 +247,6 @@ AnyEvent = (
     | LicenseReleased | ChallengeCreated | CodeAttempted | CodeRejected | CodeMatched | LockedOut | LockoutEnded
     | RegistrationRefused | Registered | RecoveryStarted | RegistrationRecovered | RegistrationReset | SessionJoined
     | SessionReturned | SessionLost | SessionEnded | SessionForgotten | SessionQueued | SessionUnqueued | SeatGranted
-    | SeatWithdrawn | SeatFreed | ClockDrifted | ClockHealed | LeaderClockJudged | TokenCreated | TokenRevoked
+    | SeatWithdrawn | SeatFreed | ClockDrifted | ClockHealed | ClockNear | LeaderClockJudged | TimeConfirmed
+    | TokenCreated | TokenRevoked
 )  # fmt: skip

@@ -32,9 +32,10 @@ replace = msgspec.structs.replace
 
 
 def evolve(state: State, event: e.AnyEvent, now: Now) -> State:
-    """The state after `event`, which happened at `now`."""
+    """The state after `event`, which happened at `now`; it is not before the license in force was issued (R23)."""
     state = _HANDLERS[type(event)](state, event, now)
-    return replace(state, effective=max(state.effective, now.wall), served=max(state.served, now.served))
+    issued = state.license.issued_at * 1000 if state.license else 0
+    return replace(state, effective=max(issued, now.wall), served=max(state.served, now.served))
 
 
 def _put(state: State, session: Session, **changes: Any) -> State:
@@ -297,6 +298,7 @@ def _session_ended(state: State, event: e.SessionEnded, now: Now) -> State:
         since=now.served,
         ended=event.reason,
         clock=None,
+        clock_warning=None,
     )
 
 
@@ -341,15 +343,26 @@ def _seat_freed(state: State, event: e.SeatFreed, now: Now) -> State:
 
 
 def _clock_drifted(state: State, event: e.ClockDrifted, now: Now) -> State:
-    return _put(state, state.sessions[event.session_id], clock=event.failure)
+    return _put(state, state.sessions[event.session_id], clock=event.failure, clock_warning=None)
 
 
 def _clock_healed(state: State, event: e.ClockHealed, now: Now) -> State:
-    return _put(state, state.sessions[event.session_id], clock=None)
+    return _put(state, state.sessions[event.session_id], clock=None, clock_warning=None)
+
+
+def _clock_near(state: State, event: e.ClockNear, now: Now) -> State:
+    return _put(state, state.sessions[event.session_id], clock=None, clock_warning=event.warning)
 
 
 def _leader_clock_judged(state: State, event: e.LeaderClockJudged, now: Now) -> State:
     return replace(state, clock_untrusted=event.failure)
+
+
+def _time_confirmed(state: State, event: e.TimeConfirmed, now: Now) -> State:
+    """A license that a wrong clock had ended is in force again, and its warnings come when their time does."""
+    expired = state.license is not None and now.wall >= state.license.expires_at * 1000
+    warned_days = None if now.wall < state.effective else state.warned_days
+    return replace(state, license_expired=state.license_expired and expired, warned_days=warned_days)
 
 
 def _token_created(state: State, event: e.TokenCreated, now: Now) -> State:
@@ -401,7 +414,9 @@ _HANDLERS: dict[type[Any], Callable[[State, Any, Now], State]] = {
     e.SeatFreed: _seat_freed,
     e.ClockDrifted: _clock_drifted,
     e.ClockHealed: _clock_healed,
+    e.ClockNear: _clock_near,
     e.LeaderClockJudged: _leader_clock_judged,
+    e.TimeConfirmed: _time_confirmed,
     e.TokenCreated: _token_created,
     e.TokenRevoked: _token_revoked,
 }

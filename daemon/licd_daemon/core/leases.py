@@ -12,7 +12,7 @@ comes up.
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 
 from licd_daemon.core.model import RESUMABLE_MS, Seat, SessionStatus, State
@@ -28,6 +28,9 @@ class Deadline(IntEnum):
     MEMORY = 2
 
 
+_Due = tuple[Deadline, str]
+
+
 def with_margin(lease_ttl_ms: int) -> int:
     """How long the daemon waits for a lease of `lease_ttl_ms`."""
     return lease_ttl_ms + int(lease_ttl_ms * RATE_MARGIN) + 1
@@ -39,6 +42,20 @@ def recorded_lease_ms(state: State, handover_ms: int) -> int:
     The longest lease ever granted, its margin, and what a deposed leader may still have acknowledged (R31).
     """
     return with_margin(state.longest_lease_ms) + handover_ms if state.longest_lease_ms else 0
+
+
+def seatless_first(due: Iterable[tuple[Deadline, str]], state: State) -> tuple[list[_Due], list[_Due]]:
+    """What is due, in the order to decide it: leases of those without a seat, and the rest.
+
+    A seat that is freed goes to the line at once, and never to a lease that is over at that same instant.
+    """
+    first: list[_Due] = []
+    rest: list[_Due] = []
+    for kind, session_id in due:
+        session = state.sessions.get(session_id)
+        seatless = kind is Deadline.LEASE and session is not None and session.seat is Seat.NONE
+        (first if seatless else rest).append((kind, session_id))
+    return first, rest
 
 
 class Leases:
@@ -59,10 +76,17 @@ class Leases:
 
     def renew(self, session_id: str, served: int) -> bool:
         """A sign of life came; False: there is no lease to renew, so nothing may be acknowledged."""
-        if session_id not in self._leases:
+        known = self._leases.get(session_id)
+        if known is None:
             return False
-        self._leases[session_id] = max(self._leases[session_id], served + self._span)
+        until = served + self._span
+        if until > known:
+            self._leases[session_id] = until
         return True
+
+    def runs(self, session_id: str) -> bool:
+        """Whether the session has a lease."""
+        return session_id in self._leases
 
     def drain(self, session_id: str, served: int) -> None:
         """The withdrawal was told: what the holder may believe ends with the lease that it has now."""
@@ -102,6 +126,8 @@ class Leases:
         for session in state.sessions.values():
             if session.status in (SessionStatus.LIVE, SessionStatus.AWAITED):
                 self._set(Deadline.LEASE, session.session_id, until)
+            else:
+                self.drop(Deadline.LEASE, session.session_id)
             if session.seat is Seat.DRAINING:
                 self._set(Deadline.DRAIN, session.session_id, until)
             if session.since is not None:

@@ -114,7 +114,8 @@ class Session(Frozen, frozen=True):
 
     `number` orders sessions by their joining. `holder`: held or holds a seat in the present registration, or was
     registered with it while its seat still drained (R10): the registration lives in these (R17). `line`: its place in
-    the line for a seat; smaller is earlier. `since`: served time at which it became LOST or ENDED.
+    the line for a seat; smaller is earlier. `since`: served time at which it became LOST or ENDED. `clock`: over the
+    limit; `clock_warning`: over half of it (R21).
     """
 
     session_id: str
@@ -131,6 +132,7 @@ class Session(Frozen, frozen=True):
     since: int | None = None
     ended: EndReason | None = None
     clock: Failure | None = None
+    clock_warning: Failure | None = None
 
 
 class Registration(Frozen, frozen=True):

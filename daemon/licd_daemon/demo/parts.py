@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from licd_daemon.config import console_link_file
+
 COMPANY = "Example Reports Ltd"
 MAIL = "it@example-reports.example"
 APPLICATION = "Report Server"
@@ -65,7 +67,7 @@ class Parts:
     """The processes of one machine, and the folder that they keep everything in."""
 
     def __init__(self, folder: Path, portal: str, portal_url: str, listen: str) -> None:
-        """`portal`, `listen`: host:port that the portal and the daemon listen at; port 0: a free one."""
+        """`portal`, `listen`: host:port of the portal and of the daemon; port 0: free ones, for its web too."""
         self.folder = folder
         self.portal = portal
         self.portal_url = portal_url
@@ -89,6 +91,11 @@ class Parts:
     def address(self) -> str:
         """Where the daemon is reached."""
         return (self.data_dir / "address").read_text().strip()
+
+    @property
+    def console_link(self) -> str:
+        """The console's address that logs in once."""
+        return console_link_file(self.data_dir).read_text().strip()
 
     def run(self, *command: str | Path, accept: Iterable[int] = (0,)) -> str:
         """Runs a command to its end and gives its output.
@@ -151,7 +158,9 @@ class Parts:
         """Keys and a contract for 3 nodes, once a folder."""
         if self.vendor_home.exists():
             return
-        self.vendor("keygen", "--vendor-name", "Example Vendor", "--vendor-email", "licenses@vendor.example")
+        self.vendor(
+            "keygen", "--no-passphrase", "--vendor-name", "Example Vendor", "--vendor-email", "licenses@vendor.example"
+        )
         self.vendor(
             "contract", "add", "--company", COMPANY, "--email", MAIL, "--project", "Sales reports", "--max-nodes", "3",
             "--application-name", APPLICATION, "--application-version", VERSION,
@@ -185,6 +194,8 @@ class Parts:
         """The leader daemon; returns when it serves."""
         (self.data_dir / "address").unlink(missing_ok=True)
         argv = [program("licd"), "serve", "--data-dir", str(self.data_dir), "--listen", self.listen]
+        if self.listen.endswith(":0"):
+            argv += ["--console-listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"]
         self.spawn("daemon", [*argv, "--vendor-keys", str(self.vendor_home / "vendor-keys.json"), *options])
         eventually("the daemon serves", self._daemon_serves)
 

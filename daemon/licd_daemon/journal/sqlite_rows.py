@@ -10,6 +10,9 @@ from licd_daemon.journal.port import GENESIS, Head, JournalCorrupt, Query, Recor
 
 SNAPSHOTS_KEPT = 2
 _BATCH = 1000
+# Many rows in one statement: each step of a statement gives the interpreter's lock up, and waits to have it back.
+_INSERTED = 64
+_INSERT = "INSERT INTO entries (position, at, kind, body, digest) VALUES "
 _RECORD = "SELECT position, at, kind, body, digest FROM entries"
 
 
@@ -26,8 +29,10 @@ def head(connection: sqlite3.Connection) -> Head:
 
 def insert(connection: sqlite3.Connection, records: Sequence[Record]) -> None:
     """Appends records, at least one, and notes the journal's new end."""
-    rows = [(record.position, record.at, record.kind, record.body, record.digest) for record in records]
-    connection.executemany("INSERT INTO entries (position, at, kind, body, digest) VALUES (?, ?, ?, ?, ?)", rows)
+    for first in range(0, len(records), _INSERTED):
+        some = records[first : first + _INSERTED]
+        values = [value for record in some for value in _values(record)]
+        connection.execute(_INSERT + ", ".join(["(?, ?, ?, ?, ?)"] * len(some)), values)
     connection.execute("UPDATE head SET position = ?, digest = ?", (records[-1].position, records[-1].digest))
 
 
@@ -106,6 +111,10 @@ def sound_snapshot(connection: sqlite3.Connection, position: int) -> Snapshot | 
     digest, state, seal = row
     snapshot = Snapshot(Head(position, digest), state)
     return snapshot if seal == _seal(snapshot) and digest == digest_at(connection, position) else None
+
+
+def _values(record: Record) -> tuple[int, int, str, bytes, bytes]:
+    return record.position, record.at, record.kind, record.body, record.digest
 
 
 def _record(row: tuple[Any, ...]) -> Record:

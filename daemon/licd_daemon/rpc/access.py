@@ -4,14 +4,12 @@
 table is the admin's.
 """
 
-from immutables import Map
-
 from licd_daemon.coordinator import Coordinator
-from licd_daemon.core.model import Role, Token
+from licd_daemon.core.model import Role
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.rpc.context import Context
 from licd_daemon.tls import peer_role
-from licd_daemon.tokens import hash_token
+from licd_daemon.tokens import TokensInForce, hash_token
 
 _NODE = frozenset({Role.NODE})
 _READ = frozenset({Role.VIEWER, Role.ADMIN})
@@ -37,8 +35,7 @@ class Access:
     def __init__(self, coordinator: Coordinator, *, open_reflection: bool) -> None:
         self._coordinator = coordinator
         self._open_reflection = open_reflection
-        self._tokens: Map[str, Token] = Map()
-        self._roles: dict[str, Role] = {}
+        self._tokens = TokensInForce()
 
     def is_open(self, method: str) -> bool:
         """Whether `method` needs no credentials."""
@@ -69,12 +66,5 @@ class Access:
     def _role(self, context: Context) -> Role | None:
         for key, value in context.invocation_metadata() or ():
             if key == "authorization" and isinstance(value, str) and value[:7].lower() == "bearer ":
-                return self._by_hash().get(hash_token(value[7:].strip()))
+                return self._tokens.role(self._coordinator.state.tokens, hash_token(value[7:].strip()))
         return peer_role(context.auth_context())
-
-    def _by_hash(self) -> dict[str, Role]:
-        tokens = self._coordinator.state.tokens
-        if tokens is not self._tokens:
-            self._tokens = tokens
-            self._roles = {token.token_hash: token.role for token in tokens.values() if not token.revoked}
-        return self._roles

@@ -3,6 +3,7 @@
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from licd.v1 import cluster_service_pb2 as cluster
 from licd.v1 import failure_pb2 as failures
 from licd.v1 import registration_service_pb2 as registration
 from licd.v1 import token_service_pb2 as tokens
@@ -21,6 +22,7 @@ from licd_daemon.core.model import (
 )
 from licd_daemon.core.view import NodeState, RegistrationState, registration_state
 from licd_daemon.formats.license import License
+from licd_daemon.sight import NodeView
 
 # The contract's values carry their enum's prefix; protobuf takes them by name.
 NODE_STATE = {state: f"NODE_STATE_{state}" for state in NodeState}
@@ -36,6 +38,11 @@ AUTH_METHOD = {
 def timestamp(ms: int) -> Timestamp:
     """A wall time in ms."""
     return Timestamp(seconds=ms // 1000, nanos=ms % 1000 * 1_000_000)
+
+
+def nanoseconds(stamp: Timestamp) -> int:
+    """A wall time in ns, whatever the other side sent."""
+    return stamp.seconds * 1_000_000_000 + stamp.nanos
 
 
 def milliseconds(stamp: Timestamp) -> float:
@@ -140,6 +147,29 @@ def registration_message(
         leader=leader,
         release=release_message(state.release) if state.release else None,
     )
+
+
+def leader_message(address: str, epoch: int, since: int) -> registration.Leader:
+    """A leading daemon: its advertised address, its epoch, and the wall time in ms since when it leads."""
+    return registration.Leader(address=address, epoch=epoch, since=timestamp(since))
+
+
+def node_message(node: NodeView) -> cluster.Node:
+    """A node in sight."""
+    message = cluster.Node(
+        name=node.name,
+        session_id=node.session_id,
+        state=NODE_STATE[node.state],
+        failures=[failure_message(failure) for failure in node.failures],
+        joined_at=timestamp(node.joined_at),
+        address=node.address,
+    )
+    if node.heard_at is not None:
+        message.last_heartbeat_at.CopyFrom(timestamp(node.heard_at))
+    if node.clock is not None:
+        message.clock_offset.CopyFrom(duration(node.clock.offset))
+        message.clock_error.CopyFrom(duration(node.clock.error))
+    return message
 
 
 def token_message(token: Token) -> tokens.Token:

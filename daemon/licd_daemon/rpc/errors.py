@@ -1,5 +1,7 @@
 """Refusals as gRPC statuses: one table, and the details that section 3 wants in `grpc-status-details-bin`."""
 
+from typing import Any
+
 import grpc
 import structlog
 from google.protobuf import any_pb2, duration_pb2
@@ -15,6 +17,8 @@ from licd_daemon.rpc.convert import failure_message
 log = structlog.get_logger(__name__)
 
 DOMAIN = "licd"
+LEADER = "licd-leader"
+"""The metadata in which a daemon that does not lead names the one that does."""
 MAX_DETAILS_BYTES = 6_000  # gRPC peers take 8 KiB of metadata by default; base64 and other trailers need the rest
 
 STATUS = {
@@ -33,6 +37,7 @@ STATUS = {
     Reason.LICENSE_OLDER: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.SEATS_IN_USE: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.LAST_ADMIN_TOKEN: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.NO_FOLLOWER: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.LOCKED_OUT: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.RATE_LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.NOT_LEADER: grpc.StatusCode.UNAVAILABLE,
@@ -47,8 +52,12 @@ def invalid_field(field: str, problem: str, remedy: str) -> Refused:
 
 
 async def abort(context: Context, refusal: Refused) -> None:
-    """Ends the call with the refusal's status and details. Always raises."""
-    await context.abort_with_status(rpc_status.to_status(_status(refusal)))
+    """Ends the call with the refusal's status and details, and the leader's address if it names one. Always raises."""
+    status: Any = rpc_status.to_status(_status(refusal))
+    leader = refusal.metadata.get("leader") if refusal.reason is Reason.NOT_LEADER else None
+    if leader:
+        status = status._replace(trailing_metadata=(*status.trailing_metadata, (LEADER, leader)))
+    await context.abort_with_status(status)
 
 
 async def abort_internal(context: Context, error: Exception) -> None:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from datetime import date
+from functools import lru_cache
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -24,7 +25,7 @@ def text(field: str, value: str, most: int, least: int = 1) -> str:
     """
     if not least <= len(value) <= most:
         raise invalid_field(field, f"has {len(value)} characters", f"Give {least} to {most}.")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
+    if not value.isprintable() and any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
         raise invalid_field(field, "has control characters", "Leave them out.")
     return value
 
@@ -57,11 +58,17 @@ def application(value: node.Application) -> Application:
     Raises:
         Refused: INVALID_FIELD.
     """
+    return _application(value.name, value.version, value.build_date, value.content)
+
+
+@lru_cache(maxsize=256)
+def _application(name: str, version: str, build_date: str, content: str) -> Application:
+    """One value for all nodes that run the same: it is checked and kept once."""
     return Application(
-        name=text("application.name", value.name, 128),
-        version=text("application.version", value.version, 64),
-        build_date=_build_date(value.build_date),
-        content=text("application.content", value.content, 1024, least=0),
+        name=text("application.name", name, 128),
+        version=text("application.version", version, 64),
+        build_date=_build_date(build_date),
+        content=text("application.content", content, 1024, least=0),
     )
 
 

@@ -3,24 +3,33 @@
 - A `state` that takes a seat away is written before every later acknowledgement, so a node that has read that
   acknowledgement knows of its loss.
 - Nothing is acknowledged for a session without a lease, nor while leadership is not proven.
-- The heartbeat's path has no await besides the writing itself.
+- The heartbeat's path has no await besides the writing itself, reads each clock once and makes one message: the
+  acknowledgement, whose bytes come from one message that serves all. So it was received and acknowledged at one
+  instant; what passes in between counts as delay, and the bound of a clock's error holds (R21).
+- The pace that nodes are told slows down as they grow many (`core/pace.py`).
 """
 
 import asyncio
-from collections import deque
 
 from grpc import aio
 
 from licd.v1 import node_service_pb2 as pb
-from licd_daemon.clock import wall_ms
 from licd_daemon.coordinator import Coordinator
 from licd_daemon.core import commands as c
-from licd_daemon.core.checks import clock_drift
-from licd_daemon.core.drift import measure
-from licd_daemon.core.model import EndReason
-from licd_daemon.presence import Presence, Told
+from licd_daemon.core.checks import clock_drift, clock_near
+from licd_daemon.core.drift import Level
+from licd_daemon.core.model import EndReason, Session, Tally
+from licd_daemon.core.pace import Pace
+from licd_daemon.presence import Exchange, Presence, Told
 from licd_daemon.rpc.context import Context
-from licd_daemon.rpc.convert import NODE_STATE, REGISTRATION_STATE, duration, failure_message, milliseconds, timestamp
+from licd_daemon.rpc.convert import (
+    NODE_STATE,
+    REGISTRATION_STATE,
+    duration,
+    failure_message,
+    milliseconds,
+    nanoseconds,
+)
 
 MAX_UNSENT = 64
 
@@ -31,7 +40,7 @@ class NodeStream:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._task = asyncio.current_task()
-        self._unsent: deque[pb.KeepAliveResponse] = deque()
+        self._unsent: list[pb.KeepAliveResponse | bytes] = []
         self._writing = False
         self.over = False
 
@@ -70,10 +79,19 @@ class NodeStream:
         if self.over and self._task is not None:
             self._task.cancel()
 
-    async def send(self, message: pb.KeepAliveResponse) -> None:
-        """Writes a message behind those that were posted before."""
-        self._unsent.append(message)
-        await self.flush()
+    async def send(self, message: pb.KeepAliveResponse | bytes) -> None:
+        """Writes a message, or one already serialized, behind those that were posted before."""
+        if self._writing or self._unsent:
+            self._unsent.append(message)
+            await self.flush()
+            return
+        self._writing = True
+        try:
+            await self._context.write(message)
+        finally:
+            self._writing = False
+        if self._unsent:
+            await self.flush()
 
     async def flush(self) -> None:
         """Writes what is unsent; one writer at a time, the others leave it to that one."""
@@ -82,7 +100,7 @@ class NodeStream:
         self._writing = True
         try:
             while self._unsent:
-                await self._context.write(self._unsent.popleft())
+                await self._context.write(self._unsent.pop(0))
         finally:
             self._writing = False
 
@@ -94,53 +112,75 @@ class Heartbeats:
         self, coordinator: Coordinator, lease_ttl_ms: int, heartbeat_interval_ms: int, max_drift_ms: int
     ) -> None:
         self._coordinator = coordinator
-        self._lease_ttl = duration(lease_ttl_ms)
-        self._interval = duration(heartbeat_interval_ms)
+        self._pace = Pace(heartbeat_interval_ms, lease_ttl_ms)
         self._max_drift_ms = max_drift_ms
+        self._response = pb.KeepAliveResponse(heartbeat_ack=pb.HeartbeatAck(lease_ttl=duration(lease_ttl_ms)))
+        self._tally: Tally | None = None
 
-    def serve(self, session_id: str, presence: Presence, heartbeat: pb.Heartbeat) -> pb.KeepAliveResponse | None:
-        """The acknowledgement of a heartbeat on the session's current stream; None: it gets none."""
-        received = wall_ms()
+    def interval_ms(self) -> int:
+        """The time between heartbeats that nodes are told now."""
+        return self._pace.interval_ms(self._coordinator.state.tally.live)
+
+    def serve(self, session_id: str, presence: Presence, heartbeat: pb.Heartbeat) -> bytes | None:
+        """The acknowledgement of a heartbeat on the session's current stream, serialized; None: it gets none."""
         coordinator = self._coordinator
-        if heartbeat.sequence <= presence.sequence:
+        received = coordinator.clock.raw_wall()
+        sequence = heartbeat.sequence
+        if sequence <= presence.sequence:
             coordinator.submit_soon(c.EndSession(session_id, EndReason.COPIED))
             return None
-        presence.sequence = heartbeat.sequence
-        served = coordinator.now().served
-        if not coordinator.leads() or not coordinator.leases.renew(session_id, served):
+        presence.sequence = sequence
+        served = coordinator.served_if_leading()
+        if served is None or not coordinator.leases.renew(session_id, served):
             return None
-        presence.heard_at = received
-        if heartbeat.HasField("ack_sent_at"):
-            self._judge_clock(session_id, presence, heartbeat, received, served)
+        presence.heard_at = int(received)
+        coordinator.presences.heartbeats += 1
+        if served >= presence.sample_due and heartbeat.HasField("ack_sent_at"):
+            self._judge_clock(session_id, presence, heartbeat, served)
         if presence.acknowledges_loss(heartbeat.state_serial):
             presence.loss_acknowledged()
-            coordinator.submit_soon(c.DrainOver(session_id))
-        return pb.KeepAliveResponse(
-            heartbeat_ack=pb.HeartbeatAck(
-                sequence=heartbeat.sequence,
-                epoch=coordinator.state.epoch,
-                received_at=timestamp(received),
-                sent_at=timestamp(wall_ms()),
-                lease_ttl=self._lease_ttl,
-                heartbeat_interval=self._interval,
-            )
-        )
+            coordinator.loss_acknowledged(session_id)
+        stamp = int(received * 1_000_000)
+        presence.exchanged(Exchange(milliseconds(heartbeat.sent_at), received, received, stamp, served))
+        return self._acknowledgement(sequence, stamp)
 
-    def _judge_clock(
-        self, session_id: str, presence: Presence, heartbeat: pb.Heartbeat, received: int, served: int
-    ) -> None:
-        """R21: the daemon sent an acknowledgement at t1, the node had it at t2 and sent this at t3."""
-        t1, t2 = milliseconds(heartbeat.ack_sent_at), milliseconds(heartbeat.ack_received_at)
-        presence.clock.add(measure(t1, t2, milliseconds(heartbeat.sent_at), received, served))
-        over = presence.clock_over(served, self._max_drift_ms)
+    def _acknowledgement(self, sequence: int, stamp: int) -> bytes:
+        """`stamp`: when the heartbeat was received and is acknowledged, in ns of the wall clock."""
+        ack = self._response.heartbeat_ack
+        ack.sequence = sequence
+        state = self._coordinator.state
+        ack.epoch = state.epoch
+        received_at, sent_at = ack.received_at, ack.sent_at
+        received_at.seconds = sent_at.seconds = stamp // 1_000_000_000
+        received_at.nanos = sent_at.nanos = stamp % 1_000_000_000
+        if state.tally is not self._tally:
+            self._tally = state.tally
+            ack.heartbeat_interval.CopyFrom(duration(self.interval_ms()))
+        return self._response.SerializeToString()
+
+    def _judge_clock(self, session_id: str, presence: Presence, heartbeat: pb.Heartbeat, served: int) -> None:
+        """R21: the heartbeat completes the exchange before it. A leader that is not sure of its clock blames nobody."""
+        level = presence.judge_clock(
+            nanoseconds(heartbeat.ack_sent_at), milliseconds(heartbeat.ack_received_at), served, self._max_drift_ms
+        )
         session = self._coordinator.state.sessions.get(session_id)
-        if over is None or session is None:
+        if level is None or session is None or presence.estimate is None:
+            return
+        if self._coordinator.state.clock_untrusted is not None or self._coordinator.clock.astray():
+            if session.clock is not None or session.clock_warning is not None:
+                self._coordinator.submit_soon(c.JudgeClock(session_id, None, joining=False))
             return
         joining, presence.joining = presence.joining, False
-        if over == (session.clock is not None):
+        if level is _told(session):
             return
-        failure = None
-        estimate = presence.clock.estimate(served)
-        if over and estimate is not None:
-            failure = clock_drift(session.node_name, estimate.offset, estimate.error, self._max_drift_ms)
-        self._coordinator.submit_soon(c.JudgeClock(session_id, failure, joining))
+        words = (session.node_name, *presence.estimate, self._max_drift_ms)
+        failure = clock_drift(*words) if level is Level.OVER else None
+        warning = clock_near(*words) if level is Level.NEAR else None
+        self._coordinator.submit_soon(c.JudgeClock(session_id, failure, joining, warning))
+
+
+def _told(session: Session) -> Level:
+    """What is told of the session's clock."""
+    if session.clock is not None:
+        return Level.OVER
+    return Level.FINE if session.clock_warning is None else Level.NEAR

@@ -11,7 +11,6 @@ from licd.v1 import node_service_pb2 as pb
 from licd.v1 import node_service_pb2_grpc as pb_grpc
 from licd_daemon.coordinator import Coordinator
 from licd_daemon.core import commands as c
-from licd_daemon.core.model import State
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.core.view import node_state
 from licd_daemon.presence import Presence
@@ -33,7 +32,6 @@ class NodeService(pb_grpc.NodeServiceServicer):
     ) -> None:
         self._coordinator = coordinator
         self._lease_ttl = duration(lease_ttl_ms)
-        self._interval = duration(heartbeat_interval_ms)
         self._max_drift = duration(max_clock_drift_ms)
         self._heartbeats = Heartbeats(coordinator, lease_ttl_ms, heartbeat_interval_ms, max_clock_drift_ms)
 
@@ -48,20 +46,24 @@ class NodeService(pb_grpc.NodeServiceServicer):
         )
         state = await self._coordinator.submit(command)
         session_id = state.instances.get(command.instance_id, "")
-        return pb.JoinResponse(**self._answer(state, session_id))
+        return pb.JoinResponse(**self._answer(session_id))
 
     async def Resume(self, request: pb.ResumeRequest, context: Context) -> pb.ResumeResponse:
         """Takes a session up again; the stream that it has is over from here on."""
         session_id = fields.text("session_id", request.session_id, 64)
         secret_hash = _hash(fields.secret("resume_secret", request.resume_secret))
-        state = await self._coordinator.submit(c.Resume(session_id, secret_hash, request.highest_epoch_seen))
+        await self._coordinator.submit(c.Resume(session_id, secret_hash, request.highest_epoch_seen))
         presence = self._coordinator.presences.get(session_id)
         if presence is not None:
             presence.supersede()
-        return pb.ResumeResponse(**self._answer(state, session_id))
+        return pb.ResumeResponse(**self._answer(session_id))
 
-    def _answer(self, state: State, session_id: str) -> dict[str, Any]:
-        """What Join and Resume answer; renews the lease that the node counts from when it sent the request (R13)."""
+    def _answer(self, session_id: str) -> dict[str, Any]:
+        """What Join and Resume answer; renews the lease that the node counts from when it sent the request (R13).
+
+        By the state of this instant: a seat that was withdrawn since the command was carried out must not be promised.
+        """
+        state = self._coordinator.state
         session = state.sessions.get(session_id)
         served = self._coordinator.now().served
         if session is None or not self._coordinator.leases.renew(session_id, served):
@@ -71,7 +73,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
             "session_id": session_id,
             "epoch": state.epoch,
             "lease_ttl": self._lease_ttl,
-            "heartbeat_interval": self._interval,
+            "heartbeat_interval": duration(self._heartbeats.interval_ms()),
             "max_clock_drift": self._max_drift,
             "state": NODE_STATE[told],
             "failures": [failure_message(failure) for failure in failures],

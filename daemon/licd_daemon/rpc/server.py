@@ -5,7 +5,6 @@ written; "registered" while the state is REGISTERED.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from grpc_reflection.v1alpha import reflection
 
 from licd.v1 import (
     cluster_service_pb2_grpc,
+    leadership_service_pb2_grpc,
     node_service_pb2_grpc,
     registration_service_pb2_grpc,
     token_service_pb2_grpc,
@@ -26,6 +26,7 @@ from licd_daemon.core.view import RegistrationState, registration_state
 from licd_daemon.rpc.access import Access
 from licd_daemon.rpc.cluster import ClusterService
 from licd_daemon.rpc.guard import Guard
+from licd_daemon.rpc.leadership import LeadershipService
 from licd_daemon.rpc.limits import Limits
 from licd_daemon.rpc.node import NodeService
 from licd_daemon.rpc.registration import RegistrationService
@@ -36,24 +37,25 @@ SERVICES = (
     "licd.v1.RegistrationService",
     "licd.v1.ClusterService",
     "licd.v1.TokenService",
+    "licd.v1.LeadershipService",
 )
 REGISTERED = "registered"
 COME_BACK_AFTER_MS = 500
 DRAIN_S = 2.0
-HEALTH_EVERY_S = 0.25
 
 
 @dataclass(frozen=True)
 class Services:
-    """The four servicers."""
+    """The servicers."""
 
     node: NodeService
     registration: RegistrationService
     cluster: ClusterService
     token: TokenService
+    leadership: LeadershipService
 
 
-def _options(max_connections: int) -> list[tuple[str, int]]:
+def options(max_connections: int) -> list[tuple[str, int]]:
     """What keeps one peer from exhausting the daemon, and lets a silent one be noticed."""
     return [
         ("grpc.so_reuseport", 0),
@@ -70,15 +72,30 @@ def _options(max_connections: int) -> list[tuple[str, int]]:
     ]
 
 
+def bind(server: aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:
+    """Binds `address`, in plaintext without `credentials`, and gives the port.
+
+    Raises:
+        OSError: the address is in use or not this machine's.
+    """
+    try:
+        if credentials is None:
+            return int(server.add_insecure_port(address))
+        return int(server.add_secure_port(address, credentials))
+    except RuntimeError as error:
+        raise OSError(str(error)) from None
+
+
 class Server:
     """Serves a coordinator: `bind`, `add`, `start`, and `drain` at the end."""
 
     def __init__(self, coordinator: Coordinator, *, on_loopback: bool, max_connections: int) -> None:
         self._coordinator = coordinator
-        guard = Guard(Access(coordinator, open_reflection=on_loopback), Limits())
-        self._server = aio.server(interceptors=[guard], options=_options(max_connections))
+        self.guard = Guard(Access(coordinator, open_reflection=on_loopback), Limits())
+        self._server = aio.server(interceptors=[self.guard], options=options(max_connections))
         self._health = health_aio.HealthServicer()
         self._health_task: asyncio.Task[None] | None = None
+        self._told_health: tuple[bool, bool] | None = None
 
     def add(self, services: Services) -> None:
         """Adds the servicers, health and reflection; before `start`."""
@@ -86,6 +103,7 @@ class Server:
         registration_service_pb2_grpc.add_RegistrationServiceServicer_to_server(services.registration, self._server)
         cluster_service_pb2_grpc.add_ClusterServiceServicer_to_server(services.cluster, self._server)
         token_service_pb2_grpc.add_TokenServiceServicer_to_server(services.token, self._server)
+        leadership_service_pb2_grpc.add_LeadershipServiceServicer_to_server(services.leadership, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
@@ -96,12 +114,7 @@ class Server:
         Raises:
             OSError: the address is in use or not this machine's.
         """
-        try:
-            if credentials is None:
-                return int(self._server.add_insecure_port(address))
-            return int(self._server.add_secure_port(address, credentials))
-        except RuntimeError as error:
-            raise OSError(str(error)) from None
+        return bind(self._server, address, credentials)
 
     async def start(self) -> None:
         """Serves from now on."""
@@ -110,16 +123,18 @@ class Server:
         self._health_task = asyncio.create_task(self._follow_health())
 
     async def _follow_health(self) -> None:
-        """Health follows the truth, including what no event tells: a proof of leadership that runs out."""
+        """Health follows the truth; the coordinator's tick finds out when a proof of leadership has run out."""
         while True:
             changed = self._coordinator.publication.watchers.next_change()
             await self._tell_health()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), HEALTH_EVERY_S)
+            await changed.wait()
 
     async def _tell_health(self) -> None:
         serving = self._coordinator.serving
         registered = serving and registration_state(self._coordinator.state) is RegistrationState.REGISTERED
+        if (serving, registered) == self._told_health:
+            return
+        self._told_health = serving, registered
         await self._set([""], serving=True)
         await self._set(SERVICES, serving=serving)
         await self._set([REGISTERED], serving=registered)
@@ -129,10 +144,11 @@ class Server:
         for name in names:
             await self._health.set(name, status)
 
-    async def drain(self) -> None:
-        """Tells nodes to come back, refuses what is new, and lets what is under way end."""
+    async def drain(self, successor: str = "") -> None:
+        """Tells nodes to come back, or to go on at once to `successor`; refuses what is new, lets the rest end."""
         if self._health_task is not None:
             self._health_task.cancel()
         await self._health.enter_graceful_shutdown()
-        self._coordinator.presences.each_stream(lambda stream: stream.reconnect(COME_BACK_AFTER_MS, ""))
+        after_ms = 0 if successor else COME_BACK_AFTER_MS
+        self._coordinator.presences.each_stream(lambda stream: stream.reconnect(after_ms, successor))
         await self._server.stop(DRAIN_S)

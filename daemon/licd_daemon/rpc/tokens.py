@@ -8,7 +8,6 @@ from licd_daemon.rpc import fields
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import ROLE, token_message
 from licd_daemon.rpc.errors import invalid_field
-from licd_daemon.rpc.registration import standing
 from licd_daemon.tokens import hash_token, new_token, new_token_id
 
 _ROLES = {pb.Role.Value(name): role for role, name in ROLE.items()}
@@ -32,7 +31,7 @@ class TokenService(pb_grpc.TokenServiceServicer):
 
     async def ListTokens(self, request: pb.ListTokensRequest, context: Context) -> pb.ListTokensResponse:
         """The tokens in force."""
-        in_force = (token for token in standing(self._coordinator).tokens.values() if not token.revoked)
+        in_force = (token for token in self._coordinator.standing().tokens.values() if not token.revoked)
         tokens = sorted(in_force, key=lambda token: token.created_at)
         return pb.ListTokensResponse(tokens=[token_message(token) for token in tokens])
 

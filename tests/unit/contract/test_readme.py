@@ -20,7 +20,7 @@ def said_by(command: str) -> str:
 
 @pytest.mark.parametrize("command", ["licd --help", "licd-node run --help"])
 def test_the_help_texts_are_those_of_the_commands(command: str):
-    shown = re.search(rf"`{command}`:\n\n```text\n(.*?)\n?```", README, re.S)
+    shown = re.search(rf"`{command}`:\n\n```text\n(.*?)\n?```", README, re.DOTALL)
     assert shown is not None
     assert shown[1].rstrip() == said_by(command)
 
@@ -32,4 +32,4 @@ def test_links_lead_to_files():
 
 @pytest.mark.parametrize("target", re.findall(r"`?make ([a-z]+)", README))
 def test_make_targets_exist(target: str):
-    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M)
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)

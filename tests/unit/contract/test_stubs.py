@@ -8,15 +8,17 @@ from licd.v1 import cluster_service_pb2, node_service_pb2, registration_service_
 
 ROOT = Path(__file__).parents[3]
 PROTOS = ROOT / "protos"
+PACKAGES = ("licd/v1", "licd/etcd/v1")
 
 
 def test_committed_stubs_are_what_the_protos_give(tmp_path: Path):
     outputs = [f"--{kind}={tmp_path}" for kind in ("python_out", "pyi_out", "grpc_python_out")]
-    sources = [str(path) for path in sorted((PROTOS / "licd/v1").glob("*.proto"))]
+    sources = [str(path) for folder in PACKAGES for path in sorted((PROTOS / folder).glob("*.proto"))]
     subprocess.run([sys.executable, "-m", "grpc_tools.protoc", "-I", str(PROTOS), *outputs, *sources], check=True)
-    made = {path.name: path.read_text() for path in (tmp_path / "licd/v1").iterdir()}
-    committed = {path.name: path.read_text() for path in (PROTOS / "licd/v1").glob("*_pb2*")}
-    assert committed == made, "run `make proto`"
+    for folder in PACKAGES:
+        made = {path.name: path.read_text() for path in (tmp_path / folder).iterdir()}
+        committed = {path.name: path.read_text() for path in (PROTOS / folder).glob("*_pb2*")}
+        assert committed == made, "run `make proto`"
 
 
 def test_the_protos_pass_buf_standard_and_comments():

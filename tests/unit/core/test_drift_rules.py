@@ -17,7 +17,6 @@ HOUR = 3_600_000
         (20_000, 7705, 7706, 20_011, -12_300, 10),  # behind
         (1000, 1010, 1010, 1010, 5, 10),  # all of the delay on one way: off by delay / 2
         (1000, 1005, 1105, 1110, 0, 10),  # what the node takes to answer is no delay
-        (1000, 1005, 1006, 990, 10.5, 0),  # set back in between: no negative delay
     ],
 )
 def test_R21_offset_and_delay(t1: float, t2: float, t3: float, t4: float, offset: float, delay: float) -> None:
@@ -35,6 +34,7 @@ def test_R21_the_true_offset_lies_within_half_the_delay(offset: float, there: fl
     t2 = t1 + there + offset
     t3 = t2 + think
     sample = measure(t1, t2, t3, t3 - offset + back, 0)
+    assert sample is not None
     assert abs(sample.offset - offset) <= sample.delay / 2 + 1e-6
 
 

@@ -83,3 +83,46 @@ def test_a_source_that_steps_back_moves_nothing_back() -> None:
     assert service.now() == first
     machine.boot += 250
     assert service.now().run == 350
+
+
+def test_r23_a_jump_ahead_is_not_taken_over_and_small_steps_are() -> None:
+    machine = Machine()
+    service = machine.service_clock()
+    machine.wall += 3_600_000
+    machine.pass_time(250)
+    assert service.now().wall == 1_000_250
+    machine.wall -= 3_600_000 - 4_000
+    assert service.now().wall == 1_004_250
+
+
+def test_r23_a_run_begins_at_a_wall_clock_that_is_ahead_or_held_at_the_journal() -> None:
+    machine = Machine()
+    assert machine.service_clock(effective=5_000).now().wall == 1_000_000
+    service = machine.service_clock(effective=5_000)
+    service.hold(5_000, 0)
+    machine.pass_time(250)
+    assert service.now().wall == 5_250
+    service.follow_wall()
+    assert service.now().wall == 1_000_250
+
+
+def test_r23_a_run_that_begins_in_doubt_takes_a_clock_over_once_when_it_is_within_reach() -> None:
+    machine = Machine(wall=90_000_000)
+    service = machine.service_clock(effective=5_000)
+    service.hold(5_000, 60_000)
+    machine.pass_time(250)
+    assert service.now().wall == 5_250
+    machine.wall = 40_000
+    assert service.now().wall == 40_000, "it was set right: so long the machine was off"
+    machine.wall = 80_000
+    assert service.now().wall == 40_000, "from then on it is a jump"
+
+
+def test_r23_what_is_confirmed_moves_effective_time_both_ways() -> None:
+    machine = Machine()
+    service = machine.service_clock(effective=9_000_000)
+    service.shift(-8_000_000)
+    machine.pass_time(250)
+    assert service.now().wall == 1_000_250
+    service.shift(7_000)
+    assert service.now().wall == 1_007_250

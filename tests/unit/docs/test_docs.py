@@ -14,6 +14,8 @@ import pytest
 
 from licd_daemon.cli.serve import serve
 from licd_daemon.core import checks, events
+from licd_daemon.core.drift import Estimate
+from licd_daemon.core.effective import NtpWord, doubts, failure_of
 from licd_daemon.core.model import Application, Failure, FailureReason
 from licd_daemon.core.refusal import Reason
 from licd_daemon.formats.claims import to_claims
@@ -100,7 +102,16 @@ def _failures() -> Iterator[Failure]:
     yield checks.certificate_content_incorrect()
     yield checks.maximum_reached(3)
     yield checks.no_nodes()
-    yield checks.clock_untrusted("by 83 s off NTP server ntp.example")
+    now, limit = 1_700_000_000_000, 5_000
+    for wall, ntp, most in (
+        (now, NtpWord("ntp.example", 83_000, 4), None),
+        (now + 60_000, None, None),
+        (now - 60_000, None, None),
+        (now, None, Estimate(83_000, 4)),
+    ):
+        untrusted = failure_of(doubts(wall, now, limit, ntp, most))
+        assert untrusted is not None
+        yield untrusted
     yield checks.clock_drift("report-2", 12_300, 3.2, 5_000)
     yield from checks.judge_application(LICENSE, OTHER, "report-2")
 

@@ -1,0 +1,34 @@
+"""The console's TLS: the daemon's own certificate, and its renewals (R34), for each new connection."""
+
+import ssl
+
+from licd_daemon.tls import TlsFiles, TlsInvalid, Watch, read_configuration
+
+
+def server_context(files: TlsFiles) -> ssl.SSLContext:
+    """A context whose new connections get the certificate that the files hold then.
+
+    Raises:
+        TlsInvalid: as the files are now, they can't be used.
+    """
+    watch = Watch(files, _load)
+    current = watch.loaded
+
+    def follow(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        nonlocal current
+        current = watch.fetch() or current
+        connection.context = current
+
+    watch.loaded.sni_callback = follow
+    return watch.loaded
+
+
+def _load(files: TlsFiles) -> ssl.SSLContext:
+    read_configuration(files)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(files.certificate, files.key)
+    except (OSError, ssl.SSLError) as error:
+        raise TlsInvalid(f"{files.certificate}: {error}: give a certificate and its key") from None
+    return context

@@ -1,0 +1,55 @@
+"""Who stands ready to lead: each follower keeps a key in etcd, on a lease of its own (R32).
+
+A follower that is killed is counted until its lease ends. The election does not look at these keys.
+"""
+
+import contextlib
+import secrets
+from collections.abc import Callable
+
+from licd_daemon.clock import boottime_ms
+from licd_daemon.etcd.keys import Keys
+from licd_daemon.etcd.store import Put, Store, StoreUnavailable
+
+_RENEWALS_A_LEASE = 3
+
+
+class Standing:
+    """This daemon's own key: `keep` it for as long as the daemon follows, then `withdraw`."""
+
+    def __init__(self, store: Store, prefix: str, ttl_ms: int, *, boot: Callable[[], int] = boottime_ms) -> None:
+        """Nothing is written before `keep`. `ttl_ms`: how long a silent follower is counted."""
+        self._store = store
+        self._keys = Keys(prefix)
+        self._ttl_ms = ttl_ms
+        self._boot = boot
+        self._id = secrets.token_hex(8)
+        self._lease = 0
+        self._due = 0
+
+    async def keep(self) -> None:
+        """To be called more often than the lease runs; asks etcd only when it is due. What fails is tried again."""
+        if self._boot() < self._due:
+            return
+        self._due = self._boot() + self._ttl_ms // _RENEWALS_A_LEASE
+        with contextlib.suppress(StoreUnavailable):
+            if self._lease and await self._store.renew(self._lease) > 0:
+                return
+            self._lease, _ = await self._store.grant(self._ttl_ms // 1000)
+            await self._store.commit((), (Put(self._keys.follower(self._id), b"", self._lease),))
+
+    async def withdraw(self) -> None:
+        """Does not stand ready any more."""
+        lease, self._lease, self._due = self._lease, 0, 0
+        if lease:
+            with contextlib.suppress(StoreUnavailable):
+                await self._store.revoke(lease)
+
+
+async def anyone(store: Store, prefix: str) -> bool:
+    """Whether a follower stands ready; one that etcd can't name is none."""
+    keys = Keys(prefix)
+    try:
+        return bool((await store.scan(keys.followers, keys.followers_end, limit=1)).items)
+    except StoreUnavailable:
+        return False

@@ -1,0 +1,43 @@
+"""Token buckets: so many calls at once from one peer, then so many a second (R36)."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from licd_daemon.clock import boottime_ms
+from licd_daemon.core.refusal import Reason, Refused
+
+MAX_PEERS = 10_000
+
+
+@dataclass(slots=True)
+class _Bucket:
+    level: float
+    at: int
+
+
+class RateLimit:
+    """One bucket a peer: `burst` calls at once, then `per_second`."""
+
+    def __init__(self, per_second: float, burst: float) -> None:
+        self._per_ms = per_second / 1000
+        self._burst = burst
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    def take(self, peer: str) -> None:
+        """Takes one call's worth.
+
+        Raises:
+            Refused: RATE_LIMITED.
+        """
+        now = boottime_ms()
+        bucket = self._buckets.get(peer)
+        if bucket is None:
+            bucket = self._buckets[peer] = _Bucket(self._burst, now)
+            if len(self._buckets) > MAX_PEERS:
+                self._buckets.popitem(last=False)
+        bucket.level = min(self._burst, bucket.level + (now - bucket.at) * self._per_ms)
+        bucket.at = now
+        if bucket.level < 1:
+            wait = int((1 - bucket.level) / self._per_ms) + 1
+            raise Refused(Reason.RATE_LIMITED, "Too many calls from this address: slow down.", retry_after_ms=wait)
+        bucket.level -= 1

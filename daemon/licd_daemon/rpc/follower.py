@@ -1,0 +1,91 @@
+"""What a daemon serves that does not lead (R32): its health, truthfully, and where the leader is.
+
+- `grpc.health.v1`: "" is SERVING, the process is well; everything else is NOT_SERVING.
+- Every other call is refused as NOT_LEADER, with the leader's address while one is known, before any credentials are
+  looked at: their hashes are the leader's to read.
+- A node's stream is told to reconnect there, in-band: an abort of a stream loses its reason (FINDINGS).
+"""
+
+import grpc
+from grpc import aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+
+from licd.v1 import node_service_pb2 as pb
+from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.rpc.context import Context, Handler
+from licd_daemon.rpc.convert import duration
+from licd_daemon.rpc.errors import abort
+from licd_daemon.rpc.limits import Limits
+from licd_daemon.rpc.server import REGISTERED, SERVICES, bind, options
+
+_KEEP_ALIVE = "/licd.v1.NodeService/KeepAlive"
+_COME_BACK_MS = 500
+
+
+class FollowerServer:
+    """Serves a follower: `bind`, `start`, `stop`. `leader`: the address of the daemon that leads, "" if none does."""
+
+    def __init__(self, *, max_connections: int) -> None:
+        self.leader = ""
+        self._server = aio.server(options=options(max_connections))
+        self._health = health_aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._server.add_generic_rpc_handlers((_Refusing(self),))
+
+    def bind(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
+        """Binds `address`, in plaintext without `credentials`, and gives the port.
+
+        Raises:
+            OSError: the address is in use or not this machine's.
+        """
+        return bind(self._server, address, credentials)
+
+    async def start(self) -> None:
+        """Serves from now on."""
+        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        for name in (*SERVICES, REGISTERED):
+            await self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Ends at once: nothing that it answers is worth waiting for."""
+        await self._server.stop(None)
+
+    def refusal(self) -> Refused:
+        """What every caller is told."""
+        if self.leader:
+            message = f"This daemon follows: ask the one that leads, at {self.leader}."
+            return Refused(Reason.NOT_LEADER, message, metadata={"leader": self.leader})
+        return Refused(Reason.NOT_LEADER, "This daemon follows, and none leads at the moment: ask again.")
+
+
+class _Refusing(grpc.GenericRpcHandler):
+    def __init__(self, follower: FollowerServer) -> None:
+        self._follower = follower
+        self._limits = Limits()
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
+        """See `grpc.GenericRpcHandler`; whatever a method's arity, its first message is enough to refuse it."""
+        method = handler_call_details.method
+        if method == _KEEP_ALIVE:
+            return grpc.stream_stream_rpc_method_handler(self._reconnect, None, pb.KeepAliveResponse.SerializeToString)
+
+        async def refuse(_: bytes, context: Context) -> bytes:
+            try:
+                self._limits.take(method, context.peer())
+            except Refused as refusal:
+                await abort(context, refusal)
+            await abort(context, self._follower.refusal())
+            return b""
+
+        return grpc.unary_unary_rpc_method_handler(refuse)
+
+    async def _reconnect(self, _: object, context: Context) -> None:
+        try:
+            self._limits.take(_KEEP_ALIVE, context.peer())
+        except Refused:
+            return  # the stream ends, which says nothing to a node
+        leader = self._follower.leader
+        reconnect = pb.Reconnect(after=duration(0 if leader else _COME_BACK_MS), address=leader)
+        await context.write(pb.KeepAliveResponse(reconnect=reconnect))

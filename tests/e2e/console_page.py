@@ -1,0 +1,51 @@
+"""The console in a browser: a page that remembers every complaint of the browser."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page
+
+AXE = Path(__file__).parents[2] / ".venv" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+SIZES = (360, 768, 1440)
+
+
+@contextmanager
+def console_page(browser: Browser, **options: Any) -> Iterator[Page]:
+    """A page in a context of its own; the browser must have had nothing to complain of at its end.
+
+    The certificate is of the daemon's own authority, which this browser does not know.
+    """
+    complaints: list[str] = []
+    context = browser.new_context(ignore_https_errors=True, **{"viewport": {"width": 1280, "height": 900}, **options})
+    page = context.new_page()
+    page.on("console", lambda each: complaints.append(each.text) if each.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: complaints.append(request.url) if foreign(request.url, page) else None)
+    try:
+        yield page
+        assert complaints == [], f"the browser complains: {complaints}"
+    finally:
+        context.close()
+
+
+def foreign(url: str, page: Page) -> bool:
+    """Whether a request leaves the page's own server."""
+    return page.url.startswith("http") and url.split("/")[2] != page.url.split("/")[2]
+
+
+def log_in(page: Page, url: str, token: str) -> None:
+    """Logs in by hand."""
+    page.goto(f"{url}/login")
+    page.get_by_label("Token").fill(token)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("**/registration")
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds on the page as it is; its context must be one that bypasses the CSP."""
+    assert AXE.exists(), "axe-core is missing: `make test` fetches it (deploy/test-tools)"
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run()")["violations"]
+    return [f"{each['id']}: {each['help']}: {[node['target'] for node in each['nodes']]}" for each in found]

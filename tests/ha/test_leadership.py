@@ -1,0 +1,135 @@
+"""R32: the lead in etcd ends by its own deadline, outlives an outage, and is lost with its key."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from support.etcd import EtcdCluster, etcd_cluster
+
+from licd_daemon.clock import boottime_ms
+from licd_daemon.etcd.client import EtcdClient
+from licd_daemon.etcd.keys import Keys
+from licd_daemon.etcd.store import Delete
+from licd_daemon.etcd.url import parse
+from licd_daemon.leadership import followers
+from licd_daemon.leadership.etcd import EtcdLeadership
+from licd_daemon.leadership.port import AlreadyLed, LeadershipUnavailable
+
+pytestmark = pytest.mark.asyncio
+TTL_MS = 2000
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[EtcdCluster]:
+    """A server that may be ill-treated."""
+    with etcd_cluster(tmp_path / "own") as cluster:
+        yield cluster
+
+
+@pytest_asyncio.fixture
+async def store(own: EtcdCluster) -> AsyncIterator[EtcdClient]:
+    made = EtcdClient(parse(own.url("licd", lease_ttl="2s")))
+    yield made
+    await made.close()
+
+
+def candidate(store: EtcdClient, boot: Callable[[], int] = boottime_ms) -> EtcdLeadership:
+    return EtcdLeadership(store, "licd", TTL_MS, "127.0.0.1:7443", boot=boot)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_the_lead_is_renewed_and_does_not_flap(store: EtcdClient) -> None:
+    leader = candidate(store)
+    await leader.acquire(1)
+    end = boottime_ms() + 2 * TTL_MS
+    while boottime_ms() < end:
+        assert leader.valid()
+        await asyncio.sleep(0.01)
+    await leader.release()
+
+
+async def test_an_outage_ends_the_proof_and_not_the_term(own: EtcdCluster, store: EtcdClient) -> None:
+    leader = candidate(store)
+    epoch = await leader.acquire(1)
+    own.kill()
+    await until(lambda: not leader.valid())
+    own.start()
+    await until(leader.valid)
+    assert not leader.over.is_set()
+    with pytest.raises(AlreadyLed, match=r"127\.0\.0\.1:7443"):
+        await candidate(store).acquire(epoch + 1)
+    await leader.release()
+
+
+async def test_a_stopped_etcd_ends_the_proof_before_the_lease(own: EtcdCluster, store: EtcdClient) -> None:
+    leader = candidate(store)
+    await leader.acquire(1)
+    (member,) = own.members
+    stopped = boottime_ms()
+    member.signal(signal.SIGSTOP)
+    await until(lambda: not leader.valid())
+    assert boottime_ms() - stopped <= TTL_MS + 100
+    member.signal(signal.SIGCONT)
+    await leader.release()
+
+
+@pytest.mark.parametrize("loss", ["key", "lease"])
+async def test_who_has_lost_the_key_never_leads_again_in_this_term(store: EtcdClient, loss: str) -> None:
+    leader = candidate(store)
+    epoch = await leader.acquire(1)
+    if loss == "key":
+        await store.commit([], [Delete(Keys("licd").leader)])
+    else:
+        await store.revoke(leader._lease)
+    await until(leader.over.is_set)
+    assert not leader.valid()
+    second = candidate(store)
+    assert await second.acquire(1) == epoch + 1
+    assert not leader.valid()
+    await leader.release()
+    assert second.valid()
+    await second.release()
+
+
+async def test_a_process_that_slept_through_its_lease_is_no_leader_when_it_wakes(store: EtcdClient) -> None:
+    asleep = 0
+    leader = candidate(store, lambda: boottime_ms() + asleep)
+    await leader.acquire(1)
+    assert leader.valid()
+    asleep = 10 * TTL_MS
+    assert not leader.valid()
+    await leader.release()
+
+
+async def test_an_election_that_took_longer_than_the_lease_is_none(store: EtcdClient) -> None:
+    readings = iter((0, *[10 * TTL_MS] * 100))
+    leader = candidate(store, lambda: next(readings))
+    with pytest.raises(LeadershipUnavailable, match="too slow"):
+        await leader.acquire(1)
+    assert await leader.leader() is None
+
+
+async def test_of_many_candidates_one_is_elected(store: EtcdClient) -> None:
+    candidates = [candidate(store) for _ in range(10)]
+    results = await asyncio.gather(*(each.acquire(1) for each in candidates), return_exceptions=True)
+    assert [result for result in results if not isinstance(result, AlreadyLed)] == [1]
+    assert sum(each.valid() for each in candidates) == 1
+    for each in candidates:
+        await each.release()
+
+
+async def test_followers_are_counted_while_they_stand_ready(store: EtcdClient) -> None:
+    assert not await followers.anyone(store, "licd")
+    standing = followers.Standing(store, "licd", TTL_MS)
+    await standing.keep()
+    assert await followers.anyone(store, "licd")
+    await standing.withdraw()
+    assert not await followers.anyone(store, "licd")

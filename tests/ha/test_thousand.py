@@ -1,0 +1,39 @@
+"""R18: a thousand nodes are carried over to the next leader, every seat kept."""
+
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from support.daemon import Daemon, Stubs
+from support.etcd import EtcdCluster
+from support.raw_node import RawNode
+from support.several import Several, ending
+from support.vendor import TestVendor
+
+from licd.v1 import node_service_pb2 as pb
+
+NODES = 1000
+
+
+def test_r18_a_thousand_seats_are_kept(
+    etcd: EtcdCluster, make_daemon: Callable[..., Daemon], vendor: TestVendor
+) -> None:
+    url = etcd.url(secrets.token_hex(4), lease_ttl="2s")
+    with ending(Several(make_daemon, vendor, url, 2, "--lease-ttl", "5m")) as several:
+        admin = several.admin()
+        admin.upload(vendor.lic(max_nodes=NODES))
+        stubs = several.leader().stubs("node")
+        nodes = [RawNode(stubs, f"node-{number}") for number in range(NODES)]
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(RawNode.join, nodes))
+            assert admin.register().nodes_licensed == NODES
+            several.leader().kill()
+            stubs = several.leader().stubs("node")
+
+            def resume(node: RawNode, stubs: Stubs = stubs) -> str:
+                return pb.NodeState.Name(node.resume(stubs).state)
+
+            assert Counter(pool.map(resume, nodes)) == {"NODE_STATE_LICENSED": NODES}
+        registration = several.admin().registration()
+        assert (registration.nodes_licensed, registration.nodes_waiting) == (NODES, 0)
