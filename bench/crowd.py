@@ -27,6 +27,7 @@ class Members:
         self.members: list[Member] = []
         self.ready = 0
         self.acknowledged = 0
+        self._returning: dict[Member, Member] = {}
         self._tended: list[Member] = []
         self._tended_at = 0.0
         self._next = 0
@@ -36,6 +37,7 @@ class Members:
     def is_ready(self, member: Member) -> None:
         """See `members.Crowd`."""
         self.ready += 1
+        self._returning.pop(member, None)
         self._tended.append(member)
         self._start_one()
 
@@ -44,12 +46,26 @@ class Members:
         self.acknowledged += 1
         self._after_ack(member)
 
+    def is_forgiven(self, member: Member) -> bool:
+        """See `members.Crowd`: after a restart everyone tries until it is in, as nodes and etcd's clients do."""
+        before = self._returning.pop(member, None)
+        if before is None:
+            return False
+        self.members.remove(member)
+        self._unstarted.append(before)
+        self._start_one()
+        return True
+
     def _nothing(self, member: Member) -> None:
         pass
 
     def _start_one(self) -> None:
         if self._unstarted:
-            self.members.append(self._make(self.loop, self._server, self, self._unstarted.pop()))  # type: ignore[arg-type]
+            before = self._unstarted.pop()
+            member = self._make(self.loop, self._server, self, before)  # type: ignore[arg-type]
+            self.members.append(member)
+            if before is not None:
+                self._returning[member] = before
 
     def gather(self, number: int, at_once: int) -> float:
         """Enters `number` members, at most `at_once` of them under way; gives the seconds until all are in."""

@@ -28,6 +28,9 @@ class Crowd(Protocol):
     def is_acknowledged(self, member: "Member") -> None:
         """A sign of life was answered."""
 
+    def is_forgiven(self, member: "Member") -> bool:
+        """Its connection or stream failed; whether another try is made for it."""
+
 
 class Member(Connection):
     """One member. `interval`: seconds until its next sign of life, as the server wants them; `beaten`: its last one."""
@@ -40,6 +43,13 @@ class Member(Connection):
         self._crowd = crowd
         self._server = server
         super().__init__(loop, server.address, server.tls_context)
+
+    def lost(self, reason: str) -> None:
+        """A failure, unless the crowd tries again."""
+        if self._crowd.is_forgiven(self):
+            self.close()
+        else:
+            super().lost(reason)
 
     def beat(self) -> None:
         """Sends a sign of life."""

@@ -28,8 +28,8 @@ class Scale:
     """How long and how many. Seconds; `few` and `many` are members."""
 
     joins: float = 3
-    paced: float = 8
-    held: float = 20
+    paced: float = 5
+    held: float = 12
     few: int = 1_000
     sizes: tuple[int, ...] = SIZES
 

@@ -45,8 +45,8 @@ log = structlog.get_logger(__name__)
 TICK_S = 0.25
 RETRY_S = 1.0
 MAX_BATCH = 256
-GATHER_S = 0.002
-"""So long a command waits for others to share its commit, if the batches before had several."""
+GATHER_S = 0.005
+"""At most so long commands wait until they are as many as the batch before had, to share one commit."""
 SNAPSHOT_EVERY = 10_000
 SNAPSHOT_EVERY_SESSIONS = 4
 _OVER: dict[Deadline, Callable[[str], c.Command]] = {
@@ -93,6 +93,7 @@ class Coordinator:
         self._snapshot_position = 0
         self._unsettled = False
         self._company = 0
+        self._assembled = asyncio.Event()
         self._acknowledged: set[str] = set()
 
     async def start(self) -> None:
@@ -206,6 +207,8 @@ class Coordinator:
         future: asyncio.Future[State] = asyncio.get_running_loop().create_future()
         self._queue.append((command, future))
         self._wake.set()
+        if len(self._queue) >= self._company:
+            self._assembled.set()
         return await future
 
     def submit_soon(self, command: c.Command) -> None:
@@ -259,9 +262,16 @@ class Coordinator:
         return max(SNAPSHOT_EVERY, SNAPSHOT_EVERY_SESSIONS * len(self.state.sessions))
 
     async def _gather(self) -> None:
-        """Where several callers are about, the others' commands are close: a moment's wait spares most commits."""
-        if self._company > 1:
-            await asyncio.sleep(GATHER_S)
+        """Where several callers are about, the others' commands are close: a moment's wait spares most commits.
+
+        One caller alone never waits; after a storm the wait is over within a few batches.
+        """
+        if len(self._queue) >= self._company:
+            return
+        self._assembled.clear()
+        waited = asyncio.get_running_loop().call_later(GATHER_S, self._assembled.set)
+        await self._assembled.wait()
+        waited.cancel()
 
     async def _write_batch(self) -> bool:
         """Decides and appends one batch; True: commands are left."""

@@ -50,7 +50,7 @@ class Several:
 
     def leader(self, timeout: float = 20.0) -> Daemon:
         """The daemon that says by its health that it leads."""
-        return eventually(lambda: next((each for each in self.daemons if leads(each)), None), timeout)  # type: ignore[return-value]
+        return eventually(lambda: next((each for each in self.daemons if leads(each)), None), timeout)
 
     def followers(self) -> list[Daemon]:
         """The others that run."""

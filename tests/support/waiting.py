@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], timeout: float = 10.0) -> T:
+def eventually(condition: Callable[[], T | None], timeout: float = 10.0) -> T:
     """Asks until the answer is true, and gives it; fails with the last answer after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (answer := condition()):

@@ -13,7 +13,6 @@ one, whatever the two ways of the path are like.
 """
 
 from enum import IntEnum
-from math import inf
 from typing import NamedTuple
 
 SAMPLES = 8
@@ -66,20 +65,34 @@ def measure(t1: float, t2: float, t3: float, t4: float, taken: int) -> Sample | 
 
 
 class ClockFilter:
-    """The last samples of one node. Every heartbeat of every node comes through here: plain loops, nothing made."""
+    """The last samples of one node. Every heartbeat of every node comes through here: plain loops, nothing made.
 
-    __slots__ = ("_samples",)
+    `_best` is the sample of the least error; since all age alike, it stays that until a better one comes or it goes.
+    """
+
+    __slots__ = ("_best", "_samples")
 
     def __init__(self) -> None:
         self._samples: list[Sample] = []
+        self._best: Sample | None = None
 
     def __len__(self) -> int:
         return len(self._samples)
 
     def add(self, sample: Sample) -> None:
         """Takes a sample; the oldest of more than 8 goes, and so do those that this one contradicts and all before."""
-        samples = self._samples
+        samples, best = self._samples, self._best
         offset, delay, taken = sample
+        full = len(samples) == SAMPLES
+        # Most samples are the best one's offset and some more delay: they hold all that it holds, so they contradict
+        # none that it does not, and are no better.
+        if best is not None and not (full and samples[0] is best):
+            best_offset, best_delay, best_taken = best
+            if abs(offset - best_offset) <= (delay - best_delay) / 2 - AGING * (taken - best_taken):
+                if full:
+                    del samples[0]
+                samples.append(sample)
+                return
         place = len(samples)
         for older_offset, older_delay, older_taken in reversed(samples):
             # No one offset fits both: a clock was set between them, or runs faster than any sound one.
@@ -90,16 +103,17 @@ class ClockFilter:
         if len(samples) == SAMPLES:
             del samples[0]
         samples.append(sample)
+        self._best = min(samples, key=_worth)
 
     def estimate(self, served: int) -> Estimate | None:
         """The best sample's offset and aged bound at `served`; None before the first sample."""
-        best = None
-        least = inf
-        for offset, delay, taken in self._samples:
-            error = delay / 2 + AGING * (served - taken)
-            if error < least:
-                best, least = offset, error
-        return None if best is None else Estimate(best, least)
+        best = self._best
+        return None if best is None else Estimate(best.offset, best.delay / 2 + AGING * (served - best.taken))
+
+
+def _worth(sample: Sample) -> float:
+    """Less is better: the bound of its error, at whatever time."""
+    return sample.delay / 2 - AGING * sample.taken
 
 
 class Level(IntEnum):

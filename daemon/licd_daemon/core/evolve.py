@@ -44,7 +44,7 @@ def _put(state: State, session: Session, **changes: Any) -> State:
     return replace(
         state,
         sessions=state.sessions.set(session.session_id, changed),
-        tally=state.tally.plus(session, -1).plus(changed, 1),
+        tally=state.tally.moved(session, changed),
     )
 
 

@@ -241,6 +241,12 @@ class Tally(Frozen, frozen=True):
     holders_lost: int = 0
     reserved: int = 0
 
+    def moved(self, old: Session, new: Session) -> "Tally":
+        """The tally with `new` counted in place of `old`; itself where that is the same."""
+        if (old.status, old.seat, old.holder, old.line is None) == (new.status, new.seat, new.holder, new.line is None):
+            return self
+        return self.plus(old, -1).plus(new, 1)
+
     def plus(self, session: Session, sign: int) -> "Tally":
         """The tally with `session` counted in (sign 1) or out (sign -1)."""
         status, holder = session.status, session.holder

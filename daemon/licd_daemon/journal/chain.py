@@ -34,12 +34,13 @@ def kind_of(event: AnyEvent) -> str:
 def extend(head: Head, events: Iterable[AnyEvent], now: Now) -> tuple[Sequence[Record], Head]:
     """Records for `events` after `head`, and the head after them."""
     records = []
+    position, digest = head.position, head.digest
     for event in events:
-        position = head.position + 1
+        position += 1
         body = _encoder.encode(Entry(position, now, event))
-        head = Head(position, hashlib.sha256(head.digest + body).digest())
-        records.append(Record(position, now.wall, kind_of(event), body, head.digest))
-    return records, head
+        digest = hashlib.sha256(digest + body).digest()
+        records.append(Record(position, now.wall, kind_of(event), body, digest))
+    return records, Head(position, digest)
 
 
 def decode(record: Record) -> Entry:

@@ -101,7 +101,8 @@ class NodeService(pb_grpc.NodeServiceServicer):
     async def _open(self, stream: NodeStream, context: Context) -> tuple[str, Presence] | None:
         """Binds the stream to its session; a verdict against it is told in-band."""
         try:
-            first = await asyncio.wait_for(context.read(), OPEN_WITHIN_S)
+            async with asyncio.timeout(OPEN_WITHIN_S):
+                first = await context.read()
             if first is aio.EOF:
                 return None
             if not isinstance(first, pb.KeepAliveRequest) or first.WhichOneof("message") != "open":

@@ -77,3 +77,21 @@ def test_R21_a_samples_bound_grows_by_15_ppm_with_its_age() -> None:
 )
 def test_R21_a_node_is_over_the_limit_only_beyond_the_error(offset: float, error: float, over: bool) -> None:
     assert Estimate(offset, error).over(5000) is over
+
+
+@given(st.lists(st.tuples(st.integers(-40, 40), st.integers(0, 60), st.integers(0, 10_000)), min_size=1, max_size=40))
+def test_R21_the_filter_is_the_least_bound_of_the_last_8_that_nothing_newer_contradicts(
+    measured: list[tuple[int, int, int]],
+) -> None:
+    clocks, kept, taken = ClockFilter(), list[Sample](), 0
+    for offset, delay, later in measured:
+        taken += later
+        sample = Sample(offset, delay, taken)
+        clocks.add(sample)
+        wrong = [abs(offset - o.offset) > (delay + o.delay) / 2 + AGING * (taken - o.taken) for o in kept]
+        first = len(wrong) - wrong[::-1].index(True) if any(wrong) else 0
+        kept = [*kept[first:], sample][-8:]
+        assert len(clocks) == len(kept)
+        best = clocks.estimate(taken)
+        assert best is not None
+        assert best.error == pytest.approx(min(o.delay / 2 + AGING * (taken - o.taken) for o in kept))
