@@ -4,6 +4,8 @@
 - Only a heartbeat that echoes the serial of a `state` without the seat acknowledges the seat's loss (R13).
 - Sequences rise strictly over the session's whole life; one seen twice on the current stream is a copied process (R16).
 - The newest stream is the session's; an older one is told `superseded` and ignored from then on (R16).
+- A stream for which no Join or Resume was answered since the one before may be an older one that the network held
+  back. A sequence seen twice on it is late, and no copy's; but only once, until the next Resume.
 """
 
 from collections.abc import Callable
@@ -53,8 +55,8 @@ class Presence:
     """
 
     __slots__ = (
-        "_exchanges", "_loss_serial", "_told", "address", "clock", "estimate", "heard_at", "joining", "sample_due",
-        "sequence", "serial", "stream", "verdict",
+        "_announced", "_exchanges", "_excused", "_in_turn", "_loss_serial", "_told", "address", "clock", "estimate",
+        "heard_at", "joining", "sample_due", "sequence", "serial", "stream", "verdict",
     )  # fmt: skip
 
     def __init__(self, epoch: int, *, joining: bool) -> None:
@@ -71,11 +73,18 @@ class Presence:
         self._told: Told | None = None
         self._loss_serial: int | None = None
         self._exchanges: list[Exchange] = []
+        self._announced = True
+        self._in_turn = self._excused = False
+
+    def announce(self) -> None:
+        """Join or Resume is answered: its node opens a stream now."""
+        self._announced, self._excused = True, False
 
     def attach(self, stream: Stream, address: str) -> None:
         """`stream` is the session's from now on."""
         self.supersede()
         self.stream, self.address = stream, address
+        self._in_turn, self._announced = self._announced, False
         self._told = None
         # What was told before may have been taken back by a Resume's answer meanwhile: only this stream's word counts.
         self._loss_serial = None
@@ -85,6 +94,12 @@ class Presence:
         if self.stream is not None:
             self.stream.ended("SUPERSEDED")
             self.stream = None
+
+    def excuses_a_repetition(self) -> bool:
+        """Whether a sequence seen twice on the present stream may be a late one, and not a copied process."""
+        late = not self._in_turn and not self._excused
+        self._excused = self._excused or late
+        return late
 
     def detach(self, stream: Stream) -> None:
         """`stream` has ended, which says nothing of its node."""

@@ -5,6 +5,7 @@ which entries of the journal an administrator was told of.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +16,10 @@ from pathlib import Path
 
 import grpc
 from faults import history
-from faults.proxy import Link, Proxy
+from faults.proxy import Proxy
 from support.admin import Admin
 from support.daemon import Daemon, Stubs
+from support.skew import Skew
 from support.vendor import TestVendor
 from support.waiting import eventually
 
@@ -37,15 +39,16 @@ def boottime() -> float:
 class NodeProcess:
     """One process of nodes, behind a link of its own."""
 
-    def __init__(self, cluster: "Cluster", names: list[str], link: Link) -> None:
+    def __init__(self, cluster: "Cluster", names: list[str], clock: Skew | None) -> None:
         self.names = names
-        self.link = link
-        daemon = cluster.daemon
+        self.clock = clock
+        self.link = cluster.proxy.link()
         command = [
-            sys.executable, "-m", "faults.node_process", str(cluster.history), f"127.0.0.1:{link.port}",
-            str(daemon.data_dir / "tls" / "ca.crt"), daemon.token("node"), *names,
+            sys.executable, "-m", "faults.node_process", str(cluster.history), f"127.0.0.1:{self.link.port}",
+            str(cluster.ca), cluster.daemon.token("node"), *names,
         ]  # fmt: skip
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")))}
+        path = os.pathsep.join((str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")))
+        env = {**os.environ, **(clock.env if clock else {}), "PYTHONPATH": path}
         self.process = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL)
         self.stopped_at: float | None = None
 
@@ -63,9 +66,11 @@ class Cluster:
         self.vendor = vendor
         self.history = folder / "history.jsonl"
         self.history.touch()
+        self.ca = folder / "ca.crt"
         self.max_nodes = max_nodes
         self.proxy = Proxy()
         self.nodes: list[NodeProcess] = []
+        self.deposed: list[subprocess.Popen[str]] = []
         self.killed: dict[int, float] = {}
         self.stops: list[history.Stop] = []
         self.acknowledged: list[tuple[int, str]] = []
@@ -75,6 +80,7 @@ class Cluster:
     def start_daemon(self) -> None:
         """Starts the daemon; nodes reach it through the proxy, wherever it listens."""
         self.daemon.start()
+        self.ca.write_bytes(self.daemon.ca)
         self.proxy.aim(self.daemon.address)
 
     @property
@@ -112,9 +118,9 @@ class Cluster:
             events = self.admin.stubs.cluster.ListEvents(request, timeout=3).events
             self.acknowledged += [(event.position, event.digest) for event in events]
 
-    def add(self, *names: str) -> NodeProcess:
-        """A process of nodes."""
-        node = NodeProcess(self, list(names), self.proxy.link())
+    def add(self, *names: str, clock: Skew | None = None) -> NodeProcess:
+        """A process of nodes; `clock`: its wall clock."""
+        node = NodeProcess(self, list(names), clock)
         self.nodes.append(node)
         return node
 
@@ -154,12 +160,35 @@ class Cluster:
             node.stopped_at = None
             node.process.send_signal(signal.SIGCONT)
 
+    def move_folder(self) -> None:
+        """The data directory of a daemon that is down stands elsewhere from now on."""
+        moved = self.daemon.data_dir.with_name(f"{self.daemon.data_dir.name}-moved")
+        self.daemon.data_dir = self.daemon.data_dir.rename(moved)
+
+    def take_volume(self) -> subprocess.Popen[str] | None:
+        """The daemon is stopped, its volume goes over to a new one: gives the old one, to go on with (R31)."""
+        old = self.daemon.process
+        if old is not None:
+            old.send_signal(signal.SIGSTOP)
+            self.deposed.append(old)
+            data = self.daemon.data_dir
+            lost = data.with_name(f"{data.name}-lost-{len(self.deposed)}")
+            shutil.copytree(data, lost.with_name("copy"))
+            data.rename(lost)
+            lost.with_name("copy").rename(data)
+            self.start_daemon()
+        return old
+
     def heal(self) -> None:
         """Every fault is over."""
         for node in self.nodes:
             self.go_on(node)
-            node.link.up = node.link.down = True
-            node.link.lag = 0.0
+            node.link.heal()
+            if node.clock is not None:
+                node.clock.set("+0s")
+        for process in self.deposed:
+            process.kill()
+            process.wait()
         if self.daemon.process is None:
             self.start_daemon()
         else:
@@ -195,6 +224,9 @@ class Cluster:
         for node in self.nodes:
             node.process.kill()
             node.process.wait()
+        for process in self.deposed:
+            process.kill()
+            process.wait()
         self.daemon.kill()
         self.proxy.close()
 

@@ -3,12 +3,13 @@
 A crash is a copy of the files as a disk would have them: SQLite's write-ahead log cut at any byte within what the last
 append wrote (before, in the middle of a frame, after its commit), or cut and followed by garbage. A disk keeps all that
 was synced before the cut, and of the rest any part. Damage of what was acknowledged is another matter: it is told, with
-the entry and what to do, and never skipped.
+the entry and what to do, and never skipped. `python -m faults.crash_points FIRST COUNT` plays the seeds from FIRST on.
 """
 
 import asyncio
 import random
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -174,13 +175,14 @@ def _somewhere_in_an_entry(content: bytearray, body: bytes, chance: random.Rando
     return at + chance.randrange(min(200, len(body)))
 
 
-async def _all(first: int, count: int) -> str:
+async def _all(first: int, count: int) -> int:
     for seed in range(first, first + count):
         if wrong := await crash(seed):
-            return f"seed {seed}: {wrong}"
-    return ""
+            print(f"seed {seed}: {wrong}")
+            return 1
+    print(f"crash points: {count}, each recovered to the model's state")
+    return 0
 
 
-def crashes(first: int, count: int) -> str:
-    """Many crash points; the first that shows something wrong."""
-    return asyncio.run(_all(first, count))
+if __name__ == "__main__":
+    sys.exit(asyncio.run(_all(*map(int, sys.argv[1:]))))

@@ -95,7 +95,7 @@ def leases(history: Path, lease_s: float) -> list[str]:
     return [
         f"R13 at {entry['at']:.4f}: {entry['node']} believes for {entry['until'] - entry['at']:.3f} s of {lease_s} s"
         for line in history.read_text().splitlines()
-        if (entry := json.loads(line))["licensed"] and entry["until"] - entry["at"] > lease_s + 0.02
+        if (entry := json.loads(line))["licensed"] and entry["until"] - entry["at"] > lease_s + 0.001
     ]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import grpc
 from faults.cluster import Cluster, NodeProcess, running
+from faults.sync_trap import JOURNAL, SyncTrap, sync_trap
 from support.daemon import Daemon
 from support.skew import Skew
 from support.vendor import TestVendor
@@ -24,6 +25,7 @@ from licd.v1.registration_service_pb2 import CreateChallengeRequest
 
 FAULTS = {
     "kill_daemon": 3,
+    "kill_in_sync": 1,
     "drain_daemon": 1,
     "stop_daemon": 2,
     "stop_node": 3,
@@ -32,14 +34,23 @@ FAULTS = {
     "cut_up": 2,
     "cut_down": 2,
     "cut_both": 2,
+    "stick": 2,
     "lag": 1,
     "reset_link": 1,
     "jump_wall": 2,
+    "jump_node": 2,
+    "fork_node": 1,
+    "move_folder": 1,
+    "take_volume": 1,
     "full_disk": 1,
+    "slow_sync": 1,
+    "failing_sync": 1,
+    "dead_disk": 1,
     "evict": 1,
     "join": 2,
     "wrong_code": 1,
 }
+CROWD = 20
 
 
 @dataclass(frozen=True)
@@ -63,16 +74,17 @@ def schedule(seed: int) -> list[Step]:
             chance.randrange(1 << 16),
             round(chance.choice((0.3, 0.8, 1.6, 2.5)), 2),
         )
-        for _ in range(chance.randint(3, 5))
+        for _ in range(chance.randint(4, 6))
     ]
 
 
 class Nemesis:
-    """Carries a schedule out on a cluster. `clock`: the daemon's wall clock."""
+    """Carries a schedule out on a cluster. `clock`: the daemon's wall clock; `trap`: under its disk."""
 
-    def __init__(self, cluster: Cluster, clock: Skew) -> None:
+    def __init__(self, cluster: Cluster, clock: Skew, trap: SyncTrap) -> None:
         self.cluster = cluster
         self.clock = clock
+        self.trap = trap
         self.kept = cluster.nodes[0]
         self._undo: list[tuple[float, Callable[[], object]]] = []
         self._joined = 0
@@ -85,6 +97,7 @@ class Nemesis:
             getattr(self, step.fault)(node, step.span)
         self._wait(max((when for when, _ in self._undo), default=0.0))
         self.clock.set("+0s")
+        self.trap.mend()
         self.cluster.heal()
 
     def _wait(self, until: float) -> None:
@@ -101,6 +114,8 @@ class Nemesis:
         self._undo.append((time.monotonic() + span, undo))
 
     def _restart(self) -> None:
+        # A disk that fails would end the new one at its start, as it must.
+        self.trap.mend()
         if self.cluster.daemon.process is None:
             self.cluster.start_daemon()
 
@@ -108,11 +123,31 @@ class Nemesis:
         self.cluster.daemon.kill()
         self._later(span / 2, self._restart)
 
+    def kill_in_sync(self, node: NodeProcess, span: float) -> None:
+        """kill -9 while an append waits for its sync, if one comes in time."""
+        self.trap.slow(60.0, JOURNAL)
+        caught, deadline = self.trap.caught, time.monotonic() + 2
+        self.join(node, span)
+        while self.trap.caught == caught and time.monotonic() < deadline:
+            time.sleep(0.005)
+        self.kill_daemon(node, span)
+
     def drain_daemon(self, node: NodeProcess, span: float) -> None:
         if self.cluster.daemon.process is not None:
             self.cluster.daemon.process.send_signal(signal.SIGCONT)
         assert self.cluster.daemon.stop() == 0
         self._restart()
+
+    def move_folder(self, node: NodeProcess, span: float) -> None:
+        self.cluster.daemon.kill()
+        self.cluster.move_folder()
+        self._later(span / 2, self._restart)
+
+    def take_volume(self, node: NodeProcess, span: float) -> None:
+        self.trap.mend()
+        old = self.cluster.take_volume()
+        if old is not None:
+            self._later(span, lambda: old.send_signal(signal.SIGCONT))
 
     def stop_daemon(self, node: NodeProcess, span: float) -> None:
         process = self.cluster.daemon.process
@@ -147,6 +182,10 @@ class Nemesis:
     def cut_both(self, node: NodeProcess, span: float) -> None:
         self._cut(node, span, "up", "down")
 
+    def stick(self, node: NodeProcess, span: float) -> None:
+        node.link.stick()
+        self._later(span, node.link.free)
+
     def lag(self, node: NodeProcess, span: float) -> None:
         node.link.lag = span / 10
         self._later(span, lambda: setattr(node.link, "lag", 0.0))
@@ -157,6 +196,27 @@ class Nemesis:
     def jump_wall(self, node: NodeProcess, span: float) -> None:
         self.clock.set("+3600s" if span > 1 else "-3600s")
         self._later(span, lambda: self.clock.set("+0s"))
+
+    def jump_node(self, node: NodeProcess, span: float) -> None:
+        assert node.clock is not None
+        node.clock.set("+3600s" if span > 1 else "-3600s")
+        self._later(span, lambda clock=node.clock: clock.set("+0s"))  # type: ignore[misc]
+
+    def fork_node(self, node: NodeProcess, span: float) -> None:
+        if node.alive:
+            node.process.send_signal(signal.SIGUSR1)
+
+    def slow_sync(self, node: NodeProcess, span: float) -> None:
+        self.trap.slow(span, JOURNAL)
+        self._later(2 * span, self.trap.mend)
+
+    def failing_sync(self, node: NodeProcess, span: float) -> None:
+        self.trap.fail(JOURNAL)
+        self._later(span, self.trap.mend)
+
+    def dead_disk(self, node: NodeProcess, span: float) -> None:
+        self.trap.fail()
+        self._later(span, self.trap.mend)
 
     def full_disk(self, node: NodeProcess, span: float) -> None:
         process = self.cluster.daemon.process
@@ -176,9 +236,10 @@ class Nemesis:
         self._later(span, node.process.terminate)
 
     def join(self, node: NodeProcess, span: float) -> None:
+        """One node, or very many at once."""
         if self.cluster.daemon.address:
             self._joined += 1
-            self.cluster.add(f"later-{self._joined}")
+            add(self.cluster, *(f"later-{self._joined}-{number}" for number in range(CROWD if span > 1 else 1)))
 
     def wrong_code(self, node: NodeProcess, span: float) -> None:
         with suppress(grpc.RpcError):
@@ -199,15 +260,22 @@ def free(pid: int) -> None:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
+def add(cluster: Cluster, *names: str) -> None:
+    """A process of nodes with a wall clock of its own."""
+    cluster.add(*names, clock=Skew(cluster.history.with_name(f"{names[0]}.clock")))
+
+
 def play(seed: int, daemon: Daemon, vendor: TestVendor, folder: Path, clock: Skew) -> list[str]:
     """A cluster of three seats and four nodes through the schedule of a seed; gives the violations."""
-    with running(daemon, vendor, folder, max_nodes=3) as cluster:
-        for number in range(3):
-            cluster.add(f"node-{number}")
-        eventually(lambda: cluster.connected() == 3, 20)
-        cluster.register()
-        cluster.add("node-3")
-        eventually(lambda: cluster.licensed() == 3, 20)
-        Nemesis(cluster, clock).play(schedule(seed))
-        cluster.at_rest()
-        return cluster.violations()
+    with sync_trap() as trap:
+        daemon.launcher = trap.launcher
+        with running(daemon, vendor, folder, max_nodes=3) as cluster:
+            for number in range(3):
+                add(cluster, f"node-{number}")
+            eventually(lambda: cluster.connected() == 3, 20)
+            cluster.register()
+            add(cluster, "node-3")
+            eventually(lambda: cluster.licensed() == 3, 20)
+            Nemesis(cluster, clock, trap).play(schedule(seed))
+            cluster.at_rest()
+            return cluster.violations()

@@ -1,4 +1,5 @@
-"""A TCP proxy between nodes and daemon that can be told to be a bad network: cut either direction, delay, reset.
+"""A TCP proxy between nodes and daemon that can be told to be a bad network: cut either direction, delay, reset, or
+hold back what the present connections carry while new ones go on.
 
 One thread with an event loop serves all links; each node has a link, and so a port, of its own.
 """
@@ -19,11 +20,36 @@ class Link:
     up: bool = True
     down: bool = True
     lag: float = 0.0
-    writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    connections: "list[Connection]" = field(default_factory=list)
+
+    def stick(self) -> None:
+        """What comes from the node on the present connections has to wait; new ones go on."""
+        for connection in self.connections:
+            connection.stuck = True
+
+    def free(self) -> None:
+        """Nothing is stuck any more."""
+        for connection in self.connections:
+            connection.stuck = False
+
+    def heal(self) -> None:
+        """The network is a good one."""
+        self.up, self.down, self.lag = True, True, 0.0
+        self.free()
+
+
+@dataclass
+class Connection:
+    """One connection through a link; see `Link.stick`."""
+
+    link: Link
+    near: asyncio.StreamWriter
+    far: asyncio.StreamWriter
+    stuck: bool = False
 
     def passes(self, way: str) -> bool:
         """Whether bytes pass now."""
-        return self.up if way == "up" else self.down
+        return self.link.down if way == "down" else self.link.up and not self.stuck
 
 
 class Proxy:
@@ -64,22 +90,25 @@ class Proxy:
         except OSError:
             writer.close()
             return
-        link.writers += [writer, far_writer]
+        connection = Connection(link, writer, far_writer)
+        link.connections.append(connection)
         try:
             await asyncio.gather(
-                self._carry(link, "up", reader, far_writer), self._carry(link, "down", far_reader, writer)
+                self._carry(connection, "up", reader, far_writer), self._carry(connection, "down", far_reader, writer)
             )
         finally:
-            for each in (writer, far_writer):
-                link.writers.remove(each)
-                each.close()
+            link.connections.remove(connection)
+            writer.close()
+            far_writer.close()
 
-    async def _carry(self, link: Link, way: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _carry(
+        self, connection: Connection, way: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while data := await reader.read(CHUNK):
-                if link.lag:
-                    await asyncio.sleep(link.lag)
-                while not link.passes(way):
+                if connection.link.lag:
+                    await asyncio.sleep(connection.link.lag)
+                while not connection.passes(way):
                     await asyncio.sleep(0.005)
                 writer.write(data)
                 await writer.drain()
@@ -89,8 +118,9 @@ class Proxy:
         """Breaks the link's connections."""
 
         def breaking() -> None:
-            for writer in link.writers:
-                writer.transport.abort()
+            for connection in link.connections:
+                connection.near.transport.abort()
+                connection.far.transport.abort()
 
         self._loop.call_soon_threadsafe(breaking)
 

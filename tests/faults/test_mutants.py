@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from faults.mutants import EXPLORED, MUTANTS, Mutant, hunt, hunt_by_search, planted
+from faults.bugs import EXPLORED, MUTANTS, Mutant
+from faults.mutants import hunt, hunt_by_search, planted
 
 pytestmark = pytest.mark.timeout(300)  # a busy machine is slow, and not wrong
 

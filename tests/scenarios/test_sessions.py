@@ -24,12 +24,12 @@ from licd.v1 import registration_service_pb2 as registration
 
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
 DENIED = grpc.StatusCode.PERMISSION_DENIED
-LEASE_S = 1.0
+LEASE_S = 2.0
 
 
 @pytest.fixture
 def daemon(make_daemon):
-    with running(make_daemon("--lease-ttl", "1s", "--heartbeat-interval", "200ms")) as started:
+    with running(make_daemon("--lease-ttl", f"{LEASE_S}s", "--heartbeat-interval", "200ms")) as started:
         yield started
 
 
@@ -61,7 +61,7 @@ def keep_alive(node: RawNode, until, timeout: float = 10.0) -> None:
 
 def test_R14_the_answer_carries_the_daemons_pace(daemon: Daemon):
     answer = RawNode(daemon.stubs("node")).join()
-    assert answer.lease_ttl.ToMilliseconds() == 1000
+    assert answer.lease_ttl.ToMilliseconds() == 1000 * LEASE_S
     assert answer.heartbeat_interval.ToMilliseconds() == 200
     assert answer.max_clock_drift.ToMilliseconds() == 5000
     assert answer.epoch == 1
@@ -138,6 +138,39 @@ def test_R16_a_sequence_seen_twice_is_a_copied_process_and_ends_the_session_for_
         node.resume()
     assert refusal.metadata["ended"] == "COPIED"
     assert admin.state == "RECOVERING", "a registration that ends this way resets only after the window"
+
+
+def test_R16_a_stream_that_the_network_held_back_is_late_and_no_copy(make_daemon, vendor: TestVendor):
+    with running(make_daemon()) as daemon:
+        admin = Admin(daemon.stubs("admin"), vendor)
+        (node,) = registered(daemon, admin, vendor, 1)
+        assert state_of(node.resume()) == "LICENSED"
+        current = node.open()
+        latest = current.beat().sequence
+        # What was sent on an older connection arrives now: its `open`, and its heartbeats.
+        late = Stream(node)
+        late.heartbeat(sequence=latest - 1)
+        assert pb.EndReason.Name(late.until("ended").reason) == "END_REASON_SUPERSEDED"
+        assert pb.EndReason.Name(current.until("ended").reason) == "END_REASON_SUPERSEDED"
+        assert state_of(node.resume()) == "LICENSED"
+        node.open()
+        node.sequence = latest
+        assert node.stream.beat().sequence == latest + 1
+        assert admin.state == "REGISTERED"
+
+
+def test_R16_a_copy_that_resumes_or_comes_twice_is_no_late_stream(make_daemon):
+    with running(make_daemon()) as daemon:
+        for copys_turn in (("resume",), ("open", "open")):
+            node = RawNode(daemon.stubs("node")).joined()
+            latest = node.stream.beat().sequence
+            for turn in copys_turn:
+                if turn == "resume":
+                    node.resume()
+                copy = Stream(node)
+                copy.heartbeat(sequence=latest)
+                ended = pb.EndReason.Name(copy.until("ended").reason)
+            assert ended == "END_REASON_COPIED"
 
 
 def test_the_streams_first_message_must_be_a_valid_open(daemon: Daemon):
@@ -219,7 +252,7 @@ def test_R17_kill_9_of_every_node_is_recovering_and_only_the_secret_brings_it_ba
 
 
 def test_R17_when_none_comes_back_within_the_window_the_registration_resets(make_daemon, vendor: TestVendor):
-    options = ("--lease-ttl", "400ms", "--heartbeat-interval", "100ms", "--recovery-window", "500ms")
+    options = ("--lease-ttl", f"{LEASE_S}s", "--heartbeat-interval", "200ms", "--recovery-window", "500ms")
     with running(make_daemon(*options)) as daemon:
         admin = Admin(daemon.stubs("admin"), vendor)
         (node,) = registered(daemon, admin, vendor, 1)
@@ -261,7 +294,9 @@ def test_R14_a_session_that_has_seen_a_higher_epoch_is_refused_by_a_rolled_back_
 
 def test_R19_a_copied_data_directory_recovers_nothing(make_daemon, daemon: Daemon, admin: Admin, vendor: TestVendor):
     registered(daemon, admin, vendor, 2)
-    copy = make_daemon("--lease-ttl", "1s", "--heartbeat-interval", "200ms", "--recovery-window", "0", name="copy")
+    copy = make_daemon(
+        "--lease-ttl", f"{LEASE_S}s", "--heartbeat-interval", "200ms", "--recovery-window", "0", name="copy"
+    )
     shutil.copytree(daemon.data_dir, copy.data_dir)
     with running(copy):
         other = Admin(copy.stubs("admin"), vendor)
@@ -286,21 +321,21 @@ def test_R21_a_node_that_joins_with_a_wrong_clock_is_rejected_and_healed(daemon:
     (steady,) = registered(daemon, admin, vendor, 1)
     skewed = RawNode(daemon.stubs("node"), "skewed", clock_ms=12_300).joined()
     rejected = pb.StateChange()
-    while rejected.state != pb.NODE_STATE_REJECTED:
-        skewed.stream.heartbeat()
-        while (response := skewed.stream.next()) is not None and not response.HasField("heartbeat_ack"):
-            rejected = response.state
-    (failure,) = rejected.failures
-    assert failure.title == "Server clocks do not agree"
-    assert failure.detail.startswith("Node skewed is 12.3 s ahead of the leader (limit 5 s, error ")
-    skewed.clock_ms = 0
 
     def healed() -> bool:
         skewed.stream.beat()
-        steady.stream.beat()
         return admin.nodes()["skewed"] == "LICENSED"
 
-    eventually(healed)
+    with steady.stream.beating():
+        while rejected.state != pb.NODE_STATE_REJECTED:
+            skewed.stream.heartbeat()
+            while (response := skewed.stream.next()) is not None and not response.HasField("heartbeat_ack"):
+                rejected = response.state
+        (failure,) = rejected.failures
+        assert failure.title == "Server clocks do not agree"
+        assert failure.detail.startswith("Node skewed is 12.3 s ahead of the leader (limit 5 s, error ")
+        skewed.clock_ms = 0
+        eventually(healed)
 
 
 def test_R21_the_offset_is_shown_with_its_bound(daemon: Daemon, admin: Admin):

@@ -52,7 +52,7 @@ class _Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercepto
 
 
 class Daemon:
-    """A daemon's data directory and, between `start` and `stop`, its process."""
+    """A daemon's data directory and, between `start` and `stop`, its process. `launcher`: a command that becomes it."""
 
     def __init__(self, data_dir: Path, vendor_keys: Path, *options: str, env: dict[str, str] | None = None) -> None:
         self.data_dir = data_dir
@@ -61,6 +61,7 @@ class Daemon:
             if port not in options:
                 self.options += [port, "127.0.0.1:0"]
         self.env = {**os.environ, **(env or {})}
+        self.launcher: tuple[str, ...] = ()
         self.log: list[dict[str, Any]] = []
         self.address = self.console = self.ops = ""
         self.process: subprocess.Popen[str] | None = None
@@ -69,11 +70,13 @@ class Daemon:
     def start(self) -> "Daemon":
         """Starts the process and returns when it serves."""
         command = [sys.executable, "-m", "licd_daemon", "serve", "--data-dir", str(self.data_dir), *self.options]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=self.env)
+        self.address = ""
+        self.process = subprocess.Popen([*self.launcher, *command], stderr=subprocess.PIPE, text=True, env=self.env)
         serving = threading.Event()
         threading.Thread(target=self._read_log, args=(self.process, serving), daemon=True).start()
         assert serving.wait(START_S), self.log
-        if self.process.poll() is not None:
+        if not self.address:
+            self.process.wait(START_S)  # its last words come before its end
             raise RuntimeError(f"the daemon ended at its start: {self.log}")
         return self
 

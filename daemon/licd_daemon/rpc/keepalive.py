@@ -141,7 +141,10 @@ class Heartbeats:
         received = coordinator.clock.raw_wall()
         sequence = heartbeat.sequence
         if sequence <= presence.sequence:
-            coordinator.submit_soon(c.EndSession(session_id, EndReason.COPIED))
+            if presence.excuses_a_repetition():
+                presence.supersede()
+            else:
+                coordinator.submit_soon(c.EndSession(session_id, EndReason.COPIED))
             return None
         presence.sequence = sequence
         served = coordinator.served_if_leading()

@@ -68,6 +68,9 @@ class NodeService(pb_grpc.NodeServiceServicer):
         served = self._coordinator.now().served
         if session is None or not self._coordinator.leases.renew(session_id, served):
             raise Refused(Reason.SESSION_EXPIRED, "This session has just ended: join anew.")
+        presence = self._coordinator.presences.get(session_id)
+        if presence is not None:
+            presence.announce()
         told, failures = node_state(state, session)
         return {
             "session_id": session_id,

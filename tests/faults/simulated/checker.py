@@ -1,14 +1,16 @@
 """What must hold in the simulated world, judged at the very instant, by its own true time.
 
 - R13: never more than `max_nodes` processes believe; a seat that becomes free is believed in by nobody; what a node
-  believes ends before what the daemon grants.
-- R16-R18: nobody who was never disturbed loses its session, whatever the daemon went through.
+  believes ends before what the daemon grants; whoever was acknowledged is not given up within a lease.
+- R16-R18: nobody who was never disturbed loses its session, whatever the daemon went through. Nobody here is a copy,
+  and so nobody is taken for one.
 - R17: a registration ends only when every node that held a seat in it left or was evicted, or none of them proved
   itself for the whole window; transitions are those of the table.
 - R9: the count of wrong codes falls by a right code only. R14: epochs rise.
 - What a new process reads is what was appended.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,7 +45,7 @@ class Checker:
     state: State = field(default_factory=State)
     held: set[str] = field(default_factory=set)
     recovering_at: float | None = None
-    unproven_at: float = 0.0
+    acknowledged_at: dict[str, float] = field(default_factory=dict)
 
     def note(self, text: str) -> None:
         """Into the history."""
@@ -92,6 +94,10 @@ class Checker:
         stale = self.daemon.boottime_ms() - self.daemon.coordinator.clock._read
         if left / node.machine.rate * 1000 > granted - min(stale, 0) + SLACK_MS:
             self.violated("R13", f"{node.name} believes for {left:.3f} s, the daemon grants {granted / 1000:.3f} s")
+
+    def acknowledged(self, session_id: str) -> None:
+        """The daemon acknowledges a heartbeat."""
+        self.acknowledged_at[session_id] = self.timeline.now
 
     # What the journal says
 
@@ -150,10 +156,18 @@ class Checker:
         node = self._node(session_id)
         if isinstance(event, e.SessionEnded) and event.reason is EndReason.LEFT and new.seat is not Seat.NONE:
             self.violated("R14", "a node has left, and its seat is not free")
+        self._given_up(event, session_id)
         expired = isinstance(event, e.SessionEnded) and event.reason in (EndReason.EXPIRED, EndReason.COPIED)
         lost = (isinstance(event, e.SessionLost) or expired) and old.status is not SessionStatus.LOST
         if lost and node is not None and not node.faulted and not node.gone:
             self.violated("R18", f"{node.name} was never disturbed, and has lost its session")
+
+    def _given_up(self, event: Any, session_id: str) -> None:
+        waited = (self.timeline.now - self.acknowledged_at.get(session_id, -math.inf)) * 1000
+        if isinstance(event, e.SessionLost) and waited < LEASE_MS:
+            self.violated("R13", f"{session_id} is given up {waited:.0f} ms after it was acknowledged")
+        if isinstance(event, e.SessionEnded) and event.reason is EndReason.COPIED:
+            self.violated("R16", f"{session_id} was taken for a copied process")
 
     def _freed(self, before: State, after: State, session_id: str, event: Any) -> None:
         old, new, node = before.sessions.get(session_id), after.sessions.get(session_id), self._node(session_id)

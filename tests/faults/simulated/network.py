@@ -1,6 +1,7 @@
 """The network between nodes and daemon: ordered within a connection, late, cut in either direction, or gone.
 
-A cut direction holds what is sent, as TCP does: it arrives when the cut has healed, however late that is.
+A cut direction holds what is sent, as TCP does: it arrives when the cut has healed, however late that is. So does a
+stuck connection, while others between the same two go on: of several ways through a network one is bad.
 """
 
 import random
@@ -25,6 +26,12 @@ class Wire:
         for pipe in self.pipes:
             pipe.resume()
 
+    def stick(self) -> "list[Pipe]":
+        """The connections that there are hold what is sent; new ones do not. Gives them, to be freed."""
+        for pipe in self.pipes:
+            pipe.stuck = True
+        return list(self.pipes)
+
 
 class Pipe:
     """One direction of one connection: messages arrive in order, or never after `close`."""
@@ -36,14 +43,14 @@ class Pipe:
         self._arrives = arrives
         self._held: deque[Act] = deque()
         self._last = 0.0
-        self.closed = False
+        self.closed = self.stuck = False
         wire.pipes.append(self)
 
     def send(self, act: Act) -> None:
         """`act` is what the other end does when the message is there."""
         if self.closed:
             return
-        if self._wire.cut or self._held:
+        if self._wire.cut or self.stuck or self._held:
             self._held.append(act)
             return
         late = 0.0005 + self._chance.random() * 0.004 + self._wire.lag * self._chance.random()
@@ -53,10 +60,15 @@ class Pipe:
     def _arrive(self, act: Act) -> None:
         if self.closed:
             return
-        if self._wire.cut:
+        if self._wire.cut or self.stuck:
             self._held.append(act)
         else:
             self._arrives(act)
+
+    def free(self) -> None:
+        """It is stuck no more."""
+        self.stuck = False
+        self.resume()
 
     def resume(self) -> None:
         """The cut has healed."""

@@ -105,7 +105,7 @@ class SimulatedLink:
 
     def open(self, request: pb.KeepAliveRequest) -> None:
         """See Link."""
-        call = self._call = ServerCall(self._node.name, self._respond)
+        call = self._call = ServerCall(self._node.name, lambda sent: self._respond(request.open.session_id, sent))
         self.send(request)
 
         def arrive() -> None:
@@ -114,8 +114,10 @@ class SimulatedLink:
 
         self._up.send(arrive)
 
-    def _respond(self, sent: pb.KeepAliveResponse | bytes) -> None:
+    def _respond(self, session_id: str, sent: pb.KeepAliveResponse | bytes) -> None:
         message = pb.KeepAliveResponse.FromString(sent) if isinstance(sent, bytes) else sent
+        if message.HasField("heartbeat_ack"):
+            self._node.acknowledged(session_id)
 
         def come() -> None:
             self._node.post(Received(self.generation, message, clock.boottime(), clock.wall_ns()))
@@ -205,6 +207,7 @@ class SimulatedNode:
         self.up, self.down = Wire(), Wire()
         self.belief = Belief()
         self.changed: Callable[[SimulatedNode, Belief, Belief], None] = lambda node, before, after: None
+        self.acknowledged: Callable[[str], None] = lambda session_id: None
         self.alive, self.stalled, self.faulted, self.gone = True, False, False, False
         self.sessions: set[str] = set()
         self._inbox: deque[Any] = deque()

@@ -26,6 +26,8 @@ FAULTS = {
     "register": 2,
     "wrong_code": 2,
 }
+LATE = {"stick_up": 3, "stick_down": 1, "sluggish_disk": 2}
+"""These come on top of a schedule that is otherwise drawn, in a third of them."""
 PROFILES = {
     "everything": tuple(FAULTS),
     "admin": ("evict", "reset", "register", "cut_down", "cut_both", "kill_daemon", "join_node", "stall_node"),
@@ -33,6 +35,7 @@ PROFILES = {
     "daemon": ("kill_daemon", "drain_daemon", "stall_daemon", "slow_disk", "full_disk", "two_minds", "jump_daemon"),
     "evictions": ("evict", "cut_down", "cut_both", "stall_node", "kill_daemon"),
     "silence": ("stall_node", "cut_up", "slow_disk"),
+    "late": ("stick_up", "sluggish_disk", "cut_up"),
 }
 DRAWN = ("everything", "everything", "everything", "admin", "admin", "disk", "daemon")
 """Which profile a schedule is of, unless it is told; the others are for hunting one kind of bug."""
@@ -72,11 +75,23 @@ def schedule(seed: int, profile: str = "") -> Schedule:
     max_nodes = chance.choice((1, 1, 2, 2, 3))
     drawn = chance.choice(DRAWN)
     faults = PROFILES[profile or drawn]
-    weights = [FAULTS[fault] for fault in faults]
+    weights = [{**FAULTS, **LATE}[fault] for fault in faults]
     at, steps = 8.0, []
     for _ in range(chance.randint(4, 14)):
         at += chance.choice((0.0, 0.3, 1.0, 3.0, 8.0, 16.0)) * (0.5 + chance.random())
         span = chance.choice(SPANS) * (0.8 + 0.4 * chance.random())
         steps.append(Step(round(at, 3), chance.choices(faults, weights)[0], chance.randrange(1 << 16), round(span, 3)))
     first = chance.randint(1, max_nodes)
-    return Schedule(seed, max_nodes, first, chance.randint(0, 2), chance.choice((0, 60, 300, 300)), tuple(steps))
+    later, window_s = chance.randint(0, 2), chance.choice((0, 60, 300, 300))
+    if not profile and chance.randrange(3) == 0:
+        steps += _late(chance, at)
+    return Schedule(seed, max_nodes, first, later, window_s, tuple(steps))
+
+
+def _late(chance: random.Random, end: float) -> list[Step]:
+    """One to three of `LATE`, anywhere in a schedule that ends at `end`."""
+    drawn = chance.choices(list(LATE), list(LATE.values()), k=chance.randint(1, 3))
+    return [
+        Step(round(chance.uniform(8.0, end), 3), fault, chance.randrange(1 << 16), round(chance.uniform(1.0, 25.0), 3))
+        for fault in drawn
+    ]

@@ -15,6 +15,7 @@ from unittest.mock import patch
 from faults.simulated.checker import Checker
 from faults.simulated.daemon import SimulatedDaemon
 from faults.simulated.disk import Disk
+from faults.simulated.network import Wire
 from faults.simulated.node import SimulatedNode
 from faults.simulated.schedule import Schedule, Step, schedule
 from faults.simulated.timeline import EPOCH_S, Machine, Timeline
@@ -27,6 +28,7 @@ from licd_daemon.formats.license import License, LicensedApplication, Portal, Ve
 
 REST_S = 100.0
 HOUR_S = 3600.0
+SLUGGISH_S = 2.0
 
 
 def license_for(max_nodes: int) -> License:
@@ -102,9 +104,9 @@ class World:
             self.daemon.start()
         for node in self.nodes:
             node.machine.jump = 0.0
-            node.up.lag = node.down.lag = 0.0
-            node.up.heal()
-            node.down.heal()
+            for wire in (node.up, node.down):
+                wire.lag = 0.0
+                wire.heal()
 
     # What people do
 
@@ -112,6 +114,7 @@ class World:
         """A new process joins."""
         node = SimulatedNode(self.timeline, self.daemon, f"node-{len(self.nodes)}", self.plan.seed)
         node.changed = self.checker.believed
+        node.acknowledged = self.checker.acknowledged
         self.nodes.append(node)
 
     def _admin(self, work: Coroutine[Any, Any, Any]) -> None:
@@ -164,6 +167,11 @@ class World:
         self.disk.latency = span
         self.timeline.after(span, lambda: setattr(self.disk, "latency", 0.0))
 
+    def sluggish_disk(self, node: SimulatedNode, span: float) -> None:
+        """As slow as a daemon can lead with, and for long."""
+        self.disk.latency = SLUGGISH_S
+        self.timeline.after(2 * span, lambda: setattr(self.disk, "latency", 0.0))
+
     def full_disk(self, node: SimulatedNode, span: float) -> None:
         self.disk.full = True
         self.timeline.after(span, lambda: setattr(self.disk, "full", False))
@@ -206,6 +214,17 @@ class World:
 
     def cut_both(self, node: SimulatedNode, span: float) -> None:
         self._cut(node, span, "up", "down")
+
+    def stick_up(self, node: SimulatedNode, span: float) -> None:
+        self._stick(node, node.up, span)
+
+    def stick_down(self, node: SimulatedNode, span: float) -> None:
+        self._stick(node, node.down, span)
+
+    def _stick(self, node: SimulatedNode, wire: Wire, span: float) -> None:
+        node.faulted = True
+        for pipe in wire.stick():
+            self.timeline.after(span, pipe.free)
 
     def lag(self, node: SimulatedNode, span: float) -> None:
         node.faulted = True

@@ -186,6 +186,26 @@ async def test_R14_a_silent_node_is_lost_when_its_lease_ends(deployment: Deploym
         assert coordinator.state.sessions["b"].status is SessionStatus.LIVE
 
 
+@pytest.mark.parametrize("order", ["fail", "lost"])
+async def test_R13_an_acknowledged_loss_that_could_not_be_written_is_over_with_its_lease(
+    deployment: Deployment, order: str
+) -> None:
+    async with deployment.started(told_time=True, interval_ms=5000) as coordinator:
+        await register(coordinator, "a")
+        await coordinator.submit(c.ResetRegistration())
+        deployment.journal.orders = [order] * 2
+        coordinator.loss_acknowledged("a")
+        await until(lambda: not coordinator.serving)
+        coordinator.loss_acknowledged("a")
+        await until(lambda: coordinator.serving)
+        assert coordinator.state.sessions["a"].seat is Seat.DRAINING
+        for _ in range(0, with_margin(LEASE) + 5500, 500):
+            await pass_served(deployment, coordinator, 500)
+            assert coordinator.leases.renew("a", coordinator.now().served)
+        await until(lambda: coordinator.state.sessions["a"].seat is Seat.NONE)
+        assert coordinator.state.sessions["a"].status is SessionStatus.LIVE
+
+
 async def test_R18_a_stall_of_the_daemon_ends_no_lease(deployment: Deployment) -> None:
     """SIGSTOP, a suspended machine, a slow disk: the clock has moved on, and nobody could have sent a heartbeat."""
     async with deployment.started(told_time=True) as coordinator:
