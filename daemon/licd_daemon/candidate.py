@@ -72,6 +72,7 @@ class Term:
         self.coordinator = coordinator
         self.handing_over = asyncio.Event()
         self.anyone = anyone
+        self._ended = False
         self._successor: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def transfer(self) -> str | None:
@@ -80,6 +81,13 @@ class Term:
             return None
         self.handing_over.set()
         return await asyncio.shield(self._successor)
+
+    async def end(self) -> None:
+        """Takes no more commands, keeps a snapshot, and gives the lead up. Idempotent."""
+        if not self._ended:
+            self._ended = True
+            await self.coordinator.stop()
+            await self.leadership.release()
 
     def succeeded_by(self, address: str) -> None:
         """The term is over."""
@@ -193,11 +201,10 @@ class Candidate:
                 await leading.drain(successor)
             finally:
                 await leading.stop()
-        except Refused as refusal:
-            log.warning("term_over_before_it_served", cause=refusal.message)
+        except (Refused, JournalUnavailable) as error:  # etcd was lost right after the election
+            log.warning("term_over_before_it_served", cause=str(error))
         finally:
-            await term.coordinator.stop()
-            await term.leadership.release()
+            await term.end()
             term.succeeded_by("")
         return _failed_by_itself(term.coordinator)
 
@@ -212,15 +219,18 @@ class Candidate:
             self._stands_back_until = boottime_ms() + STAND_BACK_MS
 
     async def _successor(self, term: Term) -> str:
-        """Ends the term; who leads after it, "" if nobody does in time."""
+        """Ends the term; who leads after it, "" if nobody does in time, or etcd does not say so in time."""
         deposed = term.leadership.over.is_set() or term.coordinator.failed is not None
         log.info("deposed" if deposed else "handing_over")
-        awaited = not deposed and await term.anyone()
-        await term.coordinator.stop()
-        await term.leadership.release()
-        deadline = boottime_ms() + (int(SUCCESSOR_WITHIN_S * 1000) if awaited else 0)
-        while not (address := await _leader_address(term)) and boottime_ms() < deadline:  # noqa: ASYNC110 (it is in etcd)
-            await asyncio.sleep(LOOK_FOR_SUCCESSOR_S)
+        awaited, address = False, ""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SUCCESSOR_WITHIN_S):
+                awaited = not deposed and await term.anyone()
+        await term.end()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SUCCESSOR_WITHIN_S):
+                while not (address := await _leader_address(term)) and awaited:  # noqa: ASYNC110 (it is in etcd)
+                    await asyncio.sleep(LOOK_FOR_SUCCESSOR_S)
         term.succeeded_by(address)
         return address
 

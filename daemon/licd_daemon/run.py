@@ -7,8 +7,10 @@ several, and follows until it is elected (`candidate.py`).
 
 import asyncio
 import dataclasses
+import errno
 import gc
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -45,6 +47,8 @@ COLLECT_AFTER = 50_000
 SWITCH_S = 0.001
 REBIND_MS = 5_000
 REBIND_PAUSE_S = 0.05
+_FREE_PORTS = range(10_000, 15_000)
+"""Below the kernel's own range, from which an outgoing connection might take a port while the role changes."""
 
 
 class CannotStart(Exception):
@@ -178,12 +182,15 @@ def _with_port(address: str) -> str:
         return address
     host, _ = split_address(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.bind((host, 0))
-            return serving.join_address(host, probe.getsockname()[1])
-    except OSError:
-        raise CannotStart(f"{address}: the address is not this machine's: listen elsewhere") from None
+    while True:
+        port = secrets.choice(_FREE_PORTS)
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.bind((host, port))
+                return serving.join_address(host, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise CannotStart(f"{address}: the address is not this machine's: listen elsewhere") from None
 
 
 def _console_url(config: ServeConfig) -> str:

@@ -15,12 +15,15 @@ import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from grpc import aio
 from support.etcd import EtcdCluster, EtcdMember, etcd_cluster, free_port
+from support.proxy import Network
 from support.waiting import eventually
 
+from licd.etcd.v1 import etcd_pb2
 from licd_daemon import certificates
 from licd_daemon.etcd.client import EtcdClient
-from licd_daemon.etcd.store import Created, Delete, OutcomeUnknown, Put, StoreUnavailable
+from licd_daemon.etcd.store import Created, Delete, OutcomeUnknown, Put, Renewed, StoreUnavailable
 from licd_daemon.etcd.url import parse
 
 pytestmark = pytest.mark.asyncio
@@ -60,10 +63,13 @@ async def test_a_lease_is_granted_renewed_and_over(client: EtcdClient) -> None:
     lease, ttl = await client.grant(2)
     assert ttl >= 2
     assert (await client.commit([], [Put(b"client/leased", b"", lease)])).done
-    assert await client.renew(lease) == ttl
+    renewed = await client.renew(lease, b"client/leased")
+    assert renewed.ttl_s == ttl
+    assert renewed.item is not None
+    assert renewed.item.lease == lease
     await client.revoke(lease)
     assert await client.get(b"client/leased") is None
-    assert await client.renew(lease) == 0
+    assert await client.renew(lease, b"client/leased") == Renewed(0, None)
     await client.revoke(lease)
 
 
@@ -89,7 +95,7 @@ async def test_one_server_less_is_not_noticed_or_told(
                         done = (await client.commit([], [Put(b"client/x", b"")])).done
                 assert await client.get(b"client/x") is not None
                 lease, _ = await client.grant(5)
-                assert await client.renew(lease) >= 5
+                assert (await client.renew(lease, b"client/x")).ttl_s >= 5
         finally:
             if number is signal.SIGKILL:
                 member.kill()
@@ -112,11 +118,50 @@ async def test_without_a_majority_nothing_is_read_or_written(three: EtcdCluster,
         three.start(*three.members[1:])
 
 
+async def test_a_write_whose_answer_is_lost_is_not_sent_again(three: EtcdCluster, network: Network) -> None:
+    way = network.proxy(three.members[0].endpoint)
+    client = EtcdClient(parse(f"etcd://{way.address},{three.members[1].endpoint}/client?lease-ttl=5s"))
+    await client.get(b"client/once")
+    way.cut(up=False)
+    with pytest.raises(OutcomeUnknown):
+        await client.commit([Created(b"client/once", 0)], [Put(b"client/once", b"")])
+    assert await client.get(b"client/once") is not None
+    await client.close()
+
+
 async def test_nobody_there_is_certain() -> None:
     client = EtcdClient(parse(f"etcd://127.0.0.1:{free_port()}?lease-ttl=2s"))
     with pytest.raises(StoreUnavailable, match="see that a majority") as caught:
         await client.commit([], [Put(b"x", b"")])
     assert not isinstance(caught.value, OutcomeUnknown)
+    await client.close()
+
+
+async def test_a_renewal_by_a_leader_of_etcd_that_was_deposed_unawares_is_not_sure(three: EtcdCluster) -> None:
+    class Deposed(EtcdClient):
+        async def _keep_alive(self, channel: aio.Channel, lease: int) -> etcd_pb2.LeaseKeepAliveResponse:
+            answer = await super()._keep_alive(channel, lease)
+            answer.header.raft_term -= 1
+            return answer
+
+    client = Deposed(parse(three.url("client", lease_ttl="5s")))
+    with pytest.raises(StoreUnavailable, match="elected another leader"):
+        await client.renew((await client.grant(5))[0], b"client/x")
+    await client.close()
+
+
+async def test_a_connection_whose_other_end_is_gone_without_a_word_is_made_anew(
+    etcd: EtcdCluster, network: Network
+) -> None:
+    way = network.proxy(etcd.members[0].endpoint)
+    client = EtcdClient(parse(f"etcd://{way.address}/gone?lease-ttl=2s"))
+    await client.get(b"gone/x")
+    way.forget()
+    async with asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(StoreUnavailable):
+                await client.get(b"gone/x")
+                break
     await client.close()
 
 
@@ -183,7 +228,7 @@ async def test_tls_client_certificate_user_and_password(secured: tuple[EtcdMembe
         if works:
             assert (await client.commit([], [Put(b"licd/x", b"1")])).done
             client._token = "simple.1"  # as after etcd has forgotten it
-            assert await client.renew((await client.grant(5))[0]) == 5
+            assert (await client.renew((await client.grant(5))[0], b"licd/x")).ttl_s == 5
             assert await client.get(b"licd/x") is not None
         else:
             with pytest.raises(StoreUnavailable) as caught:
@@ -209,3 +254,21 @@ def _require_users(member: EtcdMember, tls: Path, password: str) -> None:
         )
         with urllib.request.urlopen(request, context=context, timeout=5) as answer:
             answer.read()
+
+
+async def test_rotated_certificates_are_taken_without_a_restart(secured: tuple[EtcdMember, Path]) -> None:
+    member, tls = secured
+    client = EtcdClient(parse(f"etcd://{member.endpoint}/licd?ca={tls}/ca.crt&cert={tls}/both.crt&key={tls}/both.key"))
+    assert (await client.commit([], [Put(b"licd/x", b"1")])).done
+    for old in tls.iterdir():
+        old.unlink()
+    certificates.ensure_certificates(tls, ["127.0.0.1"], datetime.now(UTC))
+    _issue(tls)
+    member.kill()
+    member.start(f"{member.name}=http://127.0.0.1:{member.peer}")
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(StoreUnavailable):
+                assert await client.get(b"licd/x") is not None
+                break
+    await client.close()

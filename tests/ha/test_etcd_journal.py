@@ -1,5 +1,6 @@
 """R32: what the journal in etcd does under faults that only etcd has; over a real server, with the fault added."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 
@@ -106,6 +107,22 @@ async def test_an_append_that_arrives_after_it_was_given_up_is_nothing(
     await journal.load()
     assert not (await store.arrive()).done
     end = await append(journal, head, SessionLost("after"))
+    assert await journal.verify() == end
+
+
+async def test_an_append_that_was_cancelled_is_read_back_before_anything_else(
+    journal: EtcdJournal, store: FaultyStore
+) -> None:
+    head = await append(journal, Head(), TimeMarked())
+    appending = asyncio.create_task(append(journal, head, SessionLost("a")))
+    await asyncio.sleep(0)  # it has begun, and no answer has come
+    appending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await appending
+    with pytest.raises(UnknownOutcome):
+        await append(journal, head, SessionLost("b"))
+    _, records = await journal.load()
+    end = await append(journal, Head(records[-1].position, records[-1].digest), SessionLost("c"))
     assert await journal.verify() == end
 
 

@@ -4,6 +4,7 @@ import http.client
 import secrets
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -18,18 +19,20 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from support.admin import Admin
 from support.daemon import Daemon, Stubs, running
 from support.etcd import EtcdCluster
 from support.raw_node import RawNode
-from support.several import Several, health
+from support.several import Several, health, leads, transfer
+from support.vendor import TestVendor
 from support.waiting import eventually
 
 import node_client
-from licd.v1 import cluster_service_pb2, leadership_service_pb2, leadership_service_pb2_grpc, node_service_pb2
+from licd.v1 import cluster_service_pb2, node_service_pb2
 from licd_daemon import certificates
 from node_client import errors
 
-SERVICES = ("NodeService", "RegistrationService", "ClusterService", "TokenService", "LeadershipService")
+SERVICES = ("NodeService", "RegistrationService", "ClusterService")
 
 
 class Watched:
@@ -160,7 +163,7 @@ def test_r9_the_count_of_wrong_codes_goes_on_and_the_challenge_ends(several: Sev
 def test_r32_sigterm_hands_over_without_a_node_noticing(several: Several) -> None:
     (node,) = several.registered(1)
     spell = Watched(node)
-    assert several.leader().stop() == 0
+    assert several.await_follower().stop() == 0
     admin = several.admin()
     eventually(lambda: admin.registration().nodes_licensed == 1)
     assert spell.end() < 0.5
@@ -170,11 +173,9 @@ def test_r32_a_transfer_moves_the_lead_and_back(several: Several) -> None:
     (node,) = several.registered(1)
     spell = Watched(node)
     for _ in range(2):
-        leader = several.leader()
+        leader = several.await_follower()
         (follower,) = several.followers()
-        stub = leadership_service_pb2_grpc.LeadershipServiceStub(leader.stubs("admin").channel)
-        request = leadership_service_pb2.TransferLeadershipRequest()
-        assert stub.TransferLeadership(request, timeout=10).leader == follower.address
+        assert transfer(leader).result().leader == follower.address
         assert several.leader() is follower
         # The one before follows: it stands ready again.
         eventually(partial(follows, leader))
@@ -184,7 +185,7 @@ def test_r32_a_transfer_moves_the_lead_and_back(several: Several) -> None:
 
 
 def test_r32_licd_finds_the_leader_and_moves_the_lead(several: Several) -> None:
-    leader = several.leader()
+    leader = several.await_follower()
     (follower,) = several.followers()
     assert eventually(partial(pointing, follower.stubs(None)))
     command = [sys.executable, "-m", "licd_daemon", "leader", "transfer", "--insecure", "--address", follower.address]
@@ -195,13 +196,35 @@ def test_r32_licd_finds_the_leader_and_moves_the_lead(several: Several) -> None:
     assert several.leader() is follower
 
 
+def test_r32_ports_of_a_daemons_own_choice_are_none_that_the_kernel_gives_away(several: Several) -> None:
+    first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    for daemon in several.daemons:
+        for url in (daemon.console, daemon.ops):
+            assert not first <= int(url.rpartition(":")[2]) <= last
+
+
+@pytest.mark.parametrize("journal", ["etcd", "sqlite"])
+def test_check_warns_of_a_data_directory_that_dies_only_if_the_journal_is_in_it(
+    etcd: EtcdCluster, make_daemon: Callable[..., Daemon], vendor: TestVendor, journal: str
+) -> None:
+    options = ("--journal", etcd.url(secrets.token_hex(4))) if journal == "etcd" else ()
+    with (
+        tempfile.TemporaryDirectory(dir="/dev/shm") as folder,
+        running(make_daemon("--insecure", *options, name=f"{folder}/data")) as daemon,
+    ):
+        eventually(partial(leads, daemon))
+        Admin(daemon.stubs("admin"), vendor).upload(vendor.lic())
+        command = [sys.executable, "-m", "licd_daemon", "check", "--data-dir", str(daemon.data_dir), "--insecure"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert ("may not outlive" in done.stderr) == (journal == "sqlite"), done.stderr
+
+
 def test_r32_without_a_follower_nothing_is_given_up(several: Several) -> None:
     (follower,) = several.followers()
     follower.stop()
     leader = several.leader()
-    stub = leadership_service_pb2_grpc.LeadershipServiceStub(leader.stubs("admin").channel)
     with pytest.raises(grpc.RpcError) as caught:
-        stub.TransferLeadership(leadership_service_pb2.TransferLeadershipRequest(), timeout=10)
+        transfer(leader).result()
     assert errors.read(caught.value).reason == "NO_FOLLOWER"
     assert health(leader, "licd.v1.NodeService") == "SERVING"
 

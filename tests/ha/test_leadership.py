@@ -2,17 +2,18 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from support.etcd import EtcdCluster, etcd_cluster
+from support.slow_path import Way, slow_path
 
 from licd_daemon.clock import boottime_ms
 from licd_daemon.etcd.client import EtcdClient
 from licd_daemon.etcd.keys import Keys
-from licd_daemon.etcd.store import Delete
+from licd_daemon.etcd.store import Committed, Condition, Delete, OutcomeUnknown, Renewed, Write
 from licd_daemon.etcd.url import parse
 from licd_daemon.leadership import followers
 from licd_daemon.leadership.etcd import EtcdLeadership
@@ -75,10 +76,12 @@ async def test_a_stopped_etcd_ends_the_proof_before_the_lease(own: EtcdCluster, 
     (member,) = own.members
     stopped = boottime_ms()
     member.signal(signal.SIGSTOP)
-    await until(lambda: not leader.valid())
-    assert boottime_ms() - stopped <= TTL_MS + 100
-    member.signal(signal.SIGCONT)
-    await leader.release()
+    try:
+        await until(lambda: not leader.valid())
+        assert boottime_ms() - stopped <= TTL_MS + 100
+    finally:
+        member.signal(signal.SIGCONT)
+        await leader.release()
 
 
 @pytest.mark.parametrize("loss", ["key", "lease"])
@@ -133,3 +136,64 @@ async def test_followers_are_counted_while_they_stand_ready(store: EtcdClient) -
     assert await followers.anyone(store, "licd")
     await standing.withdraw()
     assert not await followers.anyone(store, "licd")
+
+
+@pytest.fixture
+def late(own: EtcdCluster) -> Iterator[str]:
+    with slow_path(own.members[0].endpoint, Way(0.6), Way(0.6)) as address:
+        yield address
+
+
+async def test_an_etcd_that_answers_late_can_be_led_over(late: str) -> None:
+    # 1.2 s for each answer, of which the lead takes three.
+    store = EtcdClient(parse(f"etcd://{late}/licd?lease-ttl=5s"))
+    leader = EtcdLeadership(store, "licd", 5000, "127.0.0.1:7443")
+    assert await leader.acquire(1) == 1
+    assert leader.valid()
+    await leader.release()
+    await store.close()
+
+
+async def test_the_deadline_counts_from_before_the_renewal_was_sent(own: EtcdCluster) -> None:
+    now = 0
+
+    class Late(EtcdClient):
+        async def renew(self, lease: int, key: bytes) -> Renewed:
+            nonlocal now
+            renewed = await super().renew(lease, key)
+            now += TTL_MS * 3 // 4
+            return renewed
+
+    store = Late(parse(own.url("licd", lease_ttl="2s")))
+    leader = candidate(store, lambda: now)
+    await leader.acquire(1)
+    await until(lambda: now > 0)
+    assert leader.valid()
+    now = TTL_MS
+    assert not leader.valid()
+    await leader.release()
+    await store.close()
+
+
+class WithoutItsFirstCommit(EtcdClient):
+    """The real client; etcd's answer to the first commit is not known."""
+
+    failed = False
+
+    async def commit(self, conditions: Sequence[Condition], writes: Sequence[Write]) -> Committed:
+        if self.failed:
+            return await super().commit(conditions, writes)
+        self.failed = True
+        raise OutcomeUnknown("etcd's answer is not known")
+
+
+async def test_a_follower_whose_key_was_not_written_writes_it_again(own: EtcdCluster) -> None:
+    store, now = WithoutItsFirstCommit(parse(own.url("licd", lease_ttl="2s"))), 0
+    standing = followers.Standing(store, "licd", TTL_MS, boot=lambda: now)
+    await standing.keep()
+    assert not await followers.anyone(store, "licd")
+    now += TTL_MS
+    await standing.keep()
+    assert await followers.anyone(store, "licd")
+    await standing.withdraw()
+    await store.close()

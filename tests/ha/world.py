@@ -1,9 +1,9 @@
 """Three real etcd servers, three real daemons, four nodes for three seats, and faults between and in all of them.
 
 Checked all the time, by one instant's clock: never more than three nodes believe (R13). At the end of each schedule:
-the registration is the one of the beginning, three nodes are licensed and one waits (R17, R18); no acknowledgement of
-an older epoch was sent after the first of a newer one, and no daemon said that it leads, asked after another of a newer
-epoch had said so (R32: never two leaders at one instant).
+the registration is the one of the beginning, three nodes are licensed and one waits (R17, R18); after the first
+acknowledgement in an epoch, or the first answer of a daemon that it leads in it, no acknowledgement of an older one was
+sent, and no daemon that was asked said that it leads in an older one (R32: never two leaders at one instant).
 """
 
 import contextlib
@@ -11,14 +11,13 @@ import random
 import shutil
 import signal
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
+from ha.checker import Checker
 from support.admin import Admin
 from support.daemon import Daemon
 from support.etcd import EtcdCluster, EtcdMember
@@ -28,99 +27,11 @@ from support.vendor import TestVendor
 from support.waiting import eventually
 
 import node_client
-from licd.v1 import cluster_service_pb2, cluster_service_pb2_grpc
-from node_client import clock
 
 SEATS, NODES, DAEMONS = 3, 4, 3
 ETCD_LEASE_S = 2
 OPTIONS = ("--lease-ttl", "3s", "--heartbeat-interval", "300ms")
 HEALED_WITHIN_S = 40.0
-
-
-@dataclass
-class Checker:
-    """Watches the nodes; `violations` in words."""
-
-    violations: list[str] = field(default_factory=list)
-    nodes: list[node_client.Node] = field(default_factory=list)
-    history: list[str] = field(default_factory=list)
-    acks: list[tuple[int, float, str]] = field(default_factory=list)
-    answers: list[tuple[int, float, float, str]] = field(default_factory=list)
-    _stop: threading.Event = field(default_factory=threading.Event)
-
-    def __post_init__(self) -> None:
-        self.began = time.monotonic()
-        self._thread = threading.Thread(target=self._watch, name="checker", daemon=True)
-        self._thread.start()
-
-    def note(self, text: str) -> None:
-        """Into the history, with the time since the beginning."""
-        self.history.append(f"{time.monotonic() - self.began:8.3f} {text}")
-
-    def listen(self, name: str, node: Any) -> None:
-        """Hears every acknowledgement that the node hears."""
-        heard = node._driver._acknowledged
-
-        def acknowledged(link: Any, event: Any, ack: Any) -> None:
-            self.acks.append((ack.epoch, ack.sent_at.ToNanoseconds() / 1e9, name))
-            heard(link, event, ack)
-
-        node._driver._acknowledged = acknowledged
-
-    def ask(self, address: str, token: str) -> None:
-        """Asks a daemon all the time whether it leads, past every proxy."""
-        threading.Thread(target=self._ask, args=(address, token), name=f"asks {address}", daemon=True).start()
-
-    def _ask(self, address: str, token: str) -> None:
-        with grpc.insecure_channel(address, options=[("grpc.max_reconnect_backoff_ms", 200)]) as channel:
-            stub: Any = cluster_service_pb2_grpc.ClusterServiceStub(channel)
-            metadata = (("authorization", f"Bearer {token}"),)
-            while not self._stop.wait(0.03):
-                asked = time.monotonic()
-                with contextlib.suppress(grpc.RpcError):
-                    answer = stub.GetLeader(cluster_service_pb2.GetLeaderRequest(), timeout=20, metadata=metadata)
-                    self.answers.append((answer.leader.epoch, asked, time.monotonic(), address))
-
-    def _watch(self) -> None:
-        before = 0
-        while not self._stop.wait(0.003):
-            nodes = list(self.nodes)
-            now = clock.boottime()
-            count = sum(node._belief.status_at(now).licensed for node in nodes)  # type: ignore[attr-defined]
-            if count > SEATS:
-                self.violations.append(f"R13: {count} nodes believe, {SEATS} may")
-            if count != before:
-                self.note(f"{count} nodes believe")
-            before = count
-
-    def judge_epochs(self) -> None:
-        """Once the first acknowledgement of an epoch was sent, none of an older one is."""
-        acks, self.acks = self.acks, []
-        newest, since = 0, 0.0
-        for epoch, sent, name in sorted(acks, key=lambda ack: (ack[1], ack[0])):
-            if epoch > newest:
-                newest, since = epoch, sent
-            elif epoch < newest and sent > since + 0.002:
-                self.violations.append(
-                    f"R32: epoch {epoch} acknowledged {name} {sent - since:.3f} s after epoch {newest} began"
-                )
-
-        self._judge_answers()
-
-    def _judge_answers(self) -> None:
-        answers, self.answers = self.answers, []
-        first: dict[int, float] = {}
-        for epoch, _, heard, _ in answers:
-            first[epoch] = min(heard, first.get(epoch, heard))
-        for epoch, asked, _, address in answers:
-            newer = [each for each, heard in first.items() if each > epoch and heard < asked]
-            if newer:
-                self.violations.append(f"R32: {address} says it leads in epoch {epoch}, after epoch {max(newer)} began")
-
-    def end(self) -> None:
-        """Watches no more."""
-        self._stop.set()
-        self._thread.join()
 
 
 class World:
@@ -135,7 +46,7 @@ class World:
         self.ways: list[list[Proxy]] = []
         self.doors: list[Proxy] = []
         self.several = self._several()
-        self.checker = Checker()
+        self.checker = Checker(SEATS)
         self.stopped: set[int] = set()
         self.failovers: list[float] = []
 

@@ -82,6 +82,17 @@ class Proxy:
         """Every piece takes so long, in each direction."""
         self._network.do(lambda: setattr(self, "_lag", seconds))
 
+    def forget(self) -> None:
+        """As a firewall that has lost its table: nothing passes on the connections of now, new ones are well."""
+
+        def act() -> None:
+            self._up, self._down = asyncio.Event(), asyncio.Event()
+            self._up.set()
+            self._down.set()
+
+        self.cut()
+        self._network.do(act)
+
     def heal(self) -> None:
         """As if nothing had been."""
 

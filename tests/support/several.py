@@ -1,5 +1,6 @@
 """Several real daemons over one etcd, with the same tokens, as mounted Secrets give them."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,6 +9,10 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import node_client
+from licd.v1 import leadership_service_pb2, leadership_service_pb2_grpc
+from licd_daemon.etcd.client import EtcdClient
+from licd_daemon.etcd.url import parse
+from licd_daemon.leadership import followers
 from licd_daemon.tokens import new_token
 from support.admin import Admin
 from support.daemon import Daemon
@@ -57,6 +62,22 @@ class Several:
         leader = self.leader()
         return [each for each in self.daemons if each.process is not None and each is not leader]
 
+    def await_follower(self) -> Daemon:
+        """Returns when a follower stands ready to lead, and gives the leader."""
+        options = self.daemons[0].options
+        target = parse(options[options.index("--journal") + 1])
+
+        async def stands_ready() -> bool:
+            store = EtcdClient(target)
+            try:
+                return await followers.anyone(store, target.prefix)
+            finally:
+                await store.close()
+
+        leader = self.leader()
+        eventually(lambda: asyncio.run(stands_ready()), 20)
+        return leader
+
     def admin(self) -> Admin:
         """An administrator at the leader."""
         return Admin(self.leader().stubs("admin"), self.vendor)
@@ -97,6 +118,12 @@ def health(daemon: Daemon, service: str) -> str:
         except grpc.RpcError:
             return ""
         return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+
+
+def transfer(leader: Daemon) -> Any:
+    """Asks the leader to give the lead to a follower; the call, which is under way."""
+    stub: Any = leadership_service_pb2_grpc.LeadershipServiceStub(leader.stubs("admin").channel)
+    return stub.TransferLeadership.future(leadership_service_pb2.TransferLeadershipRequest(), timeout=10)
 
 
 def leads(daemon: Daemon) -> bool:

@@ -5,7 +5,11 @@
 - `hasleader`: a member that is cut from the majority refuses at once, and the next endpoint is tried.
 - A read that fails is asked elsewhere. A write that was sent and has failed otherwise than by etcd's own refusal is
   `OutcomeUnknown`; the next call goes to another endpoint.
-- Every attempt has a deadline: a stopped member leaves its connections open.
+- Every attempt has a deadline: a stopped member leaves its connections open. A write's is long even where leases are
+  short: given up earlier, it would be of unknown outcome, and nothing won. Pings find a connection whose other end is
+  gone without a word.
+- A renewal is confirmed by a read under the same leader of etcd: one that has been deposed unawares still renews.
+- Files with certificates are read anew, once they change, for an endpoint that is not connected (any more).
 - aio objects belong to one event loop: made at the first call, used in that loop alone.
 """
 
@@ -28,27 +32,34 @@ from licd_daemon.etcd.store import (
     OutcomeUnknown,
     Page,
     Put,
+    Renewed,
     StoreUnavailable,
     Write,
 )
 from licd_daemon.etcd.url import EtcdTarget
 
 T = TypeVar("T")
+Stamp = tuple[tuple[int, int], ...]
 log = structlog.get_logger(__name__)
 
 _MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 _LONGEST_ATTEMPT_S = 2.0
+_WRITE_S = 2.0
 _PATIENCE = 2
 """Attempts' time, at least one for each endpoint: an election of etcd's own takes a second or two."""
 _PAUSE_S = 0.1
-# A cluster has no way out: a proxy for the web in the environment is not the way to etcd.
+# min_reconnect_backoff_ms is how long one attempt to connect may take: over a slow path a handshake takes several round
+# trips. etcd forbids pings oftener than each 5 s, and any without a call under way. A cluster has no way out: a proxy
+# for the web in the environment is not the way to etcd.
 _OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
 )
 # etcd answers with these when it has certainly not carried the request out.
 _REFUSALS = frozenset(
@@ -76,10 +87,11 @@ class EtcdClient:
         """Connects at the first call."""
         self._target = target
         self._attempt_s = max(0.4, min(_LONGEST_ATTEMPT_S, target.lease_ttl_ms / 5000))
-        self._channels: dict[str, aio.Channel] = {}
+        # Where there is no other endpoint to turn to, a slow answer is worth waiting for.
+        self._read_s = self._attempt_s * (1 if len(target.endpoints) > 1 else _PATIENCE)
+        self._channels: dict[str, tuple[aio.Channel, Stamp]] = {}
         self._first = 0
         self._token = ""
-        self._credentials: grpc.ChannelCredentials | None = None
 
     async def get(self, key: bytes) -> Item | None:
         """See `store.Store.get`."""
@@ -110,10 +122,13 @@ class EtcdClient:
             raise StoreUnavailable(f"etcd grants no lease: {answer.error}")
         return answer.id, answer.ttl
 
-    async def renew(self, lease: int) -> int:
+    async def renew(self, lease: int, key: bytes) -> Renewed:
         """See `store.Store.renew`."""
         answer = await self._try_all(lambda channel: self._keep_alive(channel, lease), sent_once=False)
-        return int(answer.ttl)
+        read = await self._read("KV/Range", pb.RangeRequest(key=key), pb.RangeResponse.FromString)
+        if answer.header.raft_term != read.header.raft_term:
+            raise StoreUnavailable("etcd has elected another leader meanwhile: the renewal is not sure")
+        return Renewed(answer.ttl, _item(read.kvs[0]) if read.kvs else None)
 
     async def revoke(self, lease: int) -> None:
         """See `store.Store.revoke`."""
@@ -126,13 +141,17 @@ class EtcdClient:
     async def close(self) -> None:
         """Ends the connections. Idempotent."""
         channels, self._channels = self._channels, {}
-        await asyncio.gather(*(channel.close() for channel in channels.values()))
+        await asyncio.gather(*(channel.close() for channel, _ in channels.values()))
 
     async def _read(self, method: str, request: Any, parse: Callable[[bytes], T]) -> T:
-        return await self._try_all(lambda channel: self._call(channel, method, request, parse), sent_once=False)
+        return await self._try_all(
+            lambda channel: self._call(channel, method, request, parse, self._read_s), sent_once=False
+        )
 
     async def _write(self, method: str, request: Any, parse: Callable[[bytes], T]) -> T:
-        return await self._try_all(lambda channel: self._call(channel, method, request, parse), sent_once=True)
+        return await self._try_all(
+            lambda channel: self._call(channel, method, request, parse, _WRITE_S), sent_once=True
+        )
 
     async def _try_all(self, call: Callable[[aio.Channel], Awaitable[T]], *, sent_once: bool) -> T:
         """Tries the endpoints in turn, beginning with the one that answered last.
@@ -173,17 +192,25 @@ class EtcdClient:
             self._first += 1
 
     def _channel(self, endpoint: str) -> aio.Channel:
-        if endpoint not in self._channels:
-            self._channels[endpoint] = self._connect(endpoint)
-        return self._channels[endpoint]
+        held = self._channels.get(endpoint)
+        if held and (held[0].get_state() is grpc.ChannelConnectivity.READY or held[1] == self._stamp()):
+            return held[0]
+        # One that is replaced closes once nobody holds it any more.
+        stamp = self._stamp()
+        self._channels[endpoint] = self._connect(endpoint), stamp
+        return self._channels[endpoint][0]
+
+    def _stamp(self) -> Stamp:
+        """What changes with the files that a connection is made with."""
+        target = self._target
+        return tuple(_changed_at(path) for path in (target.ca, target.cert, target.key) if path)
 
     def _connect(self, endpoint: str) -> aio.Channel:
         target = self._target
         if target.ca is None:
             return aio.insecure_channel(endpoint, options=_OPTIONS)
-        if self._credentials is None:
-            self._credentials = grpc.ssl_channel_credentials(_pem(target.ca), _pem(target.key), _pem(target.cert))
-        return aio.secure_channel(endpoint, self._credentials, options=_OPTIONS)
+        credentials = grpc.ssl_channel_credentials(_pem(target.ca), _pem(target.key), _pem(target.cert))
+        return aio.secure_channel(endpoint, credentials, options=_OPTIONS)
 
     async def _connected(self, channel: aio.Channel) -> bool:
         deadline = boottime_ms() + int(self._attempt_s * 1000)
@@ -199,11 +226,13 @@ class EtcdClient:
                 return False
         return True
 
-    async def _call(self, channel: aio.Channel, method: str, request: Any, parse: Callable[[bytes], T]) -> T:
+    async def _call(
+        self, channel: aio.Channel, method: str, request: Any, parse: Callable[[bytes], T], seconds: float
+    ) -> T:
         unary: Any = channel.unary_unary(
             f"/etcdserverpb.{method}", request_serializer=_bytes, response_deserializer=parse
         )
-        answer: T = await unary(request, timeout=self._attempt_s, metadata=await self._metadata(channel))
+        answer: T = await unary(request, timeout=seconds, metadata=await self._metadata(channel))
         return answer
 
     async def _keep_alive(self, channel: aio.Channel, lease: int) -> pb.LeaseKeepAliveResponse:
@@ -211,7 +240,7 @@ class EtcdClient:
             "/etcdserverpb.Lease/LeaseKeepAlive",
             request_serializer=_bytes,
             response_deserializer=pb.LeaseKeepAliveResponse.FromString,
-        )(timeout=self._attempt_s, metadata=await self._metadata(channel))
+        )(timeout=self._read_s, metadata=await self._metadata(channel))
         try:
             await stream.write(pb.LeaseKeepAliveRequest(id=lease))
             answer = await stream.read()
@@ -241,7 +270,7 @@ class EtcdClient:
             response_deserializer=pb.AuthenticateResponse.FromString,
         )
         request = pb.AuthenticateRequest(name=self._target.user, password=password)
-        self._token = (await log_in(request, timeout=self._attempt_s)).token
+        self._token = (await log_in(request, timeout=_WRITE_S)).token
 
     def _logs_in_anew(self, error: aio.AioRpcError, turn: int) -> bool:
         """Whether the token was only too old: etcd keeps one for minutes."""
@@ -277,6 +306,14 @@ def _operation(write: Write) -> pb.RequestOp:
 def _bytes(request: Any) -> bytes:
     content: bytes = request.SerializeToString()
     return content
+
+
+def _changed_at(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_ino
 
 
 def _pem(path: Path | None) -> bytes | None:

@@ -2,7 +2,7 @@
 
     PREFIX/leader              who leads; ends with the leader's lease       (leadership/etcd.py)
     PREFIX/epoch               the highest epoch ever given out              (leadership/etcd.py)
-    PREFIX/followers/ID        a daemon that stands ready to lead            (leadership/followers.py)
+    PREFIX/followers/LEASE     a daemon that stands ready to lead            (leadership/followers.py)
     PREFIX/head                position and digest of the last entry
     PREFIX/journal/POSITION    the segment that begins with that entry; 16 hexadecimal digits, so order is order
     PREFIX/snapshot            of the newest snapshot: its head, seal and parts
@@ -32,9 +32,9 @@ class Keys:
         """The position that a segment's key names."""
         return int(key[len(self.journal) :], 16)
 
-    def follower(self, name: str) -> bytes:
-        """The key of a follower that stands ready."""
-        return self.followers + name.encode()
+    def follower(self, lease: int) -> bytes:
+        """The key of a follower that stands ready, by the lease that the key is on."""
+        return self.followers + b"%016x" % lease
 
     def part(self, position: int, number: int) -> bytes:
         """The key of a part of the snapshot after the entry at `position`."""

@@ -84,6 +84,14 @@ class Committed:
     revision: int
 
 
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """The seconds that the lease runs from the renewal on, 0: it is over; and the key as it was after it."""
+
+    ttl_s: int
+    item: Item | None
+
+
 class Store(Protocol):
     """Port; see the module. Every method may raise `StoreUnavailable`. For one event loop."""
 
@@ -107,8 +115,8 @@ class Store(Protocol):
     async def grant(self, ttl_s: int) -> tuple[int, int]:
         """A lease's id, and the seconds that it runs without a renewal: at least `ttl_s`."""
 
-    async def renew(self, lease: int) -> int:
-        """Renews a lease; the seconds that it runs from now on, 0: it is over."""
+    async def renew(self, lease: int, key: bytes) -> Renewed:
+        """Renews a lease, and reads a key after it: etcd has been seen to renew a lease that was gone."""
 
     async def revoke(self, lease: int) -> None:
         """Ends a lease and removes its keys."""

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 import structlog
 
 from licd_daemon.etcd.keys import Keys
-from licd_daemon.etcd.store import Created, Delete, Modified, OutcomeUnknown, Put, Store, StoreUnavailable, Write
+from licd_daemon.etcd.store import Created, Delete, Item, Modified, OutcomeUnknown, Put, Store, StoreUnavailable, Write
 from licd_daemon.journal import chain, etcd_reads, segments
 from licd_daemon.journal.etcd_reads import HeadFound
 from licd_daemon.journal.etcd_snapshots import EtcdSnapshots
@@ -93,7 +93,7 @@ class EtcdJournal:
             for write in writes[:-1]:
                 await self._commit(found, [write])
             revision = await self._commit(found, [writes[-1], Put(self._keys.head, etcd_reads.head_value(head))])
-        except OutcomeUnknown:
+        except (OutcomeUnknown, asyncio.CancelledError):
             self._unsettled = True
             raise
         except StoreUnavailable as error:
@@ -191,8 +191,8 @@ class EtcdJournal:
     async def _walk(self, head: Head, found: HeadFound, visit: Callable[[Sequence[Record]], object]) -> None:
         """Visits each record after `head`, checked, up to the journal's end."""
         start, end = self._keys.segment(head.position + 1), self._keys.segment(found.head.position + 1)
-        async for item in etcd_reads.items(self._store, start, end, found.revision):
-            records = await asyncio.to_thread(self._checked, item.key, item.value, head)
+        async for page in etcd_reads.pages(self._store, start, end, found.revision):
+            records = await asyncio.to_thread(self._checked, page, head)
             head = Head(records[-1].position, records[-1].digest)
             visit(records)
         if head != found.head:
@@ -201,8 +201,9 @@ class EtcdJournal:
                 "restore it from a backup"
             )
 
-    def _checked(self, key: bytes, value: bytes, head: Head) -> Sequence[Record]:
-        records = list(segments.decode(self._keys.first_of(key), value).records())
+    def _checked(self, page: Sequence[Item], head: Head) -> Sequence[Record]:
+        found = (segments.decode(self._keys.first_of(item.key), item.value) for item in page)
+        records = [record for segment in found for record in segment.records()]
         for record in records:
             head = chain.check(head, record)
         return records

@@ -1,6 +1,6 @@
 """How the journal is read from etcd (`etcd/keys.py` says what stands where)."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -10,7 +10,10 @@ from licd_daemon.etcd.store import Item, Store
 from licd_daemon.journal.port import Head, JournalCorrupt
 
 PAGE = 32
-"""Segments a read: at most 1 MiB each."""
+"""Keys a read: at most 1 MiB each."""
+_FIRST_PAGE = 4
+_PAGE_BYTES = 4 * 1024 * 1024
+"""What a page should have, judged by the one before: over a slow path a read has its deadline too."""
 
 
 class SnapshotNote(msgspec.Struct, frozen=True):
@@ -70,13 +73,22 @@ async def find_note(store: Store, keys: Keys, revision: int) -> tuple[SnapshotNo
 
 
 async def items(store: Store, start: bytes, end: bytes, revision: int) -> AsyncIterator[Item]:
-    """The keys from `start` up to `end`, itself left out, as of `revision`, page by page."""
-    more = True
-    while more:
-        page = await store.scan(start, end, limit=PAGE, revision=revision)
-        for item in page.items:
+    """The keys from `start` up to `end`, itself left out, as of `revision`."""
+    async for page in pages(store, start, end, revision):
+        for item in page:
             yield item
-            start = item.key + b"\0"
+
+
+async def pages(store: Store, start: bytes, end: bytes, revision: int) -> AsyncIterator[Sequence[Item]]:
+    """The same, as they are read: several at a time."""
+    limit, more = _FIRST_PAGE, True
+    while more:
+        page = await store.scan(start, end, limit=limit, revision=revision)
+        if page.items:
+            yield page.items
+            start = page.items[-1].key + b"\0"
+            size = sum(len(item.value) for item in page.items)
+            limit = max(1, min(PAGE, _PAGE_BYTES * len(page.items) // max(1, size)))
         more = page.more
 
 

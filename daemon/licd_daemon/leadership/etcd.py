@@ -178,10 +178,9 @@ class EtcdLeadership:
             self.over.set()
 
     async def _renew(self, sent: int) -> None:
-        ttl_s = await self._store.renew(self._lease)
-        item = await self._store.get(self._keys.leader)
-        if ttl_s > 0 and item is not None and item.created == self._term:
-            self._proven(sent, ttl_s)
+        renewed = await self._store.renew(self._lease, self._keys.leader)
+        if renewed.ttl_s > 0 and renewed.item is not None and renewed.item.created == self._term:
+            self._proven(sent, renewed.ttl_s)
             return
         self.over.set()
         log.critical("leadership_lost", reason="its lease in etcd is over, or another daemon's key is there")

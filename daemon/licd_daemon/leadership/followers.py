@@ -1,10 +1,10 @@
 """Who stands ready to lead: each follower keeps a key in etcd, on a lease of its own (R32).
 
-A follower that is killed is counted until its lease ends. The election does not look at these keys.
+A follower that is killed is counted until its lease ends. The key is named after its lease, so that one that is written
+late ends with its own. The election does not look at these keys.
 """
 
 import contextlib
-import secrets
 from collections.abc import Callable
 
 from licd_daemon.clock import boottime_ms
@@ -23,7 +23,6 @@ class Standing:
         self._keys = Keys(prefix)
         self._ttl_ms = ttl_ms
         self._boot = boot
-        self._id = secrets.token_hex(8)
         self._lease = 0
         self._due = 0
 
@@ -33,10 +32,12 @@ class Standing:
             return
         self._due = self._boot() + self._ttl_ms // _RENEWALS_A_LEASE
         with contextlib.suppress(StoreUnavailable):
-            if self._lease and await self._store.renew(self._lease) > 0:
-                return
+            if self._lease:
+                renewed = await self._store.renew(self._lease, self._keys.follower(self._lease))
+                if renewed.ttl_s > 0 and renewed.item is not None:
+                    return
             self._lease, _ = await self._store.grant(self._ttl_ms // 1000)
-            await self._store.commit((), (Put(self._keys.follower(self._id), b"", self._lease),))
+            await self._store.commit((), (Put(self._keys.follower(self._lease), b"", self._lease),))
 
     async def withdraw(self) -> None:
         """Does not stand ready any more."""
