@@ -28,6 +28,7 @@ from licd_daemon.journal.port import Journal, JournalUnavailable
 from licd_daemon.leader_clock import LeaderClock
 from licd_daemon.leadership.etcd import Leader
 from licd_daemon.pem import TlsInvalid
+from licd_daemon.private_files import write_whole
 from licd_daemon.registrar import Registrar
 from licd_daemon.rpc.cluster import ClusterService
 from licd_daemon.rpc.follower import FollowerServer
@@ -276,7 +277,7 @@ def _max_connections() -> int:
 
 def _say_where(config: ServeConfig, role: str, address: str, web: Web | FollowerWeb, **more: object) -> None:
     """Local commands find the daemon by a file; people and scripts by one line."""
-    address_file(config.data_dir).write_text(address + "\n")
+    write_whole(address_file(config.data_dir), f"{address}\n".encode(), 0o600)
     log.info(
         role,
         address=address,

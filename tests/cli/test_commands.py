@@ -18,7 +18,13 @@ from licd.v1 import token_service_pb2 as tokens
 from licd.v1.failure_pb2 import Failure
 
 NOW = datetime.now(UTC)
-VERSION = Failure(title="Version mismatch", detail="Local 10.1", remedy="Install 10.0.", node_name="report-1")
+VERSION = Failure(
+    reason="FAILURE_REASON_VERSION_MISMATCH",
+    title="Version mismatch",
+    detail="Local 10.1",
+    remedy="Install 10.0.",
+    node_name="report-1",
+)
 
 
 def at(**later: float) -> Timestamp:
@@ -45,8 +51,9 @@ CHALLENGE.expires_at.CopyFrom(at(minutes=5))
 
 
 def answer_status(daemon: Daemon, answer: registering.Registration) -> None:
-    """Has the daemon tell this registration."""
+    """Has the daemon tell this registration, and that nothing stands in the way of another."""
     daemon.answers["RegistrationService/GetRegistration"] = registering.GetRegistrationResponse(registration=answer)
+    daemon.answers["RegistrationService/CheckRegistration"] = registering.CheckRegistrationResponse()
 
 
 @pytest.mark.parametrize(
@@ -65,6 +72,10 @@ def answer_status(daemon: Daemon, answer: registering.Registration) -> None:
         (registration("UNREGISTERED", last_failures=[VERSION]), "  Install 10.0."),
         (registration("UNREGISTERED", release={"released_at": at()}), "its QR: licd release"),
         (registration("REGISTERED", leader={"address": "a:1", "epoch": 7}), "a:1, epoch 7"),
+        (
+            registration("REGISTERED", nodes_connected=4, nodes_licensed=3),
+            "without a seat, nor in line for one: 1; see why: licd nodes",
+        ),
         (registering.Registration(state=99), "99"),  # type: ignore[arg-type]
     ],
 )
@@ -94,12 +105,30 @@ def test_status_as_json_is_the_registration_with_its_defaults(licd: Licd, daemon
 
 @pytest.mark.parametrize(("failures", "exit_code"), [([], 0), ([VERSION], 1)])
 def test_check_tells_by_its_exit_code(licd: Licd, daemon: Daemon, failures: list[Failure], exit_code: int) -> None:
+    answer_status(daemon, registration("UNREGISTERED"))
     answer = registering.CheckRegistrationResponse(failures=failures)
     daemon.answers["RegistrationService/CheckRegistration"] = answer
     text, as_json = licd("check"), licd("check", "--output", "json")
     assert (text.exit_code, as_json.exit_code) == (exit_code, exit_code)
     assert len(json.loads(as_json.stdout)["failures"]) == exit_code
     assert ("Install 10.0." in text.stderr) == bool(exit_code)
+    assert ("Who can: whoever installs the report server on report-1" in text.stderr) == bool(exit_code)
+
+
+def test_a_lock_stands_in_the_way_of_a_registration(licd: Licd, daemon: Daemon) -> None:
+    answer_status(daemon, registration("UNREGISTERED", lockout={"locked": True, "locked_until": at(minutes=9)}))
+    text, as_json = licd("check"), licd("check", "--output", "json")
+    assert (text.exit_code, as_json.exit_code) == (1, 1)
+    assert "Too many wrong codes: locked until" in text.stderr
+
+
+def test_status_says_what_stands_in_the_way_before_a_code_is_spent(licd: Licd, daemon: Daemon) -> None:
+    answer_status(daemon, registration("UNREGISTERED", last_failures=[VERSION]))
+    daemon.answers["RegistrationService/CheckRegistration"] = registering.CheckRegistrationResponse(failures=[VERSION])
+    told = licd("status").stdout
+    assert told.count("Version mismatch") == 1
+    assert "A registration would be refused now:" in told
+    assert "To do: Mend what stands in the way; then scan the QR" in told
 
 
 def test_upload_shows_the_qr_and_the_next_step(licd: Licd, daemon: Daemon, tmp_path: Path) -> None:

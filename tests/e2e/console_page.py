@@ -1,11 +1,12 @@
-"""The console in a browser: a page that remembers every complaint of the browser."""
+"""Pages in a browser: one that remembers every complaint of the browser, and what is done and looked at there."""
 
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Error, Page, expect
 
 AXE = Path(__file__).parents[2] / ".venv" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 SIZES = (360, 768, 1440)
@@ -41,6 +42,31 @@ def log_in(page: Page, url: str, token: str) -> None:
     page.get_by_label("Token").fill(token)
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url("**/registration")
+
+
+def type_code(page: Page, code: str) -> None:
+    """Types six digits, the focus on the first box, and presses Enter."""
+    page.get_by_label("Digit 1 of 6").focus()
+    page.keyboard.type(code)
+    page.keyboard.press("Enter")
+
+
+def qr_url(page: Page, but: str = "") -> str:
+    """Where the QR leads; waits for another one than `but`."""
+    place = page.locator("#qr-url")
+    expect(place).to_have_attribute("href", re.compile(r"^https?://.+/Q/"))
+    expect(place).not_to_have_attribute("href", but)
+    return place.get_attribute("href") or ""
+
+
+def wrong(code: str) -> str:
+    return f"{(int(code) + 1) % 10**6:06d}"
+
+
+def keep_picture(page: Page, path: Path, *, full_page: bool = False) -> None:
+    """A screenshot for people to look at. A busy machine's browser may be unable to take one, which proves nothing."""
+    with suppress(Error):
+        page.screenshot(path=path, full_page=full_page)
 
 
 def violations(page: Page) -> list[str]:

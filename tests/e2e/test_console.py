@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from e2e.console_page import SIZES, console_page, log_in, violations
+from e2e.console_page import SIZES, console_page, log_in, qr_url, type_code, violations, wrong
 from playwright.sync_api import Browser, Page, expect
 from support.admin import Admin
 from support.daemon import Daemon, running
@@ -18,25 +18,6 @@ from licd_daemon.demo.parts import eventually as until
 
 expect.set_options(timeout=15_000)  # a busy machine is no fault of the page
 WRONG_NODE = "name=Other Server,version=9.0,build_date=2024-05-31"
-
-
-def type_code(page: Page, code: str) -> None:
-    """Types six digits, the focus on the first box, and presses Enter."""
-    page.get_by_label("Digit 1 of 6").focus()
-    page.keyboard.type(code)
-    page.keyboard.press("Enter")
-
-
-def qr_url(page: Page, but: str = "") -> str:
-    """Where the QR leads; waits for another one than `but`."""
-    place = page.locator("#qr-url")
-    expect(place).to_have_attribute("href", re.compile(r"^https?://.+/Q/"))
-    expect(place).not_to_have_attribute("href", but)
-    return place.get_attribute("href") or ""
-
-
-def wrong(code: str) -> str:
-    return f"{(int(code) + 1) % 10**6:06d}"
 
 
 def start_wrong_node(parts: Parts) -> None:
@@ -150,7 +131,9 @@ def test_a_code_is_pasted_typed_and_corrected_by_keyboard_alone(
 ) -> None:
     with console_page(browser, permissions=["clipboard-read", "clipboard-write"]) as page:
         log_in(page, daemon.console, daemon.token("admin"))
-        page.get_by_role("button", name="Show the QR").focus()
+        show = page.get_by_role("button", name="Show the QR")
+        expect(show).to_be_enabled()
+        show.focus()
         page.keyboard.press("Enter")
         first = page.get_by_label("Digit 1 of 6")
         expect(first).to_be_focused()
@@ -168,20 +151,26 @@ def test_a_code_is_pasted_typed_and_corrected_by_keyboard_alone(
         expect(page.locator("#state")).to_have_text("Registered")
 
 
-def test_a_license_is_dropped_onto_the_page(daemon: Daemon, admin: Admin, vendor: TestVendor, browser: Browser) -> None:
+def test_a_license_is_dragged_from_a_folder_onto_the_page(
+    daemon: Daemon, vendor: TestVendor, browser: Browser, tmp_path: Path
+) -> None:
+    license_ = tmp_path / "Container.lic"
+    license_.write_bytes(vendor.lic())
     with console_page(browser) as page:
         log_in(page, daemon.console, daemon.token("admin"))
-        page.evaluate(
-            """content => {
-              const files = new DataTransfer();
-              files.items.add(new File([content], "Container.lic"));
-              const input = document.getElementById("file");
-              input.files = files.files;
-              input.dispatchEvent(new Event("change", { bubbles: true }));
-            }""",
-            vendor.lic().decode(),
-        )
+        place = page.locator("#drop")
+        expect(page.get_by_label("Choose Container.lic")).to_be_enabled()
+        box = place.bounding_box()
+        assert box is not None
+        hand = page.context.new_cdp_session(page)
+        dragged = {"items": [], "files": [str(license_)], "dragOperationsMask": 1}
+        point = {"x": box["x"] + 8, "y": box["y"] + box["height"] - 8}
+        for kind in ("dragEnter", "dragOver"):
+            hand.send("Input.dispatchDragEvent", {"type": kind, "data": dragged, **point})
+        expect(place).to_have_class("drop over")
+        hand.send("Input.dispatchDragEvent", {"type": "drop", "data": dragged, **point})
         expect(page.locator("#state")).to_have_text("Not registered")
+        expect(place).to_have_class("drop")
 
 
 def test_a_viewer_sees_all_and_can_change_nothing(
@@ -268,20 +257,6 @@ def test_in_chinese_but_the_contracts_words(
         page.get_by_role("link", name="English").click()
         expect(page.get_by_role("heading", name="Scan the QR")).to_be_visible()
         assert page.locator("html").get_attribute("lang") == "en"
-
-
-def test_a_daemon_that_goes_away_is_told_and_comes_back_to_a_login(daemon: Daemon, browser: Browser) -> None:
-    context = browser.new_context(ignore_https_errors=True)
-    page = context.new_page()
-    address = daemon.console.removeprefix("https://")
-    log_in(page, daemon.console, daemon.token("viewer"))
-    expect(page.locator("#state")).to_have_text("No license")
-    daemon.kill()
-    expect(page.locator("#offline")).to_be_visible()
-    daemon.options[daemon.options.index("--console-listen") + 1] = address
-    daemon.start()
-    page.wait_for_url("**/login?next=registration", timeout=15_000)
-    context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -18,7 +18,7 @@ _COMMANDS = {
     "nodes": "licd_daemon.cli.nodes:nodes",
     "evict": "licd_daemon.cli.nodes:evict",
     "events": "licd_daemon.cli.events:events",
-    "check": "licd_daemon.cli.status:check",
+    "check": "licd_daemon.cli.check:check",
     "reset": "licd_daemon.cli.registering:reset",
     "release": "licd_daemon.cli.registering:release",
     "token": "licd_daemon.cli.tokens:token",

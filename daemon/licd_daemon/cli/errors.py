@@ -21,6 +21,7 @@ _LEADER = "licd-leader"
 _REMEDIES = {
     "NO_CREDENTIALS": "Give a token that is in force with --token-file FILE (or LICD_TOKEN_FILE).",
     "WRONG_ROLE": "Give another token with --token-file FILE; admins may do everything here.",
+    "NO_LICENSE": "Upload one: licd upload Container.lic",
     "NO_SUCH_CHALLENGE": "Draw a new QR: licd qr",
     "CHALLENGE_EXPIRED": "Draw a new QR: licd qr",
     "NO_FOLLOWER": "See which daemons run: each needs the same --journal.",

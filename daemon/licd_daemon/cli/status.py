@@ -1,24 +1,24 @@
-"""`licd status`: am I fine, and if not, what do I do. `licd check`: what would block a registration now."""
+"""`licd status`: am I fine, and if not, what do I do."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
+from licd.v1.failure_pb2 import Failure
 from licd.v1.registration_service_pb2 import (
-    CheckRegistrationRequest,
-    CheckRegistrationResponse,
     GetRegistrationRequest,
     GetRegistrationResponse,
     Registration,
     RegistrationState,
 )
+from licd_daemon.cli.check import failing, obstacle_lines
 from licd_daemon.cli.client import Client
 from licd_daemon.cli.options import client_command, output_option
 from licd_daemon.cli.text import clean, failure_lines, left, local, say, say_json, short, when
-from licd_daemon.paths import ephemeral_filesystem
 
 _WARN_DAYS = 30
+_TO_BE_REGISTERED = frozenset({"UNREGISTERED", "RECOVERING"})
 _COLOURS = {"REGISTERED": "green", "RECOVERING": "yellow", "UNREGISTERED": "yellow"}
 
 
@@ -31,55 +31,32 @@ def status(client: Client, output: str) -> None:
     if output == "json":
         say_json(answer.registration)
         return
-    for line in describe(answer.registration, datetime.now(UTC)):
+    state = short(RegistrationState, answer.registration.state, "REGISTRATION_STATE_")
+    obstacles = failing(client).failures if state in _TO_BE_REGISTERED else []
+    for line in describe(answer.registration, obstacles, datetime.now(UTC)):
         say(line)
 
 
-@click.command(short_help="Show what would block a registration now.")
-@client_command
-@output_option
-@click.pass_context
-def check(ctx: click.Context, client: Client, output: str) -> None:
-    """Show everything that would block a registration now (exit code 1), or that nothing does (0)."""
-    answer = client.call("RegistrationService/CheckRegistration", CheckRegistrationRequest(), CheckRegistrationResponse)
-    if output == "json":
-        say_json(answer)
-    elif not answer.failures:
-        say("Nothing stands in the way of a registration.")
-    else:
-        say("\n".join(["A registration would be refused:", *failure_lines(answer.failures)]), err=True)
-    _warn_of_lost_data(client.data_dir)
-    ctx.exit(1 if answer.failures else 0)
-
-
-def _warn_of_lost_data(data_dir: Path) -> None:
-    """A data directory of this machine that dies with its container costs a call to the vendor (DESIGN section 5)."""
-    kind = ephemeral_filesystem(data_dir) if data_dir.exists() else None
-    if kind is not None:
-        say(
-            f"Warning: {data_dir} is on {kind}, which may not outlive its container: mount a volume there, or a new "
-            "container needs a call to the vendor.",
-            err=True,
-        )
-
-
-def describe(registration: Registration, now: datetime) -> list[str]:
+def describe(registration: Registration, obstacles: Sequence[Failure], now: datetime) -> list[str]:
     """The registration in lines for people, what to do at its end.
 
     Args:
         registration: what the daemon said.
+        obstacles: what stands in the way of a registration that is due.
         now: this machine's wall time, with a time zone.
     """
     state = short(RegistrationState, registration.state, "REGISTRATION_STATE_")
     rows = [("State", click.style(state, fg=_COLOURS.get(state, "red"), bold=True))]
     rows += _license_rows(registration, now) + _cluster_rows(registration, now)
     lines = [f"{name:<13}{value}" for name, value in rows]
-    if registration.last_failures:
-        lines += ["", "The last upload or registration was refused:", *failure_lines(registration.last_failures)]
-    return [*lines, "", *advice(registration, state, now)]
+    if past := [failure for failure in registration.last_failures if failure not in obstacles]:
+        lines += ["", "The last upload or registration was refused:", *failure_lines(past)]
+    if obstacles:
+        lines += ["", "A registration would be refused now:", *obstacle_lines(obstacles)]
+    return [*lines, "", *advice(registration, state, now, blocked=bool(obstacles))]
 
 
-def advice(registration: Registration, state: str, now: datetime) -> list[str]:
+def advice(registration: Registration, state: str, now: datetime, *, blocked: bool) -> list[str]:
     """What to do now; one line says so when there is nothing."""
     license_ = registration.license
     vendor = f"{clean(license_.vendor_name)} <{clean(license_.vendor_email)}>"
@@ -90,7 +67,8 @@ def advice(registration: Registration, state: str, now: datetime) -> list[str]:
         case "UNLICENSED":
             todo.append("Upload the license: licd upload Container.lic")
         case "UNREGISTERED" if not registration.lockout.locked:
-            todo.append("Scan the QR with a phone and type the code: licd qr")
+            first = "Mend what stands in the way; then scan" if blocked else "Scan"
+            todo.append(f"{first} the QR with a phone and type the code: licd qr")
         case "RECOVERING":
             todo.append("Bring back a node that held a seat, before the recovery deadline; or register anew: licd qr")
         case "EXPIRED":
@@ -99,6 +77,9 @@ def advice(registration: Registration, state: str, now: datetime) -> list[str]:
         todo.append(f"The license expires soon: ask {vendor} for a reissue, then: licd upload Container.lic")
     if registration.nodes_waiting:
         todo.append(f"Nodes wait for a seat: stop or evict others (licd nodes), or ask {vendor} for more.")
+    idle = registration.nodes_connected - registration.nodes_licensed - registration.nodes_waiting
+    if state == "REGISTERED" and idle > 0:
+        todo.append(f"Nodes connected without a seat, nor in line for one: {idle}; see why: licd nodes")
     return [f"To do: {line}" for line in todo] or ["All is well: there is nothing to do."]
 
 

@@ -118,9 +118,9 @@ class _Page:
 
     async def news(self) -> AsyncIterator[tuple[str, object]]:
         """Topic and content of all that has changed."""
-        state = self._coordinator.standing()
+        self._coordinator.standing()
         if "registration" in self._topics:
-            told = self._registration.told(state)
+            told = self._registration.told()
             if told["registration"] != self._told:
                 self._told = told["registration"]
                 yield "registration", told

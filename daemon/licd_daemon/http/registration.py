@@ -1,7 +1,8 @@
 """The console's calls on the registration, by the same coordinator and registrar as `rpc/registration.py`.
 
-An answer carries the registration as licd.v1 has it, and `now`, the daemon's effective time in ms: a browser's clock
-may be wrong.
+An answer carries the registration as licd.v1 has it; `position`, the journal's, since an answer and the stream's news
+may overtake each other on their way to the page; and `now`, the daemon's effective time in ms: a browser's clock may be
+wrong.
 """
 
 import asyncio
@@ -14,7 +15,6 @@ from starlette.responses import Response
 from licd_daemon.coordinator import Coordinator
 from licd_daemon.core import checks
 from licd_daemon.core import commands as c
-from licd_daemon.core.model import State
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.http.answers import answer, plain
 from licd_daemon.http.guard import body
@@ -48,35 +48,38 @@ class RegistrationCalls:
         self._recovery_window_ms = recovery_window_ms
         self._drawn = ("", "")
 
-    def told(self, state: State) -> dict[str, Any]:
-        """The registration as it stands, and the daemon's time."""
-        now = self._coordinator.now()
+    def told(self) -> dict[str, Any]:
+        """The registration as it stands, its position in the journal, and the daemon's time."""
+        state, now = self._coordinator.state, self._coordinator.now()
         leader = leader_message(self._advertise, state.epoch, self._coordinator.since)
         message = registration_message(state, now, leader, self._recovery_window_ms)
-        return {"registration": plain(message), "now": now.wall}
+        return {"registration": plain(message), "position": self._coordinator.position, "now": now.wall}
 
     async def get(self, _: Request) -> Response:
         """The registration."""
-        return answer(self.told(self._coordinator.standing()))
+        self._coordinator.standing()
+        return answer(self.told())
 
     async def upload(self, request: Request) -> Response:
         """Takes a Container.lic: the body; the method is a parameter."""
         method = request.query_params.get("method", "")
         if method not in AUTH_METHOD.values():
             raise invalid_field("auth_method", "is not set or unknown", "Choose Local Container.")
-        return answer(self.told(await self._registrar.upload(await body(request, MAX_LICENSE_BYTES), method)))
+        await self._registrar.upload(await body(request, MAX_LICENSE_BYTES), method)
+        return answer(self.told())
 
     async def create_challenge(self, _: Request) -> Response:
         """Draws a fresh challenge."""
         challenge, pictures = await self._registrar.create()
         self._drawn = (challenge.url, pictures.svg)
-        return answer(self.told(self._coordinator.standing()))
+        return answer(self.told())
 
     async def submit(self, request: Request) -> Response:
         """Registers the cluster with the six digits."""
         sent = read_json(await body(request, MAX_JSON_BYTES), Code)
         challenge_id = fields.text("challenge_id", sent.challenge_id, 64)
-        return answer(self.told(await self._registrar.submit(challenge_id, fields.code(sent.code))))
+        await self._registrar.submit(challenge_id, fields.code(sent.code))
+        return answer(self.told())
 
     async def check(self, _: Request) -> Response:
         """Everything that would block a registration now; nothing while there is no license."""
@@ -85,14 +88,15 @@ class RegistrationCalls:
 
     async def reset(self, _: Request) -> Response:
         """Ends the registration and every seat."""
-        return answer(self.told(await self._coordinator.submit(c.ResetRegistration())))
+        await self._coordinator.submit(c.ResetRegistration())
+        return answer(self.told())
 
     async def release(self, _: Request) -> Response:
         """Gives the license back."""
         state, pictures = await self._registrar.release()
         if state.release is not None:
             self._drawn = (state.release.url, pictures.svg)
-        return answer(self.told(state))
+        return answer(self.told())
 
     async def challenge_picture(self, _: Request) -> Response:
         """The present challenge's QR."""

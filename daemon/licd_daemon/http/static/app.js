@@ -177,7 +177,9 @@ export function follow(query, heard) {
   return { stop: () => { ended.abort(); pause(); } };
 }
 
-byId("logout")?.addEventListener("click", async () => {
+const logout = byId("logout");
+logout?.addEventListener("click", async () => {
   await call("logout", {}).catch(() => null);
   location.assign("/login");
 });
+if (logout) logout.disabled = false;

@@ -3,7 +3,10 @@
 import { byId, call, t } from "./app.js";
 
 const problem = byId("login-problem");
+const hint = byId("login-hint");
+const hintNodes = [...hint.childNodes];
 const PAGES = new Set(["registration", "nodes", "events"]);
+const REFUSED = { NO_CREDENTIALS: "login.unknown", RATE_LIMITED: "login.often" };
 
 function onward() {
   const next = new URLSearchParams(location.search).get("next");
@@ -15,7 +18,9 @@ async function logIn(credentials) {
     await call("login", credentials);
     onward();
   } catch (error) {
-    problem.textContent = error.message;
+    const words = credentials.link && error.reason === "NO_CREDENTIALS" ? "login.link.over" : REFUSED[error.reason];
+    problem.textContent = words ? t(words) : error.message;
+    hint.replaceChildren(...hintNodes);
     byId("token").focus();
     byId("token").select();
   }
@@ -26,11 +31,12 @@ byId("login").addEventListener("submit", (event) => {
   problem.textContent = "";
   logIn({ token: byId("token").value });
 });
+byId("enter").disabled = false; // until here, Enter would have the browser load the page anew
 
 const link = location.hash.slice(1);
 if (link) {
   history.replaceState(null, "", location.pathname + location.search);
-  byId("login-hint").textContent = t("login.linked");
+  hint.textContent = t("login.linked");
   logIn({ link });
 } else {
   const session = await call("session").catch(() => null);

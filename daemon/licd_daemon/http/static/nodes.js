@@ -54,7 +54,7 @@ function cells(row) {
     ["why", ...why],
     ["since", el("span", { class: "nowrap" }, when(row.joined))],
     ["heard", el("span", { class: "nowrap heard" })],
-    ["clock", row.offset === null ? el("span", { class: "soft" }, t("nodes.unmeasured")) : clockPicture(row)],
+    ["clock", row.offset === null ? el("span", { class: "soft nowrap" }, t("nodes.unmeasured")) : clockPicture(row)],
     ["address", row.address.replace(/^ipv[46]:/, "").replaceAll("%5B", "[").replaceAll("%5D", "]")],
   ];
   return made.map(([column, ...content]) =>
@@ -130,6 +130,7 @@ function draw() {
   });
   byId("nodes").hidden = !found.length;
   byId("empty").hidden = Boolean(found.length);
+  byId("empty").textContent = t(rows.size ? "nodes.empty" : "nodes.none");
   showPager(found.length);
 }
 

@@ -10,6 +10,7 @@ const MINUTE = 60_000;
 const DAY = 86_400_000;
 
 let current = null;
+let position = 0; // of what is shown: news from before it came late
 let overId = null; // the challenge whose countdown has ended here: it never comes back
 let shownId = null;
 let saidId = null;
@@ -19,6 +20,8 @@ const bare = (value) => value.replace(/^.*_STATE_/, "");
 const vendor = (license) => `${license.vendor_name} <${license.vendor_email}>`;
 
 function show(news) {
+  if (news.position < position) return;
+  position = news.position;
   const registration = news.registration;
   const before = current && bare(current.state);
   current = registration;
@@ -129,6 +132,7 @@ function showSteps(registration, state, before) {
   showQr(challenge, pending, registered);
   byId("draw").hidden = registered && !pending;
   byId("draw").disabled = !license || locked || state === "EXPIRED";
+  byId("draw").classList.toggle("primary", !pending); // one thing at a time is what to do next
   byId("draw").textContent = t(challenge && !registered ? "scan.refresh" : "scan.draw");
   byId("step-code").hidden = registered && !pending;
   byId("step-scan").hidden = registered && !pending;
@@ -293,6 +297,7 @@ function bind() {
   byId("code").noValidate = true;
   byId("reset").addEventListener("click", () => manage("reset"));
   byId("release").addEventListener("click", () => manage("release"));
+  byId("file").disabled = false;
 }
 
 byId("more").open = matchMedia("(min-width: 60rem)").matches; // on a phone the steps come first

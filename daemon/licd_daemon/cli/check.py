@@ -1,0 +1,92 @@
+"""`licd check`: everything that would stop a registration now, each with its remedy and who can do it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from licd.v1.failure_pb2 import Failure, FailureReason
+from licd.v1.registration_service_pb2 import (
+    CheckRegistrationRequest,
+    CheckRegistrationResponse,
+    GetRegistrationRequest,
+    GetRegistrationResponse,
+    Lockout,
+)
+from licd_daemon.cli.client import Client
+from licd_daemon.cli.options import client_command, output_option
+from licd_daemon.cli.text import clean, failure_lines, left, say, say_json, short, when
+from licd_daemon.paths import ephemeral_filesystem
+
+_INSTALLER = "whoever installs the report server on {node}; or the vendor, with another license"
+_WHO = {
+    "CERTIFICATE_EXPIRED": "the vendor",
+    "VERSION_MISMATCH": _INSTALLER,
+    "APPLICATION_NAME_MISMATCH": _INSTALLER,
+    "PROJECT_CONTENT_MISMATCH": _INSTALLER,
+    "BUILD_TOO_OLD": _INSTALLER,
+    "MAX_AUTHORIZATIONS_REACHED": "whoever runs the report servers; or the vendor, with a license for more nodes",
+    "CLOCK_DRIFT": "the administrator of {node}",
+    "CLOCK_UNTRUSTED": "the administrator of the daemon's machine",
+    "NO_NODES_CONNECTED": "whoever runs the report servers",
+}
+
+
+@click.command(short_help="Show what would block a registration now.")
+@client_command
+@output_option
+@click.pass_context
+def check(ctx: click.Context, client: Client, output: str) -> None:
+    """Show everything that would block a registration now (exit code 1), or that nothing does (0)."""
+    answer = failing(client)
+    registration = client.call(
+        "RegistrationService/GetRegistration", GetRegistrationRequest(), GetRegistrationResponse
+    ).registration
+    lines = [*_lock_lines(registration.lockout), *obstacle_lines(answer.failures)]
+    if output == "json":
+        say_json(answer)
+    elif not lines:
+        say("Nothing stands in the way of a registration.")
+    else:
+        say("\n".join(["A registration would be refused:", *lines]), err=True)
+    _warn_of_lost_data(client.data_dir)
+    ctx.exit(1 if lines else 0)
+
+
+def failing(client: Client) -> CheckRegistrationResponse:
+    """What the daemon would refuse a registration for."""
+    return client.call("RegistrationService/CheckRegistration", CheckRegistrationRequest(), CheckRegistrationResponse)
+
+
+def obstacle_lines(failures: Sequence[Failure]) -> list[str]:
+    """Every reason with its node, its detail, its remedy, and who can do it."""
+    lines = []
+    for failure in failures:
+        lines += failure_lines([failure])
+        who = _WHO.get(short(FailureReason, failure.reason, "FAILURE_REASON_"))
+        if who:
+            lines.append(f"  Who can: {who.format(node=clean(failure.node_name) or 'each node')}.")
+    return lines
+
+
+def _lock_lines(lockout: Lockout) -> list[str]:
+    if not lockout.locked:
+        return []
+    until = f"until {when(lockout.locked_until)} ({left(lockout.locked_until, datetime.now(UTC))})"
+    return [
+        click.style("- Too many wrong codes", bold=True) + f": locked {until}",
+        "  Wait for it, then: licd qr",
+        "  Who can: nobody sooner; a reset, a restart or another license does not end it.",
+    ]
+
+
+def _warn_of_lost_data(data_dir: Path) -> None:
+    """A journal that dies with its container costs a call to the vendor (DESIGN section 5); one in etcd does not."""
+    kind = ephemeral_filesystem(data_dir) if (data_dir / "journal.db").exists() else None
+    if kind is not None:
+        say(
+            f"Warning: {data_dir} is on {kind}, which may not outlive its container: mount a volume there, or a new "
+            "container needs a call to the vendor.",
+            err=True,
+        )
