@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from e2e.console_page import keep_picture
 from playwright.sync_api import Browser, Page
 from support import postgresql
 
@@ -55,7 +56,7 @@ class Phone:
         assert self.page.inner_text("h1") == TITLES[self.locale][title]
         assert self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         self.seen += 1
-        self.page.screenshot(path=self.pictures / f"{self.locale}-{self.seen}.png", full_page=True)
+        keep_picture(self.page, self.pictures / f"{self.locale}-{self.seen}.png", full_page=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

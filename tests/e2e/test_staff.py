@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from e2e.console_page import keep_picture
 from playwright.sync_api import Browser
 
 from licd_daemon.demo.parts import COMPANY, Parts, program
@@ -39,18 +40,18 @@ def test_a_license_is_found_and_revoked(staff_url: str, browser: Browser, tmp_pa
     page.goto(staff_url)
     page.get_by_label("Name").fill("ann")
     page.get_by_label("Password").fill(PASSWORD)
-    page.screenshot(path=tmp_path / f"staff-{width}-login.png")
+    keep_picture(page, tmp_path / f"staff-{width}-login.png")
     page.get_by_role("button", name="Log in").click()
     page.get_by_label("Company").fill("example")
     page.get_by_role("button", name="Search").click()
-    page.screenshot(path=tmp_path / f"staff-{width}-licenses.png")
+    keep_picture(page, tmp_path / f"staff-{width}-licenses.png")
     page.get_by_role("link", name=re.compile("[0-9a-f-]{36}")).click()
     assert COMPANY in page.inner_text("h1")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     page.get_by_label("No scan gives a code again").check()
     page.get_by_role("button", name="Revoke").click()
     assert "revoked" in page.inner_text("dl")
-    page.screenshot(path=tmp_path / f"staff-{width}-license.png", full_page=True)
+    keep_picture(page, tmp_path / f"staff-{width}-license.png", full_page=True)
     page.get_by_role("link", name="Audit").click()
     assert "staff:ann" in page.inner_text("table")
     page.get_by_role("button", name="Log out").click()

@@ -9,6 +9,8 @@ import pytest
 from click.testing import Result
 from vendor.commands import CONTRACT, Run, read_license
 
+from licd_daemon.formats.container_lic import LicenseInvalid
+
 PASSPHRASE = "correct horse battery staple"
 MADE = ("--vendor-name", "Vendor", "--vendor-email", "licenses@vendor.example")
 
@@ -74,7 +76,7 @@ def test_a_wrong_passphrase_is_refused_and_not_quoted(
 
 
 def test_no_option_takes_a_secret(run: Run) -> None:
-    for command in (["keygen"], ["issue"], ["staff", "add"], []):
+    for command in (["keygen"], ["key", "encrypt"], ["issue"], ["staff", "add"], []):
         text = run(*command, "--help").output
         assert "--passphrase " not in text
         assert "--password " not in text
@@ -115,6 +117,62 @@ def test_rotation_twice_and_after_one_that_was_cut_off(secured: Run, tmp_path: P
 def test_rotation_needs_the_passphrase(secured: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LICD_VENDOR_PASSPHRASE", "wrong")
     assert secured("keygen", "--rotate").exit_code == 1
+
+
+def test_a_key_is_retired_once_no_live_license_needs_it(secured: Run, tmp_path: Path) -> None:
+    assert issue_with(secured, tmp_path).exit_code == 0
+    first = read_license(tmp_path)
+    for refused, words in (
+        (secured("key", "retire", first.key_id), "1 live license(s)"),
+        (secured("key", "retire", first.key_id, "--in-use"), "is the one that signs"),
+        (secured("key", "retire", "unknown"), "is not in"),
+    ):
+        assert (refused.exit_code, words in refused.stderr) == (1, True), refused.output
+    assert secured("keygen", "--rotate").exit_code == 0
+    assert "1 live license(s)" in secured("key", "retire", first.key_id).stderr
+    assert issue_with(secured, tmp_path, "--reissue", first.license_id).exit_code == 0
+    retired = secured("key", "retire", first.key_id)
+    assert retired.exit_code == 0, retired.output
+    assert first.key_id not in (tmp_path / "home" / "vendor-keys.json").read_text()
+    assert list((tmp_path / "home").glob("signing-*")) == []
+    assert read_license(tmp_path).license_id == first.license_id
+    assert issue_with(secured, tmp_path, "--reissue", first.license_id).exit_code == 0
+    assert "key_retired" in secured("audit").output
+
+
+def test_a_stolen_key_is_retired_though_it_is_in_use(secured: Run, tmp_path: Path) -> None:
+    assert issue_with(secured, tmp_path).exit_code == 0
+    stolen = read_license(tmp_path).key_id
+    assert secured("keygen", "--rotate").exit_code == 0
+    assert secured("key", "retire", stolen, "--in-use").exit_code == 0
+    with pytest.raises(LicenseInvalid):
+        read_license(tmp_path)
+
+
+def test_keys_are_encrypted_later_and_one_that_was_cut_off_is_finished(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    assert run("keygen", "--no-passphrase", *MADE).exit_code == 0
+    assert run("keygen", "--rotate").exit_code == 0
+    assert run(*CONTRACT).exit_code == 0
+    plain = (home / "portal.key").read_bytes()
+    refused = run("key", "encrypt")
+    assert (refused.exit_code, "LICD_VENDOR_NEW_PASSPHRASE" in refused.stderr) == (1, True)
+    monkeypatch.setenv("LICD_VENDOR_NEW_PASSPHRASE", PASSPHRASE)
+    assert run("key", "encrypt").exit_code == 0
+    (home / "portal.key").write_bytes(plain)  # as if it had been cut off before this one
+    again = run("key", "encrypt")
+    assert again.output.strip() == "encrypted with the new passphrase: portal.key"
+    for path in home.glob("*.key"):
+        assert b"ENCRYPTED" in path.read_bytes()
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert issue_with(run, tmp_path).exit_code == 1
+    monkeypatch.setenv("LICD_VENDOR_PASSPHRASE", PASSPHRASE)
+    assert issue_with(run, tmp_path).exit_code == 0
+    monkeypatch.setenv("LICD_VENDOR_NEW_PASSPHRASE", "another long passphrase")
+    assert run("key", "encrypt").exit_code == 0
+    assert issue_with(run, tmp_path).exit_code == 1, "the passphrase was changed"
 
 
 def test_every_command_but_the_portal_starts_without_the_web_server() -> None:

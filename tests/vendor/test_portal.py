@@ -1,5 +1,7 @@
 """R24 to R28 and R30 as a phone meets them, on a real portal over HTTP."""
 
+import socket
+import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -149,58 +151,6 @@ def scan_and_register(phone: Phone, deployment: Deployment) -> Page:
     return page
 
 
-def test_r28_registering_again_and_again_is_no_copy(phone: Phone, deployment: Deployment, database: Database) -> None:
-    for _ in range(4):
-        assert phone.tap(deployment.qr()).status == 200  # refreshed before its code was typed
-        assert scan_and_register(phone, deployment).status == 200
-    assert alert_kinds(database) == []
-
-
-def test_r28_copied_deployment_is_found(phone: Phone, deployment: Deployment, database: Database) -> None:
-    scan_and_register(phone, deployment)
-    copied = deployment.copy()
-    scan_and_register(phone, deployment)
-    scan_and_register(phone, deployment)
-    page = scan_and_register(phone, copied)
-    assert page.title == "This installation was copied or restored"
-    assert page.status == 409
-    assert page.digits == []
-    assert alert_kinds(database) == ["copied"]
-    assert scan_and_register(phone, deployment).status == 200
-
-
-def test_r28_two_copies_do_not_take_turns(phone: Phone, deployment: Deployment, database: Database) -> None:
-    scan_and_register(phone, deployment)
-    copied = deployment.copy()
-    assert scan_and_register(phone, deployment).status == 200
-    assert scan_and_register(phone, copied).status == 200  # under the same head: not yet to be told apart
-    assert scan_and_register(phone, deployment).status == 200
-    assert scan_and_register(phone, copied).status == 409
-    assert alert_kinds(database) == ["copied"]
-
-
-def test_r28_page_of_a_superseded_qr_raises_no_alert(
-    phone: Phone, deployment: Deployment, database: Database, clock: Clock
-) -> None:
-    scan_and_register(phone, deployment)
-    stale = deployment.qr()
-    phone.tap(stale)
-    scan_and_register(phone, deployment)
-    scan_and_register(phone, deployment)
-    clock.now += 301
-    assert phone.tap(stale).status == 410
-    assert alert_kinds(database) == []
-
-
-def test_r28_alert_is_raised_once_for_one_qr(phone: Phone, deployment: Deployment, database: Database) -> None:
-    scan_and_register(phone, deployment)
-    deployment.predecessor = b"restored"
-    path = deployment.qr()
-    assert [phone.tap(path).status for _ in range(3)] == [409] * 3
-    with database.reading() as connection:
-        assert [row["times"] for row in alerts.find(connection)] == [3]
-
-
 def test_r30_release_frees_the_license_for_another_server(
     phone: Phone, deployment: Deployment, license_: License, clock: Clock
 ) -> None:
@@ -221,6 +171,32 @@ def test_r30_release_scanned_again_harms_the_next_binding_not(
     phone.tap(Deployment(license_, deployment.clock).qr())
     assert phone.tap(release).title == "The license is released"
     assert bindings_in_force(database, license_) == 1
+
+
+def tap_and_hang_up(phone: Phone, path: str) -> None:
+    """A tap whose answer never comes."""
+    with socket.create_connection((phone.host, phone.port), timeout=10) as hasty:
+        hasty.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        hasty.sendall(f"POST {path} HTTP/1.1\r\nHost: portal\r\nContent-Length: 0\r\n\r\n".encode())
+        hasty.recv(1, socket.MSG_PEEK)  # it was carried out
+
+
+def test_lost_answers_strand_no_license(
+    phone: Phone, deployment: Deployment, license_: License, database: Database, clock: Clock
+) -> None:
+    path = deployment.qr()
+    tap_and_hang_up(phone, path)
+    assert bindings_in_force(database, license_) == 1
+    assert phone.tap(path).digits == ["042195"]
+    tap_and_hang_up(phone, deployment.qr())
+    clock.now += 3600
+    assert scan_and_register(phone, deployment).status == 200
+    release = deployment.release_qr()
+    tap_and_hang_up(phone, release)
+    assert phone.tap(release).title == "The license is released"
+    tap_and_hang_up(phone, Deployment(license_, clock).qr())
+    assert bindings_in_force(database, license_) == 1
+    assert alert_kinds(database) == []
 
 
 def test_r30_released_project_key_never_binds_again(phone: Phone, deployment: Deployment) -> None:

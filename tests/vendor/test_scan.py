@@ -112,6 +112,12 @@ def test_r28_code_shown_since_was_used_and_becomes_the_head() -> None:
     assert change(dataclasses.replace(HERE, binding=binding), predecessor=used) == Advance(7, used.hex())
 
 
+def test_r28_an_old_qr_that_is_scanned_late_is_no_copy() -> None:
+    facts = dataclasses.replace(HERE, newest_drawn_at=NOW - 60)
+    assert refusal(facts, predecessor=b"ancestor", created_at=NOW - 61) is Refusal.QR_TOO_OLD
+    assert refusal(facts, predecessor=b"ancestor", created_at=NOW - 60) is Refusal.COPIED
+
+
 @pytest.mark.parametrize("predecessor", [bytes(8), b"restored"])
 def test_r28_any_other_predecessor_is_a_copy(predecessor: bytes) -> None:
     assert refusal(HERE, predecessor=predecessor) is Refusal.COPIED

@@ -115,6 +115,58 @@ def rotate(home: Path, passphrase: Passphrase) -> tuple[str, str]:
     return new_id, old.key_id
 
 
+def retire(home: Path, key_id: str, passphrase: Passphrase) -> None:
+    """Take a signing key out of the public set, and destroy its private half if a rotation has kept it.
+
+    Raises:
+        RefusedError: When it is the one that signs, is not in the set, a file can't be read or written, or the
+            passphrase is wrong.
+    """
+    public = dict(load_public(home).by_id)
+    if key_id not in public:
+        raise RefusedError(f"key {key_id}: is not in {home / PUBLIC_SET}")
+    if key_id == load_signing(home, passphrase).key_id:
+        raise RefusedError(f"key {key_id}: is the one that signs; make another first: `licd-vendor keygen --rotate`")
+    del public[key_id]
+    files.write_public(home / PUBLIC_SET, VendorKeys.of(public).to_jwk_set().encode())
+    try:
+        (home / f"signing-{key_id}.key").unlink(missing_ok=True)
+    except OSError as fault:
+        raise RefusedError(f"{home / f'signing-{key_id}.key'}: {fault.strerror}") from None
+
+
+def encrypt(home: Path, passphrase: Passphrase, new: str) -> list[str]:
+    """Encrypt every private key with a new passphrase, one file after the other, each whole or not at all.
+
+    Args:
+        home: The vendor's directory.
+        passphrase: Gives the one so far, if a key needs it.
+        new: The new one. A key that has it already is left as it is, so that a run that was cut off can be finished.
+
+    Returns:
+        The names of the files that were changed.
+
+    Raises:
+        RefusedError: When a file can't be read or written, or the passphrase is wrong.
+    """
+    changed = []
+    for path in (home / SIGNING, home / PORTAL, *sorted(home.glob("signing-*.key"))):
+        if not _is_encrypted_with(path, new):
+            key, _ = _load(path, passphrase)
+            if not isinstance(key, Ed25519PrivateKey | X25519PrivateKey):
+                raise RefusedError(f"{path}: neither an Ed25519 nor an X25519 key")
+            files.replace_secret(path, _pem(key, new))
+            changed.append(path.name)
+    return changed
+
+
+def _is_encrypted_with(path: Path, passphrase: str) -> bool:
+    try:
+        return _load(path, lambda: passphrase)[1] is not None
+    except RefusedError:
+        return False
+
+
 def load_public(home: Path) -> VendorKeys:
     """Read the public set; raise RefusedError when it is missing or no such set."""
     try:

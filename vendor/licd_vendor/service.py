@@ -25,7 +25,9 @@ def judge_scan(connection: Connection, content: SealedContent, now: int) -> scan
     if license_ is None:
         return scan.Refused(scan.Refusal.UNREADABLE)
     known = bindings.known(connection, content)
-    facts = scan.Facts(license_, known.binding, known.first_shown_at, known.shown_in_force, known.key_released)
+    facts = scan.Facts(
+        license_, known.binding, known.first_shown_at, known.shown_in_force, known.key_released, known.newest_drawn_at
+    )
     verdict = scan.decide(facts, content, now)
     if isinstance(verdict, scan.Shown) and verdict.change is not None:
         bindings.apply(connection, verdict.change, content, now)
@@ -134,7 +136,7 @@ def name_of(verdict: scan.Shown | release.Released | scan.Refused) -> str:
         return verdict.kind.value
     if isinstance(verdict, release.Released):
         return "released"
-    return "shown"
+    return scan.SHOWN
 
 
 def _release_facts(connection: Connection, license_: LicenseRecord, key_hash: str, now: int) -> release.ReleaseFacts:

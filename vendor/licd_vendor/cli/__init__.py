@@ -6,7 +6,7 @@ import click
 
 from licd_daemon.formats.license import Vendor
 from licd_vendor import clock, home, keys
-from licd_vendor.cli import alerts, audits, contracts, issuing, licenses, portal, staff
+from licd_vendor.cli import alerts, audits, contracts, issuing, key, licenses, portal, staff
 from licd_vendor.cli.common import PASSPHRASE_VARIABLE, RefusingGroup, Session, pass_session
 from licd_vendor.errors import RefusedError
 from licd_vendor.passphrase import read_secret
@@ -103,6 +103,7 @@ def _audit(session: Session, act: Act, detail: str) -> None:
         audit.keep(connection, session.who, act, clock.now(), detail=detail)
 
 
+main.add_command(key.key)
 main.add_command(contracts.contract)
 main.add_command(issuing.issue)
 main.add_command(licenses.list_)

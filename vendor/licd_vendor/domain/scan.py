@@ -10,7 +10,8 @@ Rules, in the order in which they are judged:
    An unbound license is bound by this scan, and the challenge's predecessor, whatever it is, becomes the head.
 5. The predecessor of a bound deployment's challenge is the head, or a code shown since (R28). In the second case that
    code was used: it becomes the new head, and all other codes shown before are forgotten, for the deployment that used
-   one of them cannot have used another. Neither: a copied or restored deployment; no code, and the vendor sees it.
+   one of them cannot have used another. Neither, and drawn before the newest challenge that was shown: an old QR,
+   scanned late. Neither else: a copied or restored deployment; no code, and the vendor sees it.
 
 Why forgetting all matters: two copies that each got a code under the same head would otherwise take turns for ever.
 Refreshing a QR keeps its predecessor, so it is no copy.
@@ -22,6 +23,8 @@ from enum import StrEnum
 from licd_daemon.formats.challenge import SealedContent
 from licd_vendor.domain.model import Binding, LicenseRecord, hash_project_key
 
+SHOWN = "shown"
+"""The name of the verdict that shows the digits."""
 SHOW_AGAIN_SECONDS = 5 * 60
 MAX_CLOCK_OFFSET_SECONDS = 10 * 60
 
@@ -98,6 +101,8 @@ class Facts:
     """That showing was in the binding in force."""
     key_released: bool
     """The project key was released."""
+    newest_drawn_at: int | None = None
+    """When the newest challenge shown in the binding in force was drawn, by the deployment's clock."""
 
 
 def decide(facts: Facts, content: SealedContent, now: int) -> Shown | Refused:
@@ -135,14 +140,16 @@ def _change(facts: Facts, content: SealedContent, now: int) -> Bind | Record | A
         return Refused(Refusal.RELEASED)
     if not is_bound_here:
         return Refused(Refusal.BOUND_ELSEWHERE)
-    return _follow(facts.binding, content.predecessor.hex())
+    return _follow(facts, content)
 
 
-def _follow(binding: Binding | None, predecessor: str) -> Bind | Record | Advance | Refused:
+def _follow(facts: Facts, content: SealedContent) -> Bind | Record | Advance | Refused:
+    binding, predecessor = facts.binding, content.predecessor.hex()
     if binding is None:
         return Bind(predecessor)
     if predecessor == binding.head:
         return Record(binding.binding_id)
     if predecessor in binding.shown_since_head:
         return Advance(binding.binding_id, predecessor)
-    return Refused(Refusal.COPIED)
+    is_old = facts.newest_drawn_at is not None and content.created_at < facts.newest_drawn_at
+    return Refused(Refusal.QR_TOO_OLD if is_old else Refusal.COPIED)

@@ -23,6 +23,8 @@ class Act(StrEnum):
 
     KEYS_MADE = "keys_made"
     KEY_ROTATED = "key_rotated"
+    KEY_RETIRED = "key_retired"
+    KEYS_ENCRYPTED = "keys_encrypted"
     CONTRACT_ADDED = "contract_added"
     ISSUED = "issued"
     REISSUED = "reissued"

@@ -20,8 +20,8 @@ from sqlalchemy import (
 
 from licd_daemon.formats.challenge import SealedContent
 from licd_vendor.domain.model import Binding, hash_project_key
-from licd_vendor.domain.scan import Advance, Bind, Record
-from licd_vendor.store.schema import bindings, licenses, shown_codes
+from licd_vendor.domain.scan import SHOWN, Advance, Bind, Record
+from licd_vendor.store.schema import bindings, licenses, scans, shown_codes
 
 BY_VENDOR, BY_RELEASE = "vendor", "release"
 
@@ -38,6 +38,8 @@ class Known:
     """That was in the binding in force."""
     key_released: bool
     """The project key was ever released, from whatever license (R30)."""
+    newest_drawn_at: int | None
+    """When the newest challenge shown in the binding was drawn, by the deployment's clock."""
 
 
 def known(connection: Connection, content: SealedContent) -> Known:
@@ -54,7 +56,7 @@ def known(connection: Connection, content: SealedContent) -> Known:
         shown = frozenset({names["predecessor"]} if row.predecessor_shown else ())
         binding = Binding(row.binding_id, row.project_key_hash, row.head, shown)
     in_force = row.binding_id is not None and row.shown_in == row.binding_id
-    return Known(binding, row.shown_at, in_force, bool(row.key_released))
+    return Known(binding, row.shown_at, in_force, bool(row.key_released), row.newest_drawn_at)
 
 
 def in_force(connection: Connection, license_id: str) -> Binding | None:
@@ -114,11 +116,8 @@ def apply(connection: Connection, change: Bind | Record | Advance, content: Seal
     if isinstance(change, Advance):
         connection.execute(update(bindings).where(bindings.c.binding_id == binding_id).values(head=change.head))
         connection.execute(update(shown_codes).where(shown_codes.c.binding_id == binding_id).values(since_head=False))
-    connection.execute(
-        insert(shown_codes).values(
-            binding_id=binding_id, challenge_id=content.challenge_id.hex(), shown_at=now, since_head=True
-        )
-    )
+    shown = {"binding_id": binding_id, "challenge_id": content.challenge_id.hex(), "shown_at": now, "since_head": True}
+    connection.execute(_SHOW, shown)
 
 
 def end(connection: Connection, binding: Binding, ended_by: str, now: int) -> None:
@@ -159,6 +158,9 @@ def _known_query() -> Select[Any]:
         .limit(1)
         .subquery("last_shown")
     )
+    newest = select(func.max(scans.c.first_at + scans.c.clock_offset)).where(
+        scans.c.license_id == license_id, scans.c.binding_id == there.c.binding_id, scans.c.verdict == SHOWN
+    )
     one = select(literal(1).label("one")).subquery("one")
     in_force = and_(there.c.license_id == license_id, there.c.ended_at.is_(None))
     return select(
@@ -169,7 +171,9 @@ def _known_query() -> Select[Any]:
         last_shown.c.shown_at,
         last_shown.c.binding_id.label("shown_in"),
         released.label("key_released"),
+        newest.scalar_subquery().label("newest_drawn_at"),
     ).select_from(one.outerjoin(there, in_force).outerjoin(last_shown, true()))
 
 
 _KNOWN = _known_query()
+_SHOW = insert(shown_codes).inline()

@@ -7,10 +7,12 @@ Rules:
   alert in its favour later (alerts.py).
 """
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 from licd_daemon.formats.challenge import Purpose, SealedContent
 from licd_vendor.domain.model import Binding
@@ -34,12 +36,18 @@ def keep(
         "binding_id": None if binding is None else binding.binding_id,
         "predecessor": content.predecessor.hex(),
     }
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    kept = insert(scans).values(**what, **first, first_at=now, last_at=now)
-    counted = kept.on_conflict_do_update(
-        index_elements=list(what), set_={"last_at": kept.excluded.last_at, "times": scans.c.times + 1}
+    counted = _counted(connection.dialect.name)
+    return bool(connection.execute(counted, {**what, **first, "first_at": now, "last_at": now}).scalar_one() == 1)
+
+
+@cache
+def _counted(dialect: str) -> ReturningInsert[Any]:
+    """The statement, made once: to make it costs as much as to execute it."""
+    kept = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(scans)
+    return kept.on_conflict_do_update(
+        index_elements=["license_id", "challenge_id", "purpose", "verdict"],
+        set_={"last_at": kept.excluded.last_at, "times": scans.c.times + 1},
     ).returning(scans.c.times)
-    return bool(connection.execute(counted).scalar_one() == 1)
 
 
 def scans_of(connection: Connection, license_id: str) -> list[dict[str, Any]]:

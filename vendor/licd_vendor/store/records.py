@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from sqlalchemy import Connection, RowMapping, case, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, case, exists, func, insert, or_, select, update
 
 from licd_daemon.formats.license import License
 from licd_vendor.domain.model import Contract, LicenseRecord, Terms
@@ -10,6 +10,7 @@ from licd_vendor.errors import RefusedError
 from licd_vendor.store.schema import bindings, contracts, is_id, issues, licenses
 
 _TERMS = tuple(Terms.__dataclass_fields__)
+_HELD = select(licenses).where(licenses.c.license_id == bindparam("license_id")).with_for_update()
 
 
 def add_contract(connection: Connection, terms: Terms, now: int) -> int:
@@ -51,8 +52,7 @@ def list_licenses(connection: Connection, search: str = "", limit: int | None = 
 
 def find_license(connection: Connection, license_id: str) -> LicenseRecord | None:
     """Give a license and hold its row until the transaction ends, so that scans of it come one after the other."""
-    query = select(licenses).where(licenses.c.license_id == license_id).with_for_update()
-    row = connection.execute(query).mappings().one_or_none()
+    row = connection.execute(_HELD, {"license_id": license_id}).mappings().one_or_none()
     return None if row is None else LicenseRecord(**row)
 
 
@@ -75,6 +75,12 @@ def get_license(connection: Connection, license_id: str) -> LicenseRecord:
     if record is None:
         raise RefusedError(f"license {license_id}: there is none; see `licd-vendor list`")
     return record
+
+
+def live_licenses_of_key(connection: Connection, key_id: str, now: int) -> int:
+    """Count the licenses, neither revoked nor expired, whose last issue a key has signed."""
+    live = (licenses.c.key_id == key_id, licenses.c.revoked_at.is_(None), licenses.c.expires_at > now)
+    return connection.scalar(select(func.count()).select_from(licenses).where(*live)) or 0
 
 
 def live_nodes(connection: Connection, contract_id: int, now: int, besides: str | None) -> int:
