@@ -37,7 +37,7 @@ soak: .venv/.done  ## random faults for MINUTES=60; SEED=n replays them; ends wi
 	@PYTHONPATH=tests $(PY) -m faults.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 bench: .venv/.done  ## licd beside bare grpcio and etcd: a table, bench/results.json, pictures (about 40 minutes)
-	@deploy/system-packages etcd-server
+	@deploy/system-packages etcd-server postgresql
 	PYTHONPATH=.:tests $(PY) -m bench.run $(BENCH)
 
 check: .venv/.done  ## format, lint, types, import contracts, protos

@@ -19,7 +19,7 @@ class Figure:
 
     def target(self, against: str) -> float | None:
         """The ratio to reach."""
-        return self.etcd if against == "etcd" else self.grpcio
+        return {"etcd": self.etcd, "grpcio": self.grpcio}.get(against)
 
     def reached(self, ratio: float, against: str) -> bool | None:
         """Whether it was; None: there is no target."""
@@ -35,6 +35,9 @@ FIGURES = (
     Figure("join_p99_64", "ms", "joins", etcd=0.5),
     Figure("join_cpu_16", "us", "joins", etcd=0.75),
     Figure("join_cpu_64", "us", "joins", etcd=0.75),
+    Figure("etcd_join_rate_64", "1/s", "etcd_joins", etcd=0.8, more=True),
+    Figure("etcd_join_p99_64", "ms", "etcd_joins"),
+    Figure("etcd_join_cpu_64", "us", "etcd_joins"),
     Figure("heartbeat_cpu_paced_1000", "us", "plain"),
     Figure("heartbeat_cpu_paced_1000_tls", "us", "crowd", etcd=1.0, grpcio=1.15),
     Figure("heartbeat_rate_1000", "1/s", "crowd", etcd=1.15, grpcio=0.85, more=True),
@@ -48,8 +51,11 @@ FIGURES = (
     Figure("hold_cpu_10000", "% of a core", "many", etcd=0.6),
     *(Figure(f"heartbeat_cpu_at_{size}", "us", "many") for size in SIZES),
     *(Figure(f"rss_at_{size}", "KiB", "many") for size in SIZES),
+    Figure("portal_scans", "1/s", "portal", more=True),
+    Figure("portal_cpu", "us", "portal"),
 )
 AT_MOST = {"recovery_1000": 3.0, "recovery_10000": 15.0, "detect_lost": 6.0}
+AT_LEAST = {"portal_scans": 300.0}
 """Figures with a limit of their own, in their unit, whatever others do."""
 
 Result = dict[str, str | float | int]
@@ -67,7 +73,7 @@ def results(rounds: list[dict[str, Figures]]) -> list[Result]:
     """
     lines = []
     for figure in FIGURES:
-        for against in ("etcd", "grpcio"):
+        for against in ("etcd", "grpcio", "starlette"):
             pairs = [
                 (one["licd"][figure.name], one[against][figure.name])
                 for one in rounds

@@ -1,42 +1,38 @@
-"""How many scans the portal answers on one core, with PostgreSQL, against a trivial handler in the same run.
+"""The vendor's portal with PostgreSQL, held to one core, beside a trivial handler on the same web server.
 
-    python bench/portal.py [--scans 3000] [--connections 8]
-
-One worker of the portal is held to one core; the load and PostgreSQL, which syncs as it does in production, have the
-others. A scan is a POST of a fresh challenge by a deployment that is bound: it opens HPKE, counts two limits, judges,
-records, and renders the page. Each comes from an address of its own, as a trusted proxy tells it. The trivial handler
-is starlette on the same server, answering a POST with two bytes. What it does per CPU second does not depend on what
-else the machine does.
+- The generator and PostgreSQL, which syncs as it does in production, have the other cores.
+- A scan is a POST of a fresh challenge by a deployment that is bound: it opens HPKE, counts two limits, judges,
+  records, and renders the page. Each comes from an address of its own, as a trusted proxy tells it.
+- The trivial handler is starlette on the portal's own server, answering a POST with two bytes.
 """
 
-import argparse
+import contextlib
 import http.client
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests")]
+from support import postgresql
+from vendor.deployment import Clock, Deployment
 
-from support import postgresql  # noqa: E402 (the tests' own PostgreSQL)
-from vendor.deployment import Clock, Deployment  # noqa: E402
-
-from licd_daemon.formats.license import License, Vendor  # noqa: E402
-from licd_vendor import issuing, keys  # noqa: E402
-from licd_vendor.domain.issue import Request  # noqa: E402
-from licd_vendor.domain.model import Terms  # noqa: E402
-from licd_vendor.store import records  # noqa: E402
-from licd_vendor.store.database import Database, open_database  # noqa: E402
+from bench.process import cpu_s
+from bench.servers import Server
+from licd_daemon.formats.license import License, Vendor
+from licd_vendor import issuing, keys
+from licd_vendor.domain.issue import Request
+from licd_vendor.domain.model import Terms
+from licd_vendor.store import records
+from licd_vendor.store.database import Database, open_database
 
 LICENSES = 400
+CONNECTIONS = 8
 DAY = 86_400
 TERMS = Terms("Bench", "bench@vendor.example", "Bench", 100_000, "app", "1.0", "", "2021-10-30", 2)
+DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "shared_buffers": "128MB"}
 TRIVIAL = """
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -49,8 +45,95 @@ server.make(app).run(sockets=[listener])
 """
 
 
-def make_licenses(database: Database, home: Path, now: int) -> list[License]:
-    """Licenses of one contract."""
+class OnOneCore(Server):
+    """A web server on the first core; `pid` is that of its parent process, whose children serve."""
+
+    process: "subprocess.Popen[str] | None" = None
+
+    def launch(self, *command: str, **environment: str) -> None:
+        """Starts it, reads its port, and leaves the first core to it alone."""
+        cores = sorted(os.sched_getaffinity(0))
+        self._cores = set(cores)
+        self.process = subprocess.Popen(
+            ["taskset", "-c", str(cores[0]), sys.executable, "-c", *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=os.environ | environment,
+        )
+        assert self.process.stdout is not None
+        self.pid, self.port = self.process.pid, int(self.process.stdout.readline().rpartition(":")[2])
+        os.sched_setaffinity(0, set(cores[1:]) or {cores[0]})
+
+    def stop(self) -> None:
+        """Ends it."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait()
+            os.sched_setaffinity(0, self._cores)
+
+    def cpu(self) -> float:
+        """Seconds of processor time of the parent and of who serves."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return sum(cpu_s(pid) for pid in (self.pid, *map(int, children)))
+
+    def scans(self, number: int) -> tuple[list[str], list[str]]:
+        """Paths to warm up with, and `number` to measure."""
+        raise NotImplementedError
+
+
+class Portal(OnOneCore):
+    """`licd-vendor portal serve` with one worker."""
+
+    kind = "licd"
+
+    def start(self) -> None:
+        """PostgreSQL, licenses, and the portal."""
+        home, now = self.folder / "home", int(time.time())
+        self._ending = contextlib.ExitStack()
+        url = self._ending.enter_context(postgresql.running(**DURABLE)).url()
+        keys.generate(home, Vendor("Bench", "bench@vendor.example"), None)
+        database = open_database(url)
+        self._deployments = [Deployment(one, Clock(now)) for one in _licenses(database, home, now)]
+        database.close()
+        program = "from licd_vendor.cli import main; main()"
+        serve = ("portal", "serve", "--listen", "127.0.0.1:0", "--trusted-proxy", "127.0.0.1")
+        self.launch(program, "--home", str(home), *serve, LICD_VENDOR_DATABASE=url)
+
+    def stop(self) -> None:
+        """Ends both."""
+        super().stop()
+        self._ending.close()
+
+    def scans(self, number: int) -> tuple[list[str], list[str]]:
+        """Each deployment's first scan binds it."""
+        return [one.qr() for one in self._deployments], [self._deployments[at % LICENSES].qr() for at in range(number)]
+
+
+class Trivial(OnOneCore):
+    """A handler that answers at once."""
+
+    kind = "starlette"
+
+    def start(self) -> None:
+        """See `OnOneCore.launch`."""
+        self.launch(TRIVIAL)
+
+    def scans(self, number: int) -> tuple[list[str], list[str]]:
+        """Paths as long as a challenge's."""
+        return [f"/Q/{'A' * 172}"] * LICENSES, [f"/Q/{'A' * 172}"] * number
+
+
+def scanned(server: OnOneCore, number: int) -> tuple[float, float]:
+    """Scans a second, and CPU in us for each."""
+    warm, paths = server.scans(number)
+    _post_all(server.port, warm)
+    before = server.cpu()
+    seconds = _post_all(server.port, paths)
+    return number / seconds, (server.cpu() - before) / number * 1e6
+
+
+def _licenses(database: Database, home: Path, now: int) -> Iterator[License]:
     with database.writing() as connection:
         contract_id = records.add_contract(connection, TERMS, now)
     order = issuing.Order(
@@ -62,44 +145,21 @@ def make_licenses(database: Database, home: Path, now: int) -> list[License]:
         None,
     )
     signing = keys.load_signing(home, lambda: None)
-    return [
-        issuing.issue_license(database, order, signing, "cli:bench", now, lambda _: None).license
-        for _ in range(LICENSES)
-    ]
+    for _ in range(LICENSES):
+        yield issuing.issue_license(database, order, signing, "cli:bench", now, lambda _: None).license
 
 
-@contextmanager
-def serving(command: list[str]) -> Iterator[tuple[int, int]]:
-    """A server on one core: the port, and the process that was started."""
-    with subprocess.Popen(
-        ["taskset", "-c", "0", *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout is not None
-        port = int(process.stdout.readline().rpartition(":")[2])
-        try:
-            yield port, process.pid
-        finally:
-            process.terminate()
+def _post_all(port: int, paths: Sequence[str]) -> float:
+    """Posts every path once over kept connections; gives the seconds that it took.
 
-
-def worker_of(pid: int) -> int:
-    """The process that serves: the first child, or itself."""
-    return int((Path(f"/proc/{pid}/task/{pid}/children").read_text().split() or [str(pid)])[0])
-
-
-def cpu_seconds(pid: int) -> float:
-    """What a process has used so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def post_all(port: int, paths: list[str], connections: int) -> float:
-    """Posts every path once over kept connections; gives the seconds that it took."""
+    Raises:
+        RuntimeError: an answer was not 200.
+    """
     failures: list[int] = []
 
     def work(first: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        for at in range(first, len(paths), connections):
+        for at in range(first, len(paths), CONNECTIONS):
             address = f"10.{at >> 16 & 255}.{at >> 8 & 255}.{at & 255}"
             connection.request("POST", paths[at], headers={"x-forwarded-for": address, "content-length": "0"})
             answer = connection.getresponse()
@@ -108,50 +168,13 @@ def post_all(port: int, paths: list[str], connections: int) -> float:
                 failures.append(answer.status)
         connection.close()
 
-    threads = [threading.Thread(target=work, args=(first,)) for first in range(connections)]
+    threads = [threading.Thread(target=work, args=(first,)) for first in range(CONNECTIONS)]
     began = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not failures, f"{len(failures)} answers were not 200, such as {failures[0]}"
-    return time.monotonic() - began
-
-
-def measure(name: str, command: list[str], bind: list[str], paths: list[str], connections: int) -> float:
-    """Warms up with `bind`, measures `paths`, prints, and gives the answers per CPU second."""
-    with serving(command) as (port, server):
-        post_all(port, bind, connections)
-        worker = worker_of(server)
-        before = cpu_seconds(worker)
-        seconds = post_all(port, paths, connections)
-        used = cpu_seconds(worker) - before
-    print(f"{name:<16} {len(paths) / seconds:8.0f} per second {len(paths) / used:8.0f} per CPU second")
-    return len(paths) / used
-
-
-def main() -> None:
-    """Measures both, and prints the ratio."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--scans", type=int, default=3000)
-    parser.add_argument("--connections", type=int, default=8)
-    options = parser.parse_args()
-    durable = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "shared_buffers": "128MB"}
-    with postgresql.running(**durable) as cluster, tempfile.TemporaryDirectory() as folder:
-        home, url, now = Path(folder), cluster.url(), int(time.time())
-        keys.generate(home, Vendor("Bench", "bench@vendor.example"), None)
-        database = open_database(url)
-        deployments = [Deployment(one, Clock(now)) for one in make_licenses(database, home, now)]
-        bind = [one.qr() for one in deployments]
-        paths = [deployments[at % LICENSES].qr() for at in range(options.scans)]
-        database.close()
-        os.environ["LICD_VENDOR_DATABASE"] = url
-        vendor = [sys.executable, "-c", "from licd_vendor.cli import main; main()", "--home", folder]
-        serve = [*vendor, "portal", "serve", "--listen", "127.0.0.1:0", "--trusted-proxy", "127.0.0.1"]
-        portal = measure("portal", serve, bind, paths, options.connections)
-        trivial = measure("trivial handler", [sys.executable, "-c", TRIVIAL], bind, paths, options.connections)
-    print(f"{'ratio':<16} {portal / trivial:8.3f} of a trivial handler")
-
-
-if __name__ == "__main__":
-    main()
+    seconds = time.monotonic() - began
+    if failures:
+        raise RuntimeError(f"{len(failures)} of {len(paths)} answers were not 200, such as {failures[0]}")
+    return seconds

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.figures import AT_MOST, FIGURES, Result
+from bench.figures import AT_LEAST, AT_MOST, FIGURES, Result
 
 BEGIN, END = "<!-- figures: made by `make bench` -->", "<!-- end of figures -->"
 _HEAD = ("figure", "unit", "licd", "yardstick", "against", "ratio", "spread", "target", "")
@@ -18,6 +18,8 @@ def rows(lines: Sequence[Result]) -> Iterator[tuple[str, ...]]:
         words = "" if target is None else f"{'>=' if figure.more else '<='} {target:g}"
         if limit := AT_MOST.get(figure.name):
             words, reached = f"licd <= {limit:g} {figure.unit}", float(line["licd"]) <= limit
+        if limit := AT_LEAST.get(figure.name):
+            words, reached = f"licd >= {limit:g} {figure.unit}", float(line["licd"]) >= limit
         verdict = "" if reached is None else ("reached" if reached else "missed")
         values = (f"{float(line['licd']):.4g}", f"{float(line['yardstick']):.4g}")
         yield (figure.name, figure.unit, *values, against, f"{ratio:.2f}", f"{line['spread']:.0%}", words, verdict)

@@ -2,22 +2,25 @@
 
 - licd runs as users run it: roles, the SQLite journal (synchronous=FULL), clock samples; TLS unless the row says not.
   Its cluster is registered before the load, so that a join is granted a seat.
+- licd over etcd is the same with `--journal etcd://`, on an etcd of its own that is started as the yardstick is.
 - bare grpcio is `bench/bare.py`; etcd is Debian's, one member, its defaults, fsync included.
 - All three show the same certificate.
 """
 
 import contextlib
+import os
 import shutil
 import socket
 import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from support.daemon import Daemon
 from support.vendor import TestVendor
+from support.waiting import eventually
 
 from bench import etcd_messages
 from bench.http2 import Connection, Loop, frame, header_block, message
@@ -26,6 +29,7 @@ from licd.v1 import node_service_pb2 as node
 from licd.v1 import registration_service_pb2 as registration
 from licd_daemon.certificates import ensure_certificates
 from licd_daemon.clock import wall_ms
+from licd_daemon.config import GRPC_ENVIRONMENT
 
 NODES = "/licd.v1.NodeService/"
 _REGISTRATION = "/licd.v1.RegistrationService/"
@@ -126,17 +130,26 @@ class Licd(Server):
         self._vendor = TestVendor()
         keys = self._vendor.write_keys(folder / "keys.json")
         options = ("--lease-ttl", f"{ttl_s}s", "--heartbeat-interval", f"{min(5, ttl_s / 3):.3f}s")
-        self._daemon = Daemon(folder / "data", keys, *options, *(() if tls else ("--insecure",)))
+        insecure = () if tls else ("--insecure",)
+        self._daemon = Daemon(folder / "data", keys, *options, *insecure, *self.journal())
+
+    def journal(self) -> Sequence[str]:
+        """The option that says where the journal is."""
+        return ()
 
     def start(self) -> None:
         """Starts the daemon; the first time it registers the cluster too."""
         first = not self.token
         self._daemon.start()
+        self.started()
         assert self._daemon.process is not None
         self.pid, self.port = self._daemon.process.pid, int(self._daemon.address.rpartition(":")[2])
         self.token = self._daemon.token("node")
         if first:
             self._register()
+
+    def started(self) -> None:
+        """Returns when the daemon leads."""
 
     def _register(self) -> None:
         """Upload, one node, a challenge, the code that the phone would show."""
@@ -189,7 +202,8 @@ class Bare(Server):
         """Starts it and reads its port."""
         tls = ("--tls", str(certificate(self.folder))) if self.secure else ()
         command = [sys.executable, "-m", "bench.bare", *tls]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        environment = os.environ | GRPC_ENVIRONMENT
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         assert self._process.stdout is not None
         self.pid, self.port = self._process.pid, int(self._process.stdout.readline())
 
@@ -245,6 +259,30 @@ class Etcd(Server):
     def held(self) -> int:
         """The keys that stand."""
         return etcd_messages.count(self.ask(etcd_messages.RANGE, etcd_messages.range_count()))
+
+
+class LicdOverEtcd(Licd):
+    """`licd serve --journal etcd://`. Its processor time is the daemon's and etcd's."""
+
+    def journal(self) -> Sequence[str]:
+        """Starts etcd, whose address it needs."""
+        self._etcd = Etcd(self.folder, tls=self.secure, ttl_s=self.ttl_s)
+        self._etcd.start()
+        ca = f"?ca={certificate(self.folder) / 'ca.crt'}" if self.secure else ""
+        return "--journal", f"etcd://127.0.0.1:{self._etcd.port}/licd{ca}"
+
+    def started(self) -> None:
+        """The daemon follows first; it leads once it is elected."""
+        eventually(lambda: any(entry["event"] == "serving" for entry in self._daemon.log), START_S)
+
+    def stop(self) -> None:
+        """Kills both with -9."""
+        super().stop()
+        self._etcd.stop()
+
+    def cpu(self) -> float:
+        """Seconds of processor time of both so far."""
+        return super().cpu() + self._etcd.cpu()
 
 
 def certificate(folder: Path) -> Path:

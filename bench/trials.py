@@ -12,7 +12,8 @@ from pathlib import Path
 from bench.crowd import Members
 from bench.http2 import Loop
 from bench.members import Caller
-from bench.servers import Bare, Etcd, Licd, Server, running
+from bench.portal import OnOneCore, Portal, Trivial, scanned
+from bench.servers import Bare, Etcd, Licd, LicdOverEtcd, Server, running
 
 CALLERS = (1, 16, 64)
 LOST_TTL_S = 5
@@ -32,33 +33,35 @@ class Scale:
     held: float = 12
     few: int = 1_000
     sizes: tuple[int, ...] = SIZES
+    scans: int = 3_000
 
 
-QUICK = Scale(joins=1, paced=3, held=6, few=300, sizes=(10, 100, 1_000))
+QUICK = Scale(joins=1, paced=3, held=6, few=300, sizes=(10, 100, 1_000), scans=600)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """`run` loads a server; `kinds`: the servers that it makes sense for; `ttl_s`: the lease of members."""
+    """`run` loads a server; `servers`: those that it makes sense for; `ttl_s`: the lease of members."""
 
     run: Callable[[Server, Scale], Figures]
-    kinds: tuple[str, ...] = ("licd", "grpcio", "etcd")
+    servers: tuple[type[Server], ...] = (Licd, Bare, Etcd)
     tls: bool = True
     ttl_s: int = 15
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The servers by name."""
+        return tuple(server.kind for server in self.servers)
 
 
 def measure(trial: Trial, kind: str, folder: Path, scale: Scale) -> tuple[Figures, float]:
     """One server's figures, and the generator's share of a processor meanwhile."""
     folder.mkdir(parents=True)
-    server = _server(kind, folder, trial)
+    server = trial.servers[trial.kinds.index(kind)](folder, tls=trial.tls, ttl_s=trial.ttl_s)
     with running(server):
         began, used = time.monotonic(), _own_cpu()
         figures = trial.run(server, scale)
         return figures, (_own_cpu() - used) / (time.monotonic() - began)
-
-
-def _server(kind: str, folder: Path, trial: Trial) -> Server:
-    return {"licd": Licd, "grpcio": Bare, "etcd": Etcd}[kind](folder, tls=trial.tls, ttl_s=trial.ttl_s)
 
 
 def _own_cpu() -> float:
@@ -68,16 +71,24 @@ def _own_cpu() -> float:
 
 def joins(server: Server, scale: Scale) -> Figures:
     """Durable entries by callers that each wait for theirs; CPU in us for each."""
-    figures: Figures = {}
-    for callers in CALLERS:
-        before = server.held()
-        took, cpu, seconds = _call(server, callers, scale.joins)
-        _must_hold(server, before + len(took))
-        took.sort()
-        figures[f"join_rate_{callers}"] = len(took) / seconds
-        figures[f"join_p99_{callers}"] = took[int(len(took) * 0.99)] * 1000
-        figures[f"join_cpu_{callers}"] = cpu / len(took) * 1e6
-    return figures
+    return {name: value for callers in CALLERS for name, value in _joins(server, scale, callers).items()}
+
+
+def _joins(server: Server, scale: Scale, callers: int) -> Figures:
+    before = server.held()
+    took, cpu, seconds = _call(server, callers, scale.joins)
+    _must_hold(server, before + len(took))
+    took.sort()
+    return {
+        f"join_rate_{callers}": len(took) / seconds,
+        f"join_p99_{callers}": took[int(len(took) * 0.99)] * 1000,
+        f"join_cpu_{callers}": cpu / len(took) * 1e6,
+    }
+
+
+def etcd_joins(server: Server, scale: Scale) -> Figures:
+    """Durable entries by 64 callers, where licd's journal is in etcd; its CPU is the daemon's and etcd's."""
+    return {f"etcd_{name}": value for name, value in _joins(server, scale, CALLERS[-1]).items()}
 
 
 def _call(server: Server, number: int, seconds: float) -> tuple[list[float], float, float]:
@@ -216,6 +227,13 @@ def lost(server: Server, scale: Scale) -> Figures:
         members.loop.close()
 
 
+def portal(server: Server, scale: Scale) -> Figures:
+    """Scans of bound deployments on one core, with PostgreSQL; a trivial handler's answers beside them."""
+    assert isinstance(server, OnOneCore)
+    rate, cpu = scanned(server, scale.scans)
+    return {"portal_scans": rate, "portal_cpu": cpu}
+
+
 def _must_hold(server: Server, number: int) -> None:
     """Raises if the server does not hold what the load entered."""
     if server.kind != "grpcio" and (held := server.held()) != number:
@@ -224,8 +242,10 @@ def _must_hold(server: Server, number: int) -> None:
 
 TRIALS = {
     "joins": Trial(joins, ttl_s=60),
+    "etcd_joins": Trial(etcd_joins, servers=(LicdOverEtcd, Etcd), ttl_s=60),
     "crowd": Trial(crowd),
     "plain": Trial(plain, tls=False),
     "many": Trial(many),
-    "lost": Trial(lost, kinds=("licd", "etcd"), ttl_s=LOST_TTL_S),
+    "lost": Trial(lost, servers=(Licd, Etcd), ttl_s=LOST_TTL_S),
+    "portal": Trial(portal, servers=(Portal, Trivial), tls=False),
 }

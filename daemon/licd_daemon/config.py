@@ -23,6 +23,11 @@ DEFAULT_CONSOLE = "127.0.0.1:8443"
 DEFAULT_OPS = "127.0.0.1:9464"
 OFF = "off"
 ETCD = "etcd://"
+GRPC_ENVIRONMENT = {
+    "GRPC_VERBOSITY": "NONE",  # it writes a raw line for every failed handshake; the log has its own form
+    "GRPC_EXPERIMENTS": "-event_engine_listener",  # one thread less to wake for each message (docs/adr/0040-speed.md)
+}
+"""What the daemon's process sets, unless it is set already, before it imports gRPC."""
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, None: 1_000}
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(ms|s|m|h)?")

@@ -9,8 +9,7 @@
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -37,6 +36,7 @@ from licd_daemon.journal.port import (
 )
 from licd_daemon.latency import Latency
 from licd_daemon.leadership.port import Leadership
+from licd_daemon.pending import Answer, Pending, Waiting, refuse, refuse_all
 from licd_daemon.presence import Presences
 from licd_daemon.publication import Publication
 
@@ -44,9 +44,6 @@ log = structlog.get_logger(__name__)
 
 TICK_S = 0.25
 RETRY_S = 1.0
-MAX_BATCH = 256
-GATHER_S = 0.005
-"""At most so long commands wait until they are as many as the batch before had, to share one commit."""
 SNAPSHOT_EVERY = 10_000
 SNAPSHOT_EVERY_SESSIONS = 4
 _OVER: dict[Deadline, Callable[[str], c.Command]] = {
@@ -86,14 +83,11 @@ class Coordinator:
         self.since = 0
         self.failed: BaseException | None = None
         self.append_latency = Latency()
-        self._queue: deque[tuple[c.Command, asyncio.Future[State]]] = deque()
-        self._wake = asyncio.Event()
+        self._pending = Pending()
         self._tasks: list[asyncio.Task[None]] = []
         self._journal_head = Head()
         self._snapshot_position = 0
         self._unsettled = False
-        self._company = 0
-        self._assembled = asyncio.Event()
         self._acknowledged: set[str] = set()
 
     async def start(self) -> None:
@@ -150,7 +144,7 @@ class Coordinator:
         except Exception as error:
             log.exception("coordinator_failed")
             self.failed, self.writable = error, False
-            self._refuse_queued()
+            self._pending.refuse(_stopping())
             self.publication.watchers.notify()
 
     async def stop(self) -> None:
@@ -159,13 +153,9 @@ class Coordinator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._refuse_queued()
+        self._pending.refuse(_stopping())
         if self.writable and self._journal_head.position > self._snapshot_position:
             await self._save_snapshot()
-
-    def _refuse_queued(self) -> None:
-        _refuse_all(self._queue, _stopping())
-        self._queue.clear()
 
     @property
     def serving(self) -> bool:
@@ -204,20 +194,12 @@ class Coordinator:
         """
         if self.failed is not None:
             raise _stopping()
-        future: asyncio.Future[State] = asyncio.get_running_loop().create_future()
-        self._queue.append((command, future))
-        self._wake.set()
-        if len(self._queue) >= self._company:
-            self._assembled.set()
-        return await future
+        return await self._pending.add(command)
 
     def submit_soon(self, command: c.Command) -> None:
         """Carries out a command that nobody waits for; if it is refused or can't be written, its cause comes again."""
         if self.failed is None:
-            future: asyncio.Future[State] = asyncio.get_running_loop().create_future()
-            future.add_done_callback(lambda done: done.cancelled() or done.exception())
-            self._queue.append((command, future))
-            self._wake.set()
+            self._pending.add(command).add_done_callback(lambda done: done.cancelled() or done.exception())
 
     @property
     def position(self) -> int:
@@ -231,7 +213,7 @@ class Coordinator:
         nothing of. One that comes while the journal can't be written is forgotten; the lease's end frees that seat.
         """
         self._acknowledged.add(session_id)
-        self._wake.set()
+        self._pending.wake.set()
 
     async def _tick(self) -> None:
         """Wakes the writer for what time brings; what is news to those who watch, yet no event: a challenge's end, the
@@ -244,16 +226,16 @@ class Coordinator:
             if showing != shown:
                 shown = showing
                 self.publication.watchers.notify()
-            self._wake.set()
+            self._pending.wake.set()
             await asyncio.sleep(TICK_S if self.writable else RETRY_S)
 
     async def _write(self) -> None:
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            await self._gather()
+            await self._pending.wake.wait()
+            self._pending.wake.clear()
+            await self._pending.gather()
             while await self._write_batch():
-                await self._gather()
+                await self._pending.gather()
             if self._journal_head.position - self._snapshot_position >= self._snapshot_after():
                 await self._save_snapshot()
 
@@ -261,34 +243,23 @@ class Coordinator:
         """How many entries are worth a snapshot: it costs by the sessions, and no append goes on meanwhile."""
         return max(SNAPSHOT_EVERY, SNAPSHOT_EVERY_SESSIONS * len(self.state.sessions))
 
-    async def _gather(self) -> None:
-        """Where several callers are about, the others' commands are close: a moment's wait spares most commits.
-
-        One caller alone never waits; after a storm the wait is over within a few batches.
-        """
-        if len(self._queue) >= self._company:
-            return
-        self._assembled.clear()
-        waited = asyncio.get_running_loop().call_later(GATHER_S, self._assembled.set)
-        await self._assembled.wait()
-        waited.cancel()
-
     async def _write_batch(self) -> bool:
         """Decides and appends one batch; True: commands are left."""
-        batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
-        self._company = max(len(batch), self._company // 2)
+        batch = self._pending.take()
         try:
-            return await self._carry_out(batch)
+            written = await self._carry_out(batch)
         except BaseException:
-            _refuse_all(batch, _stopping())
+            refuse_all(batch, _stopping())
             raise
+        self._pending.written(batch)
+        return written and bool(self._pending)
 
-    async def _carry_out(self, batch: Sequence[tuple[c.Command, asyncio.Future[State]]]) -> bool:
+    async def _carry_out(self, batch: Sequence[Waiting]) -> bool:
         if not self._config.leadership.valid():
-            _refuse_all(batch, _not_leader())
-            return bool(self._queue)
+            refuse_all(batch, _not_leader())
+            return True
         if self._unsettled and not await self._read_back():
-            _refuse_all(batch, _journal_unavailable())
+            refuse_all(batch, _journal_unavailable())
             return False
         now = self.now()
         events, head_state, answered = self._decide(batch, now)
@@ -306,14 +277,14 @@ class Coordinator:
         if events:
             self.publication.publish(before, head_state, events, self.clock.now(self.serving).served)
         self._answer(answered)
-        return bool(self._queue)
+        return True
 
     def _decide(
-        self, batch: Sequence[tuple[c.Command, asyncio.Future[State]]], now: Now
-    ) -> tuple[list[AnyEvent], State, list[tuple[asyncio.Future[State], Refused | None]]]:
+        self, batch: Sequence[Waiting], now: Now
+    ) -> tuple[list[AnyEvent], State, list[tuple[Answer, Refused | None]]]:
         """Time's own commands come first, so that a lease is judged before anyone builds on it."""
         state, events = self.state, list[AnyEvent]()
-        answered: list[tuple[asyncio.Future[State], Refused | None]] = []
+        answered: list[tuple[Answer, Refused | None]] = []
         due: list[c.Command] = [c.Tick()]
         acknowledged, self._acknowledged = self._acknowledged, set()
         if self.serving:
@@ -384,26 +355,26 @@ class Coordinator:
     def _promote(self) -> None:
         self.leases.promote(self.state, self.clock.now(False).served, self._config.leadership.handover_ms)
 
-    def _answer_unchanged(self, batch: Sequence[tuple[c.Command, asyncio.Future[State]]]) -> None:
+    def _answer_unchanged(self, batch: Sequence[Waiting]) -> None:
         """What changes nothing is answered all the same: a node whose stream broke keeps its seat (R33)."""
         if self._unsettled:
-            _refuse_all(batch, _journal_unavailable())
+            refuse_all(batch, _journal_unavailable())
             return
         now = self.now()
         for command, future in batch:
             decision = decide(self.state, command, now, self._config.policy)
             if decision.events:
-                _refuse(future, _journal_unavailable())
+                refuse(future, _journal_unavailable())
             else:
                 self._answer([(future, decision.refusal)])
 
-    def _answer(self, answered: Sequence[tuple[asyncio.Future[State], Refused | None]]) -> None:
+    def _answer(self, answered: Sequence[tuple[Answer, Refused | None]]) -> None:
         leads = self.leads()
         for future, refusal in answered:
             if not leads:
-                _refuse(future, _not_leader())
+                refuse(future, _not_leader())
             elif refusal is not None:
-                _refuse(future, refusal)
+                refuse(future, refusal)
             elif not future.done():
                 future.set_result(self.state)
 
@@ -434,13 +405,3 @@ def _not_leader() -> Refused:
 
 def _stopping() -> Refused:
     return Refused(Reason.STOPPING, "This daemon is stopping: try again in a moment, or another one.")
-
-
-def _refuse(future: "asyncio.Future[State]", refusal: Refused) -> None:
-    if not future.done():
-        future.set_exception(refusal)
-
-
-def _refuse_all(batch: Iterable[tuple[c.Command, "asyncio.Future[State]"]], refusal: Refused) -> None:
-    for _, future in batch:
-        _refuse(future, refusal)

@@ -16,7 +16,15 @@ from licd_daemon.cli.options import (
     option,
     split,
 )
-from licd_daemon.config import DEFAULT_ADDRESS, DEFAULT_CONSOLE, DEFAULT_OPS, LOG_FORMATS, ConfigInvalid, ServeConfig
+from licd_daemon.config import (
+    DEFAULT_ADDRESS,
+    DEFAULT_CONSOLE,
+    DEFAULT_OPS,
+    GRPC_ENVIRONMENT,
+    LOG_FORMATS,
+    ConfigInvalid,
+    ServeConfig,
+)
 
 _SPANS = frozenset({"lease_ttl", "heartbeat_interval", "recovery_window", "max_clock_drift"})
 
@@ -105,8 +113,8 @@ def serve(**values: Any) -> None:
         config = config_of(values)
     except ConfigInvalid as error:
         raise click.UsageError(str(error)) from None
-    # gRPC writes a raw line on stderr for every failed handshake; the log has its own form.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    for name, setting in GRPC_ENVIRONMENT.items():
+        os.environ.setdefault(name, setting)
     # Only here: --help must not wait for the daemon's libraries.
     from licd_daemon.run import serve as run
 

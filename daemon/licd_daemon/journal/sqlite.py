@@ -117,11 +117,9 @@ class SqliteJournal:
             raise UnknownOutcome(f"{self._path}: the outcome of an earlier write is unknown, load the journal again")
         try:
             with transaction(self._writing):
-                head = sqlite_rows.head(self._writing)
-                if head != expected:
-                    raise PositionConflict(f"the journal ends at entry {head.position}, not at {expected.position}")
-                if records:
-                    sqlite_rows.insert(self._writing, records)
+                if not sqlite_rows.append(self._writing, records, expected):
+                    end = sqlite_rows.head(self._writing).position
+                    raise PositionConflict(f"the journal ends at entry {end}, not at {expected.position}")
         except UnknownOutcome:
             self._unsettled = True
             raise

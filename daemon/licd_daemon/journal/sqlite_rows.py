@@ -27,13 +27,20 @@ def head(connection: sqlite3.Connection) -> Head:
     return Head(*row)
 
 
-def insert(connection: sqlite3.Connection, records: Sequence[Record]) -> None:
-    """Appends records, at least one, and notes the journal's new end."""
+def append(connection: sqlite3.Connection, records: Sequence[Record], expected: Head) -> bool:
+    """Appends records and notes the journal's new end; False: it does not end with `expected`, nothing was done."""
+    last = records[-1] if records else expected
+    moved = connection.execute(
+        "UPDATE head SET position = ?, digest = ? WHERE position = ? AND digest = ?",
+        (last.position, last.digest, expected.position, expected.digest),
+    )
+    if not moved.rowcount:
+        return False
     for first in range(0, len(records), _INSERTED):
         some = records[first : first + _INSERTED]
         values = [value for record in some for value in _values(record)]
         connection.execute(_INSERT + ", ".join(["(?, ?, ?, ?, ?)"] * len(some)), values)
-    connection.execute("UPDATE head SET position = ?, digest = ?", (records[-1].position, records[-1].digest))
+    return True
 
 
 def settle(connection: sqlite3.Connection) -> None:

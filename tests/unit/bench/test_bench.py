@@ -18,7 +18,7 @@ NAMES = {
     *(f"join_rate_{callers}" for callers in (1, 16, 64)),
     "join_p99_16", "join_p99_64", "join_cpu_16", "join_cpu_64", "heartbeat_cpu_paced_1000",
     "heartbeat_cpu_paced_1000_tls", "heartbeat_rate_1000", "rss_per_node_tls_1000", "rss_per_node_tls_10000",
-    "storm_1000_tls", "recovery_1000", "detect_lost", "hold_cpu_10000",
+    "storm_1000_tls", "recovery_1000", "detect_lost", "hold_cpu_10000", "portal_scans",
 }  # fmt: skip
 
 

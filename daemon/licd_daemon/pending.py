@@ -1,0 +1,77 @@
+"""Commands that wait for the writer, each with the future of its answer, and how long the writer waits for more.
+
+Where several callers are about, the others' commands are close, and a moment's wait spares most commits. So the writer
+waits until as many are there as callers were about: those of the batch before, and those who came while it was written.
+One caller alone never waits, and one who has gone is waited for once.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from licd_daemon.core import commands as c
+from licd_daemon.core.model import State
+from licd_daemon.core.refusal import Refused
+
+Answer = asyncio.Future[State]
+Waiting = tuple[c.Command, Answer]
+
+MAX_BATCH = 256
+GATHER_S = 0.01
+"""At most so long commands wait for company."""
+
+
+class Pending:
+    """See the module. `wake` is set while there may be something to do."""
+
+    def __init__(self) -> None:
+        self.wake = asyncio.Event()
+        self._queue: deque[Waiting] = deque()
+        self._company = 0
+        self._assembled = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def add(self, command: c.Command) -> Answer:
+        """Lets a command wait; gives the future of its answer: the durable state after it, or `Refused`."""
+        answer: Answer = asyncio.get_running_loop().create_future()
+        self._queue.append((command, answer))
+        self.wake.set()
+        if len(self._queue) >= self._company:
+            self._assembled.set()
+        return answer
+
+    async def gather(self) -> None:
+        """Waits for company, if there was some."""
+        if len(self._queue) >= self._company:
+            return
+        self._assembled.clear()
+        waited = asyncio.get_running_loop().call_later(GATHER_S, self._assembled.set)
+        await self._assembled.wait()
+        waited.cancel()
+
+    def take(self) -> Sequence[Waiting]:
+        """The next batch, oldest first."""
+        return [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+
+    def written(self, batch: Sequence[Waiting]) -> None:
+        """A batch is done with."""
+        self._company = min(len(batch) + len(self._queue), MAX_BATCH)
+
+    def refuse(self, refusal: Refused) -> None:
+        """Refuses all that wait."""
+        refuse_all(self._queue, refusal)
+        self._queue.clear()
+
+
+def refuse(answer: Answer, refusal: Refused) -> None:
+    """Refuses one, unless its caller has given up."""
+    if not answer.done():
+        answer.set_exception(refusal)
+
+
+def refuse_all(batch: Iterable[Waiting], refusal: Refused) -> None:
+    """Refuses a batch."""
+    for _, answer in batch:
+        refuse(answer, refusal)
