@@ -37,9 +37,9 @@ Connect = Callable[[str], node_client.Node]
 
 
 @pytest.fixture
-def daemon(make_daemon, vendor: TestVendor) -> Iterator[Daemon]:
-    """A daemon with short leases, on a port that it keeps over restarts."""
-    with running(make_daemon(*QUICK)) as started:
+def daemon(request: pytest.FixtureRequest, make_daemon, vendor: TestVendor) -> Iterator[Daemon]:
+    """A daemon with short leases, or a test's own options, on a port that it keeps over restarts."""
+    with running(make_daemon(*getattr(request, "param", QUICK))) as started:
         started.options[started.options.index("--listen") + 1] = started.address
         yield started
 
@@ -92,6 +92,7 @@ def test_kill_9_of_the_daemon_and_every_node_is_licensed_again_without_a_human(
     assert again.registered_at == since
 
 
+@pytest.mark.parametrize("daemon", [("--lease-ttl", "15s", "--heartbeat-interval", "400ms")], indirect=True)
 def test_a_restart_within_the_lease_interrupts_nobody(
     daemon: Daemon, admin: Admin, vendor: TestVendor, connect: Connect
 ):

@@ -229,9 +229,10 @@ def test_health_answers_without_credentials_and_follows_the_truth(daemon: Daemon
     for service in ("", "licd.v1.NodeService", "licd.v1.RegistrationService", "licd.v1.ClusterService"):
         assert health(daemon, service) == "SERVING"
     assert health(daemon, "registered") == "NOT_SERVING"
-    with pytest.raises(grpc.RpcError) as caught:
-        health(daemon, "unknown")
-    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    for service in ("unknown", "licd.v1.TokenService"):
+        with pytest.raises(grpc.RpcError) as caught:
+            health(daemon, service)
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
     admin.upload(vendor.lic())
     node = RawNode(daemon.stubs("node")).joined()
     admin.register()

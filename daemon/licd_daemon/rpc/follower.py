@@ -17,7 +17,7 @@ from licd_daemon.rpc.context import Context, Handler
 from licd_daemon.rpc.convert import duration
 from licd_daemon.rpc.errors import abort
 from licd_daemon.rpc.limits import Limits
-from licd_daemon.rpc.server import REGISTERED, SERVICES, bind, options
+from licd_daemon.rpc.server import POLLED, REGISTERED, bind, options
 
 _KEEP_ALIVE = "/licd.v1.NodeService/KeepAlive"
 _COME_BACK_MS = 500
@@ -44,7 +44,7 @@ class FollowerServer:
     async def start(self) -> None:
         """Serves from now on."""
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
-        for name in (*SERVICES, REGISTERED):
+        for name in (*POLLED, REGISTERED):
             await self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._server.start()
 

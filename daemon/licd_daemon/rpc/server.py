@@ -1,7 +1,7 @@
 """The gRPC server: its services, its bounds (R36), its health, and how it drains.
 
-Health (grpc.health.v1): "" is SERVING until the daemon stops; the licd services while it leads and its journal can be
-written; "registered" while the state is REGISTERED.
+Health (grpc.health.v1): "" is SERVING until the daemon stops; the services in `POLLED` while it leads and its journal
+can be written; "registered" while the state is REGISTERED; nothing else is known there (section 3).
 """
 
 import asyncio
@@ -32,13 +32,8 @@ from licd_daemon.rpc.node import NodeService
 from licd_daemon.rpc.registration import RegistrationService
 from licd_daemon.rpc.tokens import TokenService
 
-SERVICES = (
-    "licd.v1.NodeService",
-    "licd.v1.RegistrationService",
-    "licd.v1.ClusterService",
-    "licd.v1.TokenService",
-    "licd.v1.LeadershipService",
-)
+POLLED = ("licd.v1.NodeService", "licd.v1.RegistrationService", "licd.v1.ClusterService")
+SERVICES = (*POLLED, "licd.v1.TokenService", "licd.v1.LeadershipService")
 REGISTERED = "registered"
 COME_BACK_AFTER_MS = 500
 DRAIN_S = 2.0
@@ -136,7 +131,7 @@ class Server:
             return
         self._told_health = serving, registered
         await self._set([""], serving=True)
-        await self._set(SERVICES, serving=serving)
+        await self._set(POLLED, serving=serving)
         await self._set([REGISTERED], serving=registered)
 
     async def _set(self, names: Iterable[str], *, serving: bool) -> None:

@@ -23,7 +23,7 @@ from licd_daemon.formats.license import License, LicensedApplication, Portal, Ve
 from licd_daemon.journal import chain
 from licd_daemon.rpc import event_message
 from licd_daemon.rpc.errors import STATUS
-from licd_daemon.rpc.server import REGISTERED, SERVICES
+from licd_daemon.rpc.server import POLLED, REGISTERED
 from licd_vendor.domain.scan import Refusal, Refused
 from licd_vendor.portal import words
 from node_client import NodeState
@@ -173,7 +173,7 @@ def test_every_option_of_serve_stands_in_the_table_with_its_default() -> None:
 
 def test_every_health_service_is_named() -> None:
     told = {name for row in _rows("operations.md", "## Health and polling") for name in _code(row[0])}
-    assert told == {*SERVICES, REGISTERED}
+    assert told == {*POLLED, REGISTERED}
 
 
 def test_every_node_state_is_described() -> None:
