@@ -65,9 +65,9 @@ class ServiceClock:
         self.limit_ms = LIMIT_MS
         self._boot = boot
         self._wall = wall
+        self._seen_wall = int(wall())
         self._started = self._read = int(boot())
         self._reach_ms = 0
-        self._seen_wall = int(wall())
         self._effective = max(effective_ms, self._seen_wall)
         self._served = served_ms
         self._serving = True
@@ -79,24 +79,23 @@ class ServiceClock:
             serving: Whether the daemon can answer and write at this instant. The time since the last reading is served
                 only when it could at both of its ends.
         """
-        return self._at(int(self._boot()), serving)
-
-    def served(self, serving: bool = True) -> int:
-        """Served time in ms at this instant, as `now` tells it; cheap where nothing has moved on since."""
-        boot = int(self._boot())
-        return self._served if boot == self._read and serving is self._serving else self._at(boot, serving).served
-
-    def _at(self, boot: int, serving: bool) -> Now:
+        # The wall first: a pause between the two readings must not be added to effective time a second time.
+        wall, boot = int(self._wall()), int(self._boot())
         step = max(0, boot - self._read)
         self._read = max(self._read, boot)
-        self._move(step)
+        self._move(step, wall)
         if serving and self._serving and step <= STALL_MS:
             self._served += step
         self._serving = serving
         return Now(wall=self._effective, run=self._read - self._started, served=self._served)
 
-    def _move(self, step: int) -> None:
-        self._seen_wall = wall = int(self._wall())
+    def served(self, serving: bool = True) -> int:
+        """Served time in ms at this instant, as `now` tells it; cheap where nothing has moved on since."""
+        unmoved = serving is self._serving and int(self._boot()) == self._read
+        return self._served if unmoved else self.now(serving).served
+
+    def _move(self, step: int, wall: int) -> None:
+        self._seen_wall = wall
         self._effective = moved_on(self._effective, step, wall, max(self.limit_ms, self._reach_ms))
         if self._effective == wall:
             self._reach_ms = 0
@@ -118,7 +117,8 @@ class ServiceClock:
 
     def follow_wall(self, lacks_ms: float = 0.0) -> None:
         """Effective time is what the wall clock says, forwards or back, and what that one lacks."""
-        self._seen_wall = int(self._wall())
+        # As of the last reading of boottime: the next one adds what has passed since.
+        self._seen_wall = int(self._wall()) - (int(self._boot()) - self._read)
         self._effective = self._seen_wall + int(lacks_ms)
 
     def lead_ms(self) -> int:

@@ -106,6 +106,31 @@ def test_r23_a_run_begins_at_a_wall_clock_that_is_ahead_or_held_at_the_journal()
     assert service.now().wall == 1_000_250
 
 
+def test_r23_a_wall_clock_that_is_followed_between_two_readings_leads_by_nothing_at_the_next() -> None:
+    machine = Machine()
+    service = machine.service_clock()
+    for _ in range(3):
+        machine.pass_time(240)
+        service.follow_wall()
+        machine.pass_time(10)
+        service.now()
+        assert service.lead_ms() == 0
+
+
+def test_r23_a_pause_while_the_clocks_are_read_is_counted_once() -> None:
+    machine, pause = Machine(), 150
+
+    def after_a_pause(clock: str) -> int:
+        machine.pass_time(pause)
+        return int(getattr(machine, clock))
+
+    service = ServiceClock(0, 0, boot=lambda: after_a_pause("boot"), wall=lambda: after_a_pause("wall"))
+    service.now()
+    pause = 0
+    machine.pass_time(250)
+    assert service.now().wall == machine.wall
+
+
 def test_r23_a_run_that_begins_in_doubt_takes_a_clock_over_once_when_it_is_within_reach() -> None:
     machine = Machine(wall=90_000_000)
     service = machine.service_clock(effective=5_000)
