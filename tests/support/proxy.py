@@ -61,6 +61,8 @@ class Proxy:
         self.address = f"127.0.0.1:{free_port()}"
         self._up, self._down = asyncio.Event(), asyncio.Event()
         self._lag = 0.0
+        # The loop holds none of its tasks, and nothing else may hold one that waits for what is forgotten.
+        self._connections: set[asyncio.Task[None] | None] = set()
 
     async def listen(self) -> None:
         """In the network's loop."""
@@ -104,6 +106,14 @@ class Proxy:
         self._network.do(act)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections.add(asyncio.current_task())
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._carry(reader, writer)
+        finally:
+            self._connections.discard(asyncio.current_task())
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._up.wait()
             to_reader, to_writer = await asyncio.open_connection(self._host, self._port)
