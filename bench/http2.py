@@ -20,6 +20,7 @@ from collections.abc import Callable
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 READ = 1 << 18
 GREATEST_WINDOW = (1 << 31) - 1
+FRAME_HEADER = 9
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 _LINGER_NOT = struct.pack("ii", 1, 0)
@@ -187,13 +188,13 @@ class Connection:
             return
         self._flush(data)
 
-    def send_message(self, data: bytes) -> None:
-        """Sends frames that hold messages; a few bytes of frame headers are counted against the window too."""
-        self._window -= len(data)
+    def send_message(self, data: bytes, headers: bytes = b"") -> None:
+        """Sends one DATA frame, after the HEADERS frame that opens its stream; only what DATA holds takes window."""
+        self._window -= len(data) - FRAME_HEADER
         if self._window < 0:
             self.lost("the load is beyond the server's window")
             return
-        self.send(data)
+        self.send(headers + data)
 
     def _flush(self, data: bytes) -> None:
         try:

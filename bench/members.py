@@ -57,7 +57,7 @@ class Member(Connection):
 
     def _call(self, stream: int, path: str, body: bytes, flags: int = END_STREAM) -> None:
         headers = header_block(path, tls=self._server.secure, token=self._server.token)
-        self.send_message(frame(HEADERS, END_HEADERS, stream, headers) + message(stream, body, flags))
+        self.send_message(message(stream, body, flags), frame(HEADERS, END_HEADERS, stream, headers))
 
 
 class Node(Member):
@@ -193,7 +193,7 @@ class Caller(Connection):
 
     def _send(self, headers: bytes, body: bytes) -> None:
         stream = self._stream
-        self.send_message(frame(HEADERS, END_HEADERS, stream, headers) + message(stream, body, END_STREAM))
+        self.send_message(message(stream, body, END_STREAM), frame(HEADERS, END_HEADERS, stream, headers))
 
     def ended(self, stream: int) -> None:
         """A call is done; etcd's needs a second one."""

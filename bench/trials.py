@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.crowd import Members
 from bench.http2 import Loop
@@ -74,15 +75,27 @@ def joins(server: Server, scale: Scale) -> Figures:
     return {name: value for callers in CALLERS for name, value in _joins(server, scale, callers).items()}
 
 
+class Calls(NamedTuple):
+    """What callers achieved after their first calls: seconds that each took, CPU s of the server, seconds in all.
+
+    `entered`: how many entries they made, the first ones and the last included.
+    """
+
+    took: list[float]
+    cpu: float
+    seconds: float
+    entered: int
+
+
 def _joins(server: Server, scale: Scale, callers: int) -> Figures:
     before = server.held()
-    took, cpu, seconds = _call(server, callers, scale.joins)
-    _must_hold(server, before + len(took))
-    took.sort()
+    calls = _call(server, callers, scale.joins)
+    _must_hold(server, before + calls.entered)
+    took = sorted(calls.took)
     return {
-        f"join_rate_{callers}": len(took) / seconds,
+        f"join_rate_{callers}": len(took) / calls.seconds,
         f"join_p99_{callers}": took[int(len(took) * 0.99)] * 1000,
-        f"join_cpu_{callers}": cpu / len(took) * 1e6,
+        f"join_cpu_{callers}": calls.cpu / len(took) * 1e6,
     }
 
 
@@ -91,25 +104,27 @@ def etcd_joins(server: Server, scale: Scale) -> Figures:
     return {f"etcd_{name}": value for name, value in _joins(server, scale, CALLERS[-1]).items()}
 
 
-def _call(server: Server, number: int, seconds: float) -> tuple[list[float], float, float]:
+def _call(server: Server, number: int, seconds: float) -> Calls:
     loop = Loop()
     callers = [Caller(loop, server) for _ in range(number)]
+
+    def numbers() -> list[int]:
+        return [len(caller.took) for caller in callers]
+
     try:
-        loop.until(lambda: all(len(caller.took) > 1 for caller in callers), 20)
-        warm = sum(len(caller.took) for caller in callers)
-        cpu, began = server.cpu(), time.monotonic()
+        loop.until(lambda: min(numbers()) > 1, 20)
+        warm, cpu, began = numbers(), server.cpu(), time.monotonic()
         while time.monotonic() < began + seconds:
             loop.poll(0.1)
         cpu, seconds = server.cpu() - cpu, time.monotonic() - began
-        done = sum(len(caller.took) for caller in callers)
+        done = numbers()
         for caller in callers:
             caller.running = False
-        loop.until(lambda: sum(len(caller.took) for caller in callers) >= done + number, 20)
+        loop.until(lambda: sum(numbers()) >= sum(done) + number, 20)
     finally:
         loop.close()
-    took = [span for caller in callers for span in caller.took]
-    share = (done - warm) / len(took)
-    return took, cpu / share, seconds / share
+    took = [span for caller, first, last in zip(callers, warm, done, strict=True) for span in caller.took[first:last]]
+    return Calls(took, cpu, seconds, sum(numbers()))
 
 
 def crowd(server: Server, scale: Scale) -> Figures:
