@@ -22,11 +22,13 @@ from node_client.settings import Settings
 # FINDINGS: keepalive_timeout_ms has no effect in grpc, http2.ping_timeout_ms has; the defaults reconnect after 5.4 s.
 # min_reconnect_backoff_ms is how long one attempt may take: over a slow path a TLS handshake takes several round trips.
 # A subchannel shared with the link before would bring its dead connection and its waiting time along. A proxy from the
-# environment is for the way out to the internet, which a daemon is never behind.
+# environment is for the way out to the internet, which a daemon is never behind. bdp_probe measures bandwidth for large
+# messages by a ping for each that comes: an acknowledgement would cost the daemon twice.
 _OPTIONS = (
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.http2.ping_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.bdp_probe", 0),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),

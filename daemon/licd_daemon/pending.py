@@ -17,8 +17,9 @@ Answer = asyncio.Future[State]
 Waiting = tuple[c.Command, Answer]
 
 MAX_BATCH = 256
-GATHER_S = 0.01
-"""At most so long commands wait for company."""
+GAP_S = 0.01
+GATHER_S = 0.03
+"""Commands wait for company while another comes within the first, and at most the second."""
 
 
 class Pending:
@@ -44,20 +45,24 @@ class Pending:
 
     async def gather(self) -> None:
         """Waits for company, if there was some."""
-        if len(self._queue) >= self._company:
-            return
-        self._assembled.clear()
-        waited = asyncio.get_running_loop().call_later(GATHER_S, self._assembled.set)
-        await self._assembled.wait()
-        waited.cancel()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + GATHER_S
+        here = 0
+        while here < len(self._queue) < self._company and loop.time() < deadline:
+            here = len(self._queue)
+            self._assembled.clear()
+            waited = loop.call_later(GAP_S, self._assembled.set)
+            await self._assembled.wait()
+            waited.cancel()
 
     def take(self) -> Sequence[Waiting]:
         """The next batch, oldest first."""
         return [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
 
     def written(self, batch: Sequence[Waiting]) -> None:
-        """A batch is done with."""
-        self._company = min(len(batch) + len(self._queue), MAX_BATCH)
+        """A batch is done with. One without commands says nothing of who is about."""
+        if batch:
+            self._company = min(len(batch) + len(self._queue), MAX_BATCH)
 
     def refuse(self, refusal: Refused) -> None:
         """Refuses all that wait."""

@@ -43,7 +43,8 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 WATCH_S = 0.5
-COLLECT_AFTER = 50_000
+COLLECT_AFTER = 2_000
+COLLECT_OLDER_AFTER = 500
 SWITCH_S = 0.001
 REBIND_MS = 5_000
 REBIND_PAUSE_S = 0.05
@@ -75,12 +76,13 @@ def serve(config: ServeConfig) -> int:
 
 
 def _tune() -> None:
-    """What is kept for thousands of nodes is no garbage: the collector looks at it seldom, at what was imported never.
+    """What is kept for thousands of nodes is no garbage: the collector looks at it once, then seldom, at imports never.
 
-    The journal's thread must not wait 5 ms for the interpreter each time that it comes back from the disk.
+    It looks at few objects at a time, because every caller waits meanwhile. The journal's thread must not wait 5 ms for
+    the interpreter each time that it comes back from the disk.
     """
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, 20, 100)
+    gc.set_threshold(COLLECT_AFTER, COLLECT_OLDER_AFTER, 100)
     sys.setswitchinterval(SWITCH_S)
 
 

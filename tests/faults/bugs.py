@@ -131,8 +131,8 @@ MUTANTS = (
         f"{CORE}/leases.py",
         "            del self._deadlines[kind][session_id]\n",
         "",
-        first=50,
-        profile="late",
+        first=395,
+        profile="silence",
     ),
     Mutant(
         "older-state-applied",
@@ -202,7 +202,7 @@ MUTANTS = (
         f"{SHELL}/rpc/keepalive.py",
         "if presence.excuses_a_repetition():",
         "if False:",
-        first=5,
+        first=338,
         profile="late",
     ),
     Mutant(

@@ -134,12 +134,21 @@ class NodeService(pb_grpc.NodeServiceServicer):
                 if presence.stream is not stream:
                     break
                 if isinstance(request, pb.KeepAliveRequest) and request.HasField("heartbeat"):
-                    answer = self._heartbeats.serve(session_id, presence, request.heartbeat)
-                    if answer is not None:
-                        await stream.send(answer)
+                    await self._beat(stream, session_id, presence, request.heartbeat)
             await stream.flush()
         finally:
             presence.detach(stream)
+
+    async def _beat(self, stream: NodeStream, session_id: str, presence: Presence, heartbeat: pb.Heartbeat) -> None:
+        received = self._heartbeats.renew(session_id, presence, heartbeat)
+        if received is None:
+            return
+        await self._heartbeats.round()
+        if presence.stream is not stream:
+            return
+        acknowledgement = self._heartbeats.acknowledgement(presence, heartbeat, received)
+        if acknowledgement is not None:
+            await stream.send(acknowledgement)
 
 
 def _hash(secret: bytes) -> str:

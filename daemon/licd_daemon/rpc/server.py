@@ -51,11 +51,15 @@ class Services:
 
 
 def options(max_connections: int) -> list[tuple[str, int]]:
-    """What keeps one peer from exhausting the daemon, and lets a silent one be noticed."""
+    """What keeps one peer from exhausting the daemon, and lets a silent one be noticed.
+
+    Bandwidth probes would send a ping for nearly every heartbeat (docs/adr/0040-speed.md).
+    """
     return [
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", 256 * 1024),
         ("grpc.max_concurrent_streams", 4096),
+        ("grpc.http2.bdp_probe", 0),
         ("grpc.max_allowed_incoming_connections", max_connections),
         ("grpc.server_handshake_timeout_ms", 10_000),
         ("grpc.server.max_pending_requests", 100_000),
