@@ -98,23 +98,18 @@ def test_R13_heartbeats_hold_a_seat_and_silence_frees_it_for_the_line(daemon: Da
 
 def test_R16_a_lost_node_that_returns_stands_at_the_head_of_the_line(daemon: Daemon, admin: Admin, vendor):
     lost, steady = registered(daemon, admin, vendor, 2, max_nodes=2)
-    first = RawNode(daemon.stubs("node"), "first").joined()
-    second = RawNode(daemon.stubs("node"), "second").joined()
-
-    def beat_all() -> None:
-        for node in (steady, first, second):
-            node.stream.beat()
-
-    def lost_its_seat() -> bool:
-        beat_all()
-        return admin.nodes().get("first") == "LICENSED"
-
-    eventually(lost_its_seat)
-    assert state_of(lost.resume()) == "WAITING"
-    lost.open()
-    first.leave()
-    assert lost.stream.until_state("LICENSED")
-    assert admin.nodes()["second"] == "WAITING"
+    with ExitStack() as beating:
+        beating.enter_context(steady.stream.beating())
+        first = RawNode(daemon.stubs("node"), "first").joined()
+        beating.enter_context(first.stream.beating())
+        second = RawNode(daemon.stubs("node"), "second").joined()
+        beating.enter_context(second.stream.beating())
+        eventually(lambda: admin.nodes().get("first") == "LICENSED")
+        assert state_of(lost.resume()) == "WAITING"
+        beating.enter_context(lost.open().beating())
+        first.leave()
+        assert lost.stream.until_state("LICENSED")
+        assert admin.nodes()["second"] == "WAITING"
 
 
 def test_R16_resume_supersedes_the_older_stream_and_keeps_the_seat(daemon: Daemon, admin: Admin, vendor):
