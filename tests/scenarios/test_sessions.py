@@ -81,8 +81,9 @@ def test_repeating_a_join_is_the_same_join_and_another_secret_is_refused(daemon:
 
 def test_R13_heartbeats_hold_a_seat_and_silence_frees_it_for_the_line(daemon: Daemon, admin: Admin, vendor):
     silent, steady = registered(daemon, admin, vendor, 2, max_nodes=2)
-    waiting = RawNode(daemon.stubs("node"), "waiting").joined()
-    waiting.stream.until_state("WAITING")
+    with steady.stream.beating():
+        waiting = RawNode(daemon.stubs("node"), "waiting").joined()
+        waiting.stream.until_state("WAITING")
     began = time.monotonic()
 
     def seated() -> bool:
@@ -184,8 +185,9 @@ def test_R13_an_evicted_seat_drains_for_its_lease_before_it_is_given_away(make_d
     with running(make_daemon("--lease-ttl", "3s", "--heartbeat-interval", "500ms")) as daemon:
         admin = Admin(daemon.stubs("admin"), vendor)
         node, steady = registered(daemon, admin, vendor, 2, max_nodes=2)
-        waiting = RawNode(daemon.stubs("node"), "waiting").joined()
-        waiting.stream.until_state("WAITING")
+        with steady.stream.beating():
+            waiting = RawNode(daemon.stubs("node"), "waiting").joined()
+            waiting.stream.until_state("WAITING")
         node.stream.beat()
         believed_until = time.monotonic() + 3 - 0.2
         request = cluster.EvictNodeRequest(session_id=node.session_id)
