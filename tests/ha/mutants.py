@@ -114,10 +114,16 @@ def hunt(hunted: Hunted, timeout: float = 280) -> str:
         env = planted(hunted.mutant, Path(name))
         # Elsewhere than in the tree, whose packages `-m` would put before the copies.
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-c", f"{ROOT}/pyproject.toml"]
-        done = subprocess.run(
-            [*command, f"{ROOT}/{hunted.test}"],
-            cwd=name, capture_output=True, text=True, env=env, timeout=timeout, check=False,
-        )  # fmt: skip
+        try:
+            done = subprocess.run(
+                [*command, f"{ROOT}/{hunted.test}"],
+                cwd=name, capture_output=True, text=True, env=env, timeout=timeout, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as late:
+            # What a failed test leaves open can keep its process from ending; that it failed was told before.
+            if (late.stdout or b"").startswith(b"F"):
+                return f"FAILED {hunted.test}, and did not end"
+            raise
     lines = done.stdout.strip().splitlines()
     if done.returncode == TEST_FAILED and "FAILED" in done.stdout:
         return next(line for line in lines if line.startswith("FAILED"))
