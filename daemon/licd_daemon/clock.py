@@ -83,7 +83,10 @@ class ServiceClock:
         wall, boot = int(self._wall()), int(self._boot())
         step = max(0, boot - self._read)
         self._read = max(self._read, boot)
-        self._move(step, wall)
+        self._seen_wall = wall
+        self._effective = moved_on(self._effective, step, wall, max(self.limit_ms, self._reach_ms))
+        if self._effective == wall:
+            self._reach_ms = 0
         if serving and self._serving and step <= STALL_MS:
             self._served += step
         self._serving = serving
@@ -93,12 +96,6 @@ class ServiceClock:
         """Served time in ms at this instant, as `now` tells it; cheap where nothing has moved on since."""
         unmoved = serving is self._serving and int(self._boot()) == self._read
         return self._served if unmoved else self.now(serving).served
-
-    def _move(self, step: int, wall: int) -> None:
-        self._seen_wall = wall
-        self._effective = moved_on(self._effective, step, wall, max(self.limit_ms, self._reach_ms))
-        if self._effective == wall:
-            self._reach_ms = 0
 
     def hold(self, latest_ms: int, reach_ms: int) -> None:
         """Begins the run at the journal's latest: a wall clock ahead of it is in doubt, or to be confirmed first (R23).

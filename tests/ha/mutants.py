@@ -8,10 +8,11 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from faults.bugs import SHELL, Mutant
-from faults.mutants import ROOT, planted
+from faults.mutants import ROOT, hunt_all, planted
 
 TEST_FAILED = 1
 
@@ -132,15 +133,7 @@ def hunt(hunted: Hunted, timeout: float = 280) -> str:
 
 def main() -> int:
     """See the module."""
-    wanted = set(sys.argv[1:])
-    chosen = [each for each in HUNTED if not wanted or each.mutant.name in wanted]
-    missed = 0
-    for each in chosen:
-        found = hunt(each)
-        missed += not found.startswith("FAILED")
-        print(f"{each.mutant.name:36} {found or 'LIVES'}", flush=True)
-    print(f"mutants: {len(chosen)}, {missed} not caught")
-    return 1 if missed else 0
+    return hunt_all({each.mutant.name: partial(hunt, each) for each in HUNTED}, "FAILED")
 
 
 if __name__ == "__main__":

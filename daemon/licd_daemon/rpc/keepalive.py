@@ -3,9 +3,9 @@
 - A `state` that takes a seat away is written before every later acknowledgement, so a node that has read that
   acknowledgement knows of its loss.
 - Nothing is acknowledged for a session without a lease, nor while leadership is not proven.
-- A heartbeat renews its lease when it comes. Those that come within `ROUND_S` are acknowledged together, by one reading
-  of the clocks: a write that comes alone wakes two threads, and that is what a heartbeat costs most. Each
-  acknowledgement tells when its heartbeat came and when it was sent, so no clock's error grows by the pause (R21).
+- A heartbeat renews its lease when it comes. Those that come within `ROUND_S` are acknowledged together: a write that
+  comes alone wakes two threads, and that is what a heartbeat costs most. Each acknowledgement tells when its heartbeat
+  came and when it was sent, so no clock's error grows by the pause (R21).
 - An acknowledgement's bytes come from one message that serves all.
 - A node's first clock samples are judged at once; later ones a tenth of a second later, many at once: that costs a
   sixth of what it does between two messages.
