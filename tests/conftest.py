@@ -43,9 +43,9 @@ def make_daemon(tmp_path: Path, vendor: TestVendor):
 
 
 @pytest.fixture
-def daemon(make_daemon) -> Iterator[Daemon]:
-    """A daemon with defaults, running."""
-    with running(make_daemon()) as started:
+def daemon(request: pytest.FixtureRequest, make_daemon) -> Iterator[Daemon]:
+    """A daemon with defaults, or with the options that a test names as its parameter, running."""
+    with running(make_daemon(*getattr(request, "param", ()))) as started:
         yield started
 
 

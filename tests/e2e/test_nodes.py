@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 APPLICATION = node_client.Application("report-server", "10.0.19", "2024-05-31", "sales")
 FIELDS = "name=report-server,version=10.0.19,build_date=2024-05-31,content=sales"
-QUICK = ("--lease-ttl", "2s", "--heartbeat-interval", "400ms")
+QUICK = ("--lease-ttl", "3s", "--heartbeat-interval", "1s")
 
 Connect = Callable[[str], node_client.Node]
 
@@ -92,7 +92,7 @@ def test_kill_9_of_the_daemon_and_every_node_is_licensed_again_without_a_human(
     assert again.registered_at == since
 
 
-@pytest.mark.parametrize("daemon", [("--lease-ttl", "15s", "--heartbeat-interval", "400ms")], indirect=True)
+@pytest.mark.parametrize("daemon", [("--lease-ttl", "15s", "--heartbeat-interval", "1s")], indirect=True)
 def test_a_restart_within_the_lease_interrupts_nobody(
     daemon: Daemon, admin: Admin, vendor: TestVendor, connect: Connect
 ):

@@ -1,6 +1,6 @@
 """Sessions and seats through loss, return, copies and restarts (R13-R18), over raw gRPC against real daemons.
 
-Leases are short here so that their end can be waited for; every test waits on what a node or an administrator sees.
+Leases are short where their end is waited for; every test waits on what a node or an administrator sees.
 """
 
 import secrets
@@ -24,13 +24,9 @@ from licd.v1 import registration_service_pb2 as registration
 
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
 DENIED = grpc.StatusCode.PERMISSION_DENIED
-LEASE_S = 2.0
-
-
-@pytest.fixture
-def daemon(make_daemon):
-    with running(make_daemon("--lease-ttl", f"{LEASE_S}s", "--heartbeat-interval", "200ms")) as started:
-        yield started
+LEASE_S = 3.0
+SHORT = ("--lease-ttl", f"{LEASE_S}s", "--heartbeat-interval", "1s")
+short_leases = pytest.mark.parametrize("daemon", [SHORT], indirect=True, ids=["short_leases"])
 
 
 def state_of(answer: pb.JoinResponse | pb.ResumeResponse) -> str:
@@ -59,10 +55,11 @@ def keep_alive(node: RawNode, until, timeout: float = 10.0) -> None:
         time.sleep(0.1)
 
 
+@short_leases
 def test_R14_the_answer_carries_the_daemons_pace(daemon: Daemon):
     answer = RawNode(daemon.stubs("node")).join()
     assert answer.lease_ttl.ToMilliseconds() == 1000 * LEASE_S
-    assert answer.heartbeat_interval.ToMilliseconds() == 200
+    assert answer.heartbeat_interval.ToMilliseconds() == 1000
     assert answer.max_clock_drift.ToMilliseconds() == 5000
     assert answer.epoch == 1
 
@@ -79,6 +76,7 @@ def test_repeating_a_join_is_the_same_join_and_another_secret_is_refused(daemon:
         node.resume(session_id="f" * 32)
 
 
+@short_leases
 def test_R13_heartbeats_hold_a_seat_and_silence_frees_it_for_the_line(daemon: Daemon, admin: Admin, vendor):
     silent, steady = registered(daemon, admin, vendor, 2, max_nodes=2)
     with steady.stream.beating():
@@ -97,6 +95,7 @@ def test_R13_heartbeats_hold_a_seat_and_silence_frees_it_for_the_line(daemon: Da
     assert silent.stream.until("reconnect") is not None
 
 
+@short_leases
 def test_R16_a_lost_node_that_returns_stands_at_the_head_of_the_line(daemon: Daemon, admin: Admin, vendor):
     lost, steady = registered(daemon, admin, vendor, 2, max_nodes=2)
     with ExitStack() as beating:
@@ -136,37 +135,34 @@ def test_R16_a_sequence_seen_twice_is_a_copied_process_and_ends_the_session_for_
     assert admin.state == "RECOVERING", "a registration that ends this way resets only after the window"
 
 
-def test_R16_a_stream_that_the_network_held_back_is_late_and_no_copy(make_daemon, vendor: TestVendor):
-    with running(make_daemon()) as daemon:
-        admin = Admin(daemon.stubs("admin"), vendor)
-        (node,) = registered(daemon, admin, vendor, 1)
-        assert state_of(node.resume()) == "LICENSED"
-        current = node.open()
-        latest = current.beat().sequence
-        # What was sent on an older connection arrives now: its `open`, and its heartbeats.
-        late = Stream(node)
-        late.heartbeat(sequence=latest - 1)
-        assert pb.EndReason.Name(late.until("ended").reason) == "END_REASON_SUPERSEDED"
-        assert pb.EndReason.Name(current.until("ended").reason) == "END_REASON_SUPERSEDED"
-        assert state_of(node.resume()) == "LICENSED"
-        node.open()
-        node.sequence = latest
-        assert node.stream.beat().sequence == latest + 1
-        assert admin.state == "REGISTERED"
+def test_R16_a_stream_that_the_network_held_back_is_late_and_no_copy(daemon: Daemon, admin: Admin, vendor):
+    (node,) = registered(daemon, admin, vendor, 1)
+    assert state_of(node.resume()) == "LICENSED"
+    current = node.open()
+    latest = current.beat().sequence
+    # What was sent on an older connection arrives now: its `open`, and its heartbeats.
+    late = Stream(node)
+    late.heartbeat(sequence=latest - 1)
+    assert pb.EndReason.Name(late.until("ended").reason) == "END_REASON_SUPERSEDED"
+    assert pb.EndReason.Name(current.until("ended").reason) == "END_REASON_SUPERSEDED"
+    assert state_of(node.resume()) == "LICENSED"
+    node.open()
+    node.sequence = latest
+    assert node.stream.beat().sequence == latest + 1
+    assert admin.state == "REGISTERED"
 
 
-def test_R16_a_copy_that_resumes_or_comes_twice_is_no_late_stream(make_daemon):
-    with running(make_daemon()) as daemon:
-        for copys_turn in (("resume",), ("open", "open")):
-            node = RawNode(daemon.stubs("node")).joined()
-            latest = node.stream.beat().sequence
-            for turn in copys_turn:
-                if turn == "resume":
-                    node.resume()
-                copy = Stream(node)
-                copy.heartbeat(sequence=latest)
-                ended = pb.EndReason.Name(copy.until("ended").reason)
-            assert ended == "END_REASON_COPIED"
+def test_R16_a_copy_that_resumes_or_comes_twice_is_no_late_stream(daemon: Daemon):
+    for copys_turn in (("resume",), ("open", "open")):
+        node = RawNode(daemon.stubs("node")).joined()
+        latest = node.stream.beat().sequence
+        for turn in copys_turn:
+            if turn == "resume":
+                node.resume()
+            copy = Stream(node)
+            copy.heartbeat(sequence=latest)
+            ended = pb.EndReason.Name(copy.until("ended").reason)
+        assert ended == "END_REASON_COPIED"
 
 
 def test_the_streams_first_message_must_be_a_valid_open(daemon: Daemon):
@@ -181,29 +177,28 @@ def test_the_streams_first_message_must_be_a_valid_open(daemon: Daemon):
     assert pb.EndReason.Name(stream.until("ended").reason) == "END_REASON_EXPIRED"
 
 
-def test_R13_an_evicted_seat_drains_for_its_lease_before_it_is_given_away(make_daemon, vendor: TestVendor):
-    with running(make_daemon("--lease-ttl", "3s", "--heartbeat-interval", "500ms")) as daemon:
-        admin = Admin(daemon.stubs("admin"), vendor)
-        node, steady = registered(daemon, admin, vendor, 2, max_nodes=2)
-        with steady.stream.beating():
-            waiting = RawNode(daemon.stubs("node"), "waiting").joined()
-            waiting.stream.until_state("WAITING")
-        node.stream.beat()
-        believed_until = time.monotonic() + 3 - 0.2
-        request = cluster.EvictNodeRequest(session_id=node.session_id)
-        admin.stubs.cluster.EvictNode(request)
-        assert pb.EndReason.Name(node.stream.until("ended").reason) == "END_REASON_EVICTED"
-        with refused(NOT_FOUND, "SESSION_EXPIRED") as refusal:
-            node.resume()
-        assert refusal.metadata["ended"] == "EVICTED"
+@short_leases
+def test_R13_an_evicted_seat_drains_for_its_lease_before_it_is_given_away(daemon: Daemon, admin: Admin, vendor):
+    node, steady = registered(daemon, admin, vendor, 2, max_nodes=2)
+    with steady.stream.beating():
+        waiting = RawNode(daemon.stubs("node"), "waiting").joined()
+        waiting.stream.until_state("WAITING")
+    node.stream.beat()
+    believed_until = time.monotonic() + LEASE_S - 0.2
+    request = cluster.EvictNodeRequest(session_id=node.session_id)
+    admin.stubs.cluster.EvictNode(request)
+    assert pb.EndReason.Name(node.stream.until("ended").reason) == "END_REASON_EVICTED"
+    with refused(NOT_FOUND, "SESSION_EXPIRED") as refusal:
+        node.resume()
+    assert refusal.metadata["ended"] == "EVICTED"
 
-        def seated() -> bool:
-            waiting.stream.heartbeat()
-            return admin.nodes().get("waiting") == "LICENSED"
+    def seated() -> bool:
+        waiting.stream.heartbeat()
+        return admin.nodes().get("waiting") == "LICENSED"
 
-        keep_alive(steady, seated)
-        assert time.monotonic() >= believed_until
-        admin.stubs.cluster.EvictNode(request)
+    keep_alive(steady, seated)
+    assert time.monotonic() >= believed_until
+    admin.stubs.cluster.EvictNode(request)
 
 
 def test_R13_an_evicted_node_that_leaves_frees_its_seat_at_once(daemon: Daemon, admin: Admin, vendor):
@@ -215,23 +210,22 @@ def test_R13_an_evicted_node_that_leaves_frees_its_seat_at_once(daemon: Daemon, 
     waiting.stream.end()
 
 
-def test_R13_only_the_echo_of_the_losing_state_acknowledges_it(make_daemon, vendor: TestVendor):
-    with running(make_daemon()) as daemon:
-        admin = Admin(daemon.stubs("admin"), vendor)
-        holder, _ = registered(daemon, admin, vendor, 2, max_nodes=2)
-        licensed_serial = holder.serial
-        admin.stubs.registration.ResetRegistration(registration.ResetRegistrationRequest())
-        lost = holder.stream.until_state("PENDING")
-        assert lost.serial > licensed_serial
-        holder.stream.heartbeat(serial=licensed_serial)
-        holder.stream.until("heartbeat_ack")
-        events = cluster.ListEventsRequest(kinds=["seat_freed"])
-        assert not admin.stubs.cluster.ListEvents(events).events
-        holder.stream.heartbeat(serial=lost.serial)
-        freed = eventually(lambda: admin.stubs.cluster.ListEvents(events).events)
-        assert [event.session_id for event in freed] == [holder.session_id]
+def test_R13_only_the_echo_of_the_losing_state_acknowledges_it(daemon: Daemon, admin: Admin, vendor):
+    holder, _ = registered(daemon, admin, vendor, 2, max_nodes=2)
+    licensed_serial = holder.serial
+    admin.stubs.registration.ResetRegistration(registration.ResetRegistrationRequest())
+    lost = holder.stream.until_state("PENDING")
+    assert lost.serial > licensed_serial
+    holder.stream.heartbeat(serial=licensed_serial)
+    holder.stream.until("heartbeat_ack")
+    events = cluster.ListEventsRequest(kinds=["seat_freed"])
+    assert not admin.stubs.cluster.ListEvents(events).events
+    holder.stream.heartbeat(serial=lost.serial)
+    freed = eventually(lambda: admin.stubs.cluster.ListEvents(events).events)
+    assert [event.session_id for event in freed] == [holder.session_id]
 
 
+@short_leases
 def test_R17_kill_9_of_every_node_is_recovering_and_only_the_secret_brings_it_back(
     daemon: Daemon, admin: Admin, vendor
 ):
@@ -249,8 +243,7 @@ def test_R17_kill_9_of_every_node_is_recovering_and_only_the_secret_brings_it_ba
 
 
 def test_R17_when_none_comes_back_within_the_window_the_registration_resets(make_daemon, vendor: TestVendor):
-    options = ("--lease-ttl", f"{LEASE_S}s", "--heartbeat-interval", "200ms", "--recovery-window", "500ms")
-    with running(make_daemon(*options)) as daemon:
+    with running(make_daemon(*SHORT, "--recovery-window", "500ms")) as daemon:
         admin = Admin(daemon.stubs("admin"), vendor)
         (node,) = registered(daemon, admin, vendor, 1)
         node.stream.end()
@@ -289,11 +282,10 @@ def test_R14_a_session_that_has_seen_a_higher_epoch_is_refused_by_a_rolled_back_
     assert "older copy" in refusal.message
 
 
+@short_leases
 def test_R19_a_copied_data_directory_recovers_nothing(make_daemon, daemon: Daemon, admin: Admin, vendor: TestVendor):
     registered(daemon, admin, vendor, 2)
-    copy = make_daemon(
-        "--lease-ttl", f"{LEASE_S}s", "--heartbeat-interval", "200ms", "--recovery-window", "0", name="copy"
-    )
+    copy = make_daemon(*SHORT, "--recovery-window", "0", name="copy")
     shutil.copytree(daemon.data_dir, copy.data_dir)
     with running(copy):
         other = Admin(copy.stubs("admin"), vendor)
