@@ -21,6 +21,8 @@ from licd_daemon.core.model import Now
 STALL_MS = 1000
 """The longest gap between two readings that still is served time; the daemon reads at least every 250 ms."""
 
+_ONE_INSTANT_MS = 1
+_TRIES = 10
 _NS_PER_MS = 1_000_000
 _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -46,6 +48,15 @@ def wall_ms() -> int:
 def fine_wall_ms() -> float:
     """As `wall_ms`, with its fraction: for the timestamps that clocks are measured by (R21)."""
     return time.time_ns() / _NS_PER_MS
+
+
+def boot_and_wall(boot: Source = boottime_ms, wall: Source = fine_wall_ms) -> tuple[float, float]:
+    """Both clocks at one instant; readings that this thread was interrupted between are taken again, a few times."""
+    for _ in range(_TRIES):
+        before, read, after = boot(), wall(), boot()
+        if after - before <= _ONE_INSTANT_MS:
+            break
+    return after, read
 
 
 class ServiceClock:
@@ -134,6 +145,6 @@ class ServiceClock:
         """The machine's wall clock as it is, for the timestamps of drift (R21)."""
         return self._wall()
 
-    def raw_boot(self) -> float:
-        """Boottime, for what is kept over some time and must not be moved by hand."""
-        return self._boot()
+    def raw(self) -> tuple[float, float]:
+        """Boottime and the machine's wall clock as they are, at one instant."""
+        return boot_and_wall(self._boot, self._wall)

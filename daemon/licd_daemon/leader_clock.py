@@ -108,9 +108,9 @@ class LeaderClock:
         answer, clock = self._answer, self._coordinator.clock
         if answer is None:
             return None
-        boot = clock.raw_boot()
+        boot, wall = clock.raw()
         error = answer.error_ms + FASTEST_SLEW * max(0.0, boot - answer.asked_boot_ms)
-        return NtpWord(answer.server, answer.true_minus_boot_ms + boot - clock.raw_wall(), error)
+        return NtpWord(answer.server, answer.true_minus_boot_ms + boot - wall, error)
 
     async def confirm_by_code(self, instant_ms: int) -> None:
         """A code was right, so the portal has found its challenge's time true (R24); the time is then what it says.

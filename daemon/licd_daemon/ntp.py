@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import ntplib
 
-from licd_daemon.clock import boottime_ms, fine_wall_ms
+from licd_daemon.clock import boot_and_wall
 
 _PORT = 123
 _VERSION = 4
@@ -94,7 +94,7 @@ def split_server(server: str) -> tuple[str, int]:
 
 def _ask(server: str, timeout_s: float) -> NtpAnswer | str:
     """The server's answer, or the sentence that says why there is none."""
-    boot, wall = boottime_ms(), fine_wall_ms()
+    boot, wall = boot_and_wall()
     try:
         host, port = split_server(server)
         answer = ntplib.NTPClient().request(host, version=_VERSION, port=port, timeout=timeout_s)
@@ -102,7 +102,7 @@ def _ask(server: str, timeout_s: float) -> NtpAnswer | str:
         return f"NTP server {server} can't be asked: {error}"
     if answer.leap not in _NO_LEAP_ALARM or not 1 <= answer.stratum <= 15 or answer.mode != _MODE_SERVER:
         return f"NTP server {server} is not synchronised (leap {answer.leap}, stratum {answer.stratum})"
-    end_boot, end_wall = boottime_ms(), fine_wall_ms()
+    end_boot, end_wall = boot_and_wall()
     if abs((end_wall - wall) - (end_boot - boot)) > _SET_BY_MS:
         return f"NTP server {server} was asked while this machine's clock was set"
     offset_ms = answer.offset * 1000

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from licd_daemon import clock
-from licd_daemon.clock import STALL_MS, ServiceClock
+from licd_daemon.clock import STALL_MS, ServiceClock, boot_and_wall
 from licd_daemon.core.model import Now
 
 
@@ -129,6 +129,19 @@ def test_r23_a_pause_while_the_clocks_are_read_is_counted_once() -> None:
     pause = 0
     machine.pass_time(250)
     assert service.now().wall == machine.wall
+
+
+def test_r22_both_clocks_are_read_at_one_instant_whatever_comes_between() -> None:
+    machine, pauses = Machine(), [40, 0, 70]
+
+    def before_a_pause() -> int:
+        read = machine.wall
+        machine.pass_time(pauses.pop())
+        return read
+
+    boot, wall = boot_and_wall(lambda: machine.boot, before_a_pause)
+    assert (boot, wall) == (machine.boot, machine.wall)
+    assert wall - boot == 950_000
 
 
 def test_r23_a_run_that_begins_in_doubt_takes_a_clock_over_once_when_it_is_within_reach() -> None:
