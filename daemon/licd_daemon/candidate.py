@@ -28,7 +28,7 @@ from licd_daemon.leadership.port import AlreadyLed, Leadership, LeadershipUnavai
 log = structlog.get_logger(__name__)
 
 LOOK_S = 0.2
-SUCCESSOR_WITHIN_S = 1.5
+SUCCESSOR_WITHIN_S = 3.0
 LOOK_FOR_SUCCESSOR_S = 0.03
 STAND_BACK_MS = 3_000
 WATCH_S = 0.1
