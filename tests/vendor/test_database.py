@@ -58,6 +58,22 @@ def test_four_first_uses_at_once_migrate_once(empty_url: str) -> None:
         list(pool.map(open_it, range(4)))
 
 
+def test_first_uses_at_once_wait_for_each_other_whatever_they_want(tmp_path: Path) -> None:
+    gate = threading.Barrier(8)
+
+    def read(url: str) -> int:
+        database = open_database(url, migrate=False)
+        gate.wait(10)
+        with database.reading() as connection:
+            tables = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+        database.close()
+        return int(tables)
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(60):
+            assert list(pool.map(read, [f"sqlite:///{tmp_path / f'{number}.db'}"] * 8)) == [0] * 8
+
+
 def test_database_of_a_newer_program_is_refused(database_url: str, database: Database) -> None:
     with database.writing() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")

@@ -13,6 +13,8 @@ Rules:
 """
 
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,9 +47,10 @@ _POSTGRESQL: dict[str, Any] = {
 _PRAGMAS = (
     "PRAGMA busy_timeout=10000",
     "PRAGMA foreign_keys=ON",
-    "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
 )
+_WAL_WITHIN_S = 10.0
+_WAL_AGAIN_S = 0.01
 
 
 class Database:
@@ -125,11 +128,25 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.isolation_level = None  # the driver's own BEGIN comes too late and is never IMMEDIATE
         for pragma in _PRAGMAS:
             connection.execute(pragma).close()
+        _write_ahead(connection)
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("licd_writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Turn WAL on. Of several first uses at once SQLite refuses some, whatever the busy timeout: they try again."""
+    until = time.monotonic() + _WAL_WITHIN_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+            return
+        except sqlite3.OperationalError as fault:
+            if fault.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(_WAL_AGAIN_S)
 
 
 def _migrate_or_close(engine: Engine) -> None:
