@@ -11,6 +11,7 @@ import grpc
 from google.protobuf import any_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+from support.etcd import free_port
 
 from licd.v1 import failure_pb2, node_service_pb2_grpc
 from licd.v1 import node_service_pb2 as pb
@@ -75,7 +76,7 @@ class ScriptedDaemon(node_service_pb2_grpc.NodeServiceServicer):
         self.opens: list[pb.KeepAliveOpen] = []
         self.authorizations: list[str] = []
         self.streams: list[queue.SimpleQueue[pb.KeepAliveResponse | None]] = []
-        self.port = 0
+        self.port = free_port()
         self.credentials: grpc.ServerCredentials | None = None
         self._server: grpc.Server | None = None
         self.start()
@@ -85,17 +86,16 @@ class ScriptedDaemon(node_service_pb2_grpc.NodeServiceServicer):
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Starts it, on the same port as before if it ran before."""
+        """Starts it, on its port."""
         pool = futures.ThreadPoolExecutor(max_workers=40)
         self._server = grpc.server(pool, options=[("grpc.so_reuseport", 0)])
         register: Callable[[object, grpc.Server], None] = node_service_pb2_grpc.add_NodeServiceServicer_to_server
         register(self, self._server)
         address = f"127.0.0.1:{self.port}"
-        self.port = (
+        if self.credentials is None:
             self._server.add_insecure_port(address)
-            if self.credentials is None
-            else self._server.add_secure_port(address, self.credentials)
-        )
+        else:
+            self._server.add_secure_port(address, self.credentials)
         self._server.start()
 
     def stop(self) -> None:
@@ -112,15 +112,19 @@ class ScriptedDaemon(node_service_pb2_grpc.NodeServiceServicer):
         self.streams[-1].put(response)
 
     def tell(self, state: pb.NodeState, *failures: failure_pb2.Failure, serial: int | None = None) -> None:
-        """Tells a `state` on the newest stream; the serial rises unless the test names one."""
+        """Tells a `state` on the newest stream, and with every later answer; the serial rises unless it is named."""
+        if serial is None or serial > self.serial:
+            self.state, self.failures = state, failures
         self.serial = self.serial + 1 if serial is None else serial
         change = pb.StateChange(serial=self.serial, state=state, failures=failures)
         self.push(pb.KeepAliveResponse(state=change))
 
     def end(self, reason: pb.EndReason) -> None:
         """Ends the newest stream in-band."""
-        self.push(pb.KeepAliveResponse(ended=pb.Ended(reason=reason)))
-        self.streams[-1].put(None)
+        eventually(lambda: self.streams)
+        newest = self.streams[-1]
+        newest.put(pb.KeepAliveResponse(ended=pb.Ended(reason=reason)))
+        newest.put(None)
 
     # The service
 

@@ -1,6 +1,7 @@
 """Real etcd servers, one or several, each in a process of its own on free ports outside the ephemeral range."""
 
 import json
+import os
 import random
 import shutil
 import signal
@@ -15,17 +16,28 @@ from pathlib import Path
 from support.waiting import eventually
 
 PORTS = range(15_000, 32_000)
+PORT_SETS = 8
+
+
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    """A port that nobody listens on; the kernel gives it to no outgoing connection."""
+    """A port that nobody listens on; neither the kernel nor this gives it to anybody else.
+
+    Processes that run tests at the same time choose from different ones.
+    """
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % PORT_SETS
     while True:
-        port = random.choice(PORTS)
+        port = random.choice(PORTS[number::PORT_SETS])
+        if port in _given:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+            _given.add(port)
             return port
 
 
@@ -92,7 +104,7 @@ class EtcdCluster:
         for member in chosen:
             member.start(self.members_list)
         for member in chosen:
-            eventually(member.healthy, 30)
+            eventually(member.healthy, 60)
 
     def url(self, prefix: str, **values: str) -> str:
         """What `--journal` takes."""
