@@ -45,17 +45,28 @@ def log_in(page: Page, url: str, token: str) -> None:
 
 
 def type_code(page: Page, code: str) -> None:
-    """Types six digits, the focus on the first box, and presses Enter."""
+    """Types six digits, the focus on the first box, and presses Enter; waits for the end of a judgement under way."""
+    expect(page.get_by_role("button", name="Register")).to_be_enabled()
     page.get_by_label("Digit 1 of 6").focus()
     page.keyboard.type(code)
     page.keyboard.press("Enter")
 
 
+def lock(page: Page, wrong_code: str) -> None:
+    """Types a wrong code six times."""
+    for left in ("5 attempts left", "4 attempts left", "3 attempts left", "2 attempts left", "1 attempt left"):
+        type_code(page, wrong_code)
+        expect(page.locator("#attempts")).to_contain_text(left)
+    type_code(page, wrong_code)
+    expect(page.locator("#locked")).to_be_visible()
+
+
 def qr_url(page: Page, but: str = "") -> str:
-    """Where the QR leads; waits for another one than `but`."""
+    """Where the QR leads, once its code can be typed; waits for another one than `but`."""
     place = page.locator("#qr-url")
     expect(place).to_have_attribute("href", re.compile(r"^https?://.+/Q/"))
     expect(place).not_to_have_attribute("href", but)
+    expect(page.locator("#digits input").first).to_be_focused()
     return place.get_attribute("href") or ""
 
 

@@ -102,7 +102,6 @@ def url_of_qr(parts: Parts) -> str:
     return str(parts.licd_json("status")["challenge"]["url"])
 
 
-@pytest.mark.timeout(300)
 def test_from_the_application_mail_to_the_second_server(
     database: str, phone: Phone, parts: Parts, tmp_path: Path
 ) -> None:

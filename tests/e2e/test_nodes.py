@@ -31,15 +31,15 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 APPLICATION = node_client.Application("report-server", "10.0.19", "2024-05-31", "sales")
 FIELDS = "name=report-server,version=10.0.19,build_date=2024-05-31,content=sales"
-QUICK = ("--lease-ttl", "3s", "--heartbeat-interval", "1s")
+SHORT_LEASES = ("--lease-ttl", "3s", "--heartbeat-interval", "1s")
 
 Connect = Callable[[str], node_client.Node]
 
 
 @pytest.fixture
 def daemon(request: pytest.FixtureRequest, make_daemon, vendor: TestVendor) -> Iterator[Daemon]:
-    """A daemon with short leases, or a test's own options, on a port that it keeps over restarts."""
-    with running(make_daemon(*getattr(request, "param", QUICK))) as started:
+    """A daemon with defaults, or a test's own options, on a port that it keeps over restarts."""
+    with running(make_daemon(*getattr(request, "param", ()))) as started:
         started.options[started.options.index("--listen") + 1] = started.address
         yield started
 
@@ -73,6 +73,7 @@ def registered(admin: Admin, vendor: TestVendor, connect: Connect, count: int, *
     return nodes
 
 
+@pytest.mark.parametrize("daemon", [SHORT_LEASES], indirect=True, ids=["short_leases"])
 def test_kill_9_of_the_daemon_and_every_node_is_licensed_again_without_a_human(
     daemon: Daemon, admin: Admin, vendor: TestVendor, connect: Connect
 ):
@@ -92,7 +93,6 @@ def test_kill_9_of_the_daemon_and_every_node_is_licensed_again_without_a_human(
     assert again.registered_at == since
 
 
-@pytest.mark.parametrize("daemon", [("--lease-ttl", "15s", "--heartbeat-interval", "1s")], indirect=True)
 def test_a_restart_within_the_lease_interrupts_nobody(
     daemon: Daemon, admin: Admin, vendor: TestVendor, connect: Connect
 ):
@@ -218,7 +218,7 @@ def test_a_pre_forking_server_with_four_workers_takes_one_seat(
             return len(workers) == 4
 
         eventually(all_four_answered, 30)
-        assert "North" in page(port, "/report")
+        eventually(lambda: "North" in page(port, "/report"))
         shown = admin.registration()
         assert (shown.nodes_connected, shown.nodes_licensed) == (1, 1)
         admin.stubs.registration.ResetRegistration(registration.ResetRegistrationRequest())

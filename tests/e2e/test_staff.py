@@ -28,7 +28,6 @@ def staff_url(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         assert process.wait(20) == 0
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("width", [320, 1280])
 def test_a_license_is_found_and_revoked(staff_url: str, browser: Browser, tmp_path: Path, width: int) -> None:
     problems: list[str] = []

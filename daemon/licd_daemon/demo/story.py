@@ -15,7 +15,7 @@ from typing import Any
 
 from licd_daemon.demo.parts import PartFailed, Parts, clock_ahead, eventually, open_on_phone
 
-QUICK = ("--lease-ttl", "3s", "--heartbeat-interval", "500ms")
+QUICK = ("--lease-ttl", "6s", "--heartbeat-interval", "2s")
 SLEEP = [sys.executable, "-c", "import signal; signal.pause()"]
 PORTAL = "127.0.0.1:8601"
 
