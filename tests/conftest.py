@@ -5,10 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from support.admin import Admin
 from support.daemon import Daemon, running
 from support.etcd import EtcdCluster, etcd_cluster
 from support.vendor import TestVendor
+
+# Examples have no time limit: a busy machine is slow, and not wrong.
+settings.register_profile("licd", deadline=None)
+settings.load_profile("licd")
 
 
 def pytest_configure() -> None:

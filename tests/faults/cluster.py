@@ -100,13 +100,13 @@ class Cluster:
         self.note_acknowledged()
 
     def _registered(self) -> bool:
-        """A daemon that can't prove for a moment that it leads is asked again, as a person would."""
+        """A daemon that can't prove for a moment that it leads, or has lost a node for one, is asked again."""
         admin = self.admin
         try:
             admin.upload(self.vendor.lic(self._license))
             admin.register()
         except grpc.RpcError as error:
-            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+            if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.FAILED_PRECONDITION):
                 raise
             return False
         return True
@@ -196,7 +196,7 @@ class Cluster:
 
     # What it showed
 
-    def at_rest(self, timeout: float = 15) -> None:
+    def at_rest(self, timeout: float = 40) -> None:
         """Whoever may have a seat has one."""
         living = sum(len(node.names) for node in self.nodes if node.alive)
         eventually(lambda: self.licensed() == min(self.max_nodes, living), timeout)

@@ -4,7 +4,6 @@ import pytest
 from faults.crash_points import crash, damaged
 
 CRASHES = range(80)
-pytestmark = pytest.mark.timeout(300)  # a busy machine is slow, and not wrong
 FLIPS = range(20)
 
 

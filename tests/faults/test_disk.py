@@ -20,8 +20,8 @@ from licd_daemon.serving import _submit_patiently
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-LEASE_S = 2.0
-OPTIONS = ("--lease-ttl", "2s", "--heartbeat-interval", "700ms")
+LEASE_S = 4.0
+OPTIONS = ("--lease-ttl", "4s", "--heartbeat-interval", "1300ms")
 
 
 def health(daemon: Daemon) -> int:
@@ -51,8 +51,8 @@ def test_R33_a_full_disk_keeps_the_seats_refuses_joins_and_is_forgotten(
         assert '"licensed": false' not in cluster.history.read_text()[began:]
         free(daemon.process.pid)
         eventually(lambda: health(daemon) == SERVING)
-        assert newcomer.join().session_id
-        eventually(lambda: admin.nodes() == {"node-0": "LICENSED", "newcomer": "LICENSED"})
+        with newcomer.joined().stream.beating():
+            eventually(lambda: admin.nodes() == {"node-0": "LICENSED", "newcomer": "LICENSED"})
         assert node.alive
         assert cluster.violations(LEASE_S) == []
 

@@ -1,9 +1,6 @@
 """The model, searched: no order of messages, losses, restarts, stalls and people breaks R13 or R17."""
 
-import pytest
 from faults.explore import QUICK_DEPTH, explore
-
-pytestmark = pytest.mark.timeout(300)  # a busy machine is slow, and not wrong
 
 
 def test_R13_R17_no_path_of_the_model_breaks_a_promise() -> None:

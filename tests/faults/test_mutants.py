@@ -6,8 +6,6 @@ import pytest
 from faults.bugs import EXPLORED, MUTANTS, Mutant
 from faults.mutants import hunt, hunt_by_search, planted
 
-pytestmark = pytest.mark.timeout(300)  # a busy machine is slow, and not wrong
-
 
 def named(mutant: Mutant) -> str:
     return mutant.name

@@ -9,7 +9,6 @@ from support.skew import Skew
 from support.vendor import TestVendor
 
 SEEDS = (416, 1867, 2289, 2456, 2963)
-pytestmark = pytest.mark.timeout(300)  # a busy machine is slow, and not wrong
 
 
 @pytest.mark.parametrize("seed", SEEDS)

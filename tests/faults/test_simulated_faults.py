@@ -11,7 +11,6 @@ from faults.simulated.schedule import schedule
 TESTS = Path(__file__).parents[1]
 SCHEDULES = 160
 BLOCKS = 8
-pytestmark = pytest.mark.timeout(300)  # a busy machine is slow, and not wrong
 
 
 def simulated(first: int, count: int) -> subprocess.CompletedProcess[str]:

@@ -5,10 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 TESTS = Path(__file__).parents[1]
-pytestmark = pytest.mark.timeout(300)  # a busy machine is slow, and not wrong
 
 
 def test_a_soak_says_its_seed_and_ends_with_one_line() -> None:

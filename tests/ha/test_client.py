@@ -91,7 +91,7 @@ async def test_one_server_less_is_not_noticed_or_told(
                 # A write that was sent to a stopped server, or on to it, may or may not be done; a later one is.
                 done = False
                 while not done:
-                    with contextlib.suppress(OutcomeUnknown):
+                    with contextlib.suppress(StoreUnavailable):
                         done = (await client.commit([], [Put(b"client/x", b"")])).done
                 assert await client.get(b"client/x") is not None
                 lease, _ = await client.grant(5)
@@ -122,6 +122,9 @@ async def test_a_write_whose_answer_is_lost_is_not_sent_again(three: EtcdCluster
     way = network.proxy(three.members[0].endpoint)
     client = EtcdClient(parse(f"etcd://{way.address},{three.members[1].endpoint}/client?lease-ttl=5s"))
     await client.get(b"client/once")
+    while client._first:  # on a busy machine the first one can be passed over
+        client._first = 0
+        await client.get(b"client/once")
     way.cut(up=False)
     with pytest.raises(OutcomeUnknown):
         await client.commit([Created(b"client/once", 0)], [Put(b"client/once", b"")])

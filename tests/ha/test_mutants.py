@@ -12,5 +12,5 @@ def named(hunted: Hunted) -> str:
 
 @pytest.mark.parametrize("hunted", CHEAP, ids=named)
 def test_it_is_caught(hunted: Hunted) -> None:
-    found = hunt(hunted, 100)
+    found = hunt(hunted, 200)
     assert found.startswith("FAILED"), f"{hunted.mutant.rule}: {found or 'not caught'}"

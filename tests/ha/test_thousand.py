@@ -24,7 +24,7 @@ STREAMS = 100
 def test_r18_a_thousand_seats_are_kept(
     etcd: EtcdCluster, make_daemon: Callable[..., Daemon], vendor: TestVendor
 ) -> None:
-    url = etcd.url(secrets.token_hex(4), lease_ttl="2s")
+    url = etcd.url(secrets.token_hex(4), lease_ttl="6s")
     with ending(Several(make_daemon, vendor, url, 2, "--lease-ttl", "5m")) as several:
         admin = several.admin()
         admin.upload(vendor.lic(max_nodes=NODES))

@@ -69,8 +69,8 @@ class World:
     def begin(self) -> None:
         """A registered cluster with three seats taken and one node in line."""
         self.several.start()
-        admin = self.admin()
-        admin.upload(self.vendor.lic(max_nodes=SEATS))
+        license = self.vendor.lic(max_nodes=SEATS)
+        eventually(lambda: self._done(lambda admin: admin.upload(license)), HEALED_WITHIN_S)
         token = (self.several.daemons[0].data_dir / "tokens" / "node.token").read_text().strip()
         addresses = [door.address for door in self.doors]
         viewer = (self.several.daemons[0].data_dir / "tokens" / "viewer.token").read_text().strip()
@@ -83,14 +83,19 @@ class World:
             self.checker.listen(f"node-{number}", node)
             self.checker.nodes.append(node)
             if number == SEATS - 1:
-                eventually(lambda: len(admin.nodes()) == SEATS, 30)
-                admin.register()
+                eventually(lambda: self._done(_register_all), HEALED_WITHIN_S)
         self.at_rest("the beginning")
         self.registered_at = eventually(self._registration).registered_at.ToNanoseconds()
 
     def admin(self) -> Admin:
         """An administrator at the leader."""
         return Admin(self.several.leader(HEALED_WITHIN_S).stubs("admin"), self.vendor)
+
+    def _done(self, act: Callable[[Admin], object]) -> bool:
+        """Whether the leader has done it; one that can't prove for a moment that it leads is asked again."""
+        with contextlib.suppress(grpc.RpcError, AssertionError):
+            return bool(act(self.admin()))
+        return False
 
     def leader(self) -> int | None:
         """The number of the daemon that says that it leads, among those that run."""
@@ -196,6 +201,10 @@ class World:
         self.etcd.kill()
         self.network.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _register_all(admin: Admin) -> bool:
+    return len(admin.nodes()) == SEATS and bool(admin.register())
 
 
 # Faults: each begins one, and gives what ends it. Whom it befalls, it finds out by itself.

@@ -1,6 +1,7 @@
 """R36 at the door: connections that dawdle are closed, those that are at work are not."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -56,7 +57,8 @@ async def test_drops_of_a_head_do_not_keep_it_open() -> None:
         while not closed.done():
             writer.write(b"x")
             await asyncio.sleep(QUICK_S / 10)
-        assert b"200" not in await closed
+        with contextlib.suppress(ConnectionResetError):  # closed while a drop was on its way
+            assert b"200" not in await closed
 
 
 async def test_an_answer_may_take_longer() -> None:

@@ -142,10 +142,10 @@ def test_a_stopped_daemon_leaves_no_link(daemon: Daemon) -> None:
 
 def test_guessing_is_slowed_down(browse: Callable[[str], Console]) -> None:
     browser = browse("")
-    answers = [browser.log_in(f"licd_{number:043d}") for number in range(15)]
-    assert answers[-1].status == 429
-    assert int(answers[-1].headers["retry-after"]) >= 1
-    assert {answer.status for answer in answers} == {401, 429}
+    answers = (browser.log_in(f"licd_{number:043d}") for number in range(40))
+    slowed = next(answer for answer in answers if answer.status != 401)
+    assert slowed.status == 429
+    assert int(slowed.headers["retry-after"]) >= 1
 
 
 @pytest.mark.parametrize(

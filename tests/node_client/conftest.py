@@ -3,7 +3,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from node_support.scripted_daemon import APPLICATION, TOKEN, Join, ScriptedDaemon
+from node_support.scripted_daemon import APPLICATION, TOKEN, Join, ScriptedDaemon, eventually
 
 import node_client
 from node_client import Node
@@ -30,4 +30,4 @@ def join(daemon: ScriptedDaemon, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jo
     yield connect
     for node in nodes:
         node.close()
-    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("licd-node")]
+    eventually(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("licd-node")])

@@ -85,7 +85,7 @@ def test_four_workers_of_a_pre_forking_server_share_one_seat(daemon: ScriptedDae
 
         def all_answered() -> bool:
             code, page = get(f"{url}/report")
-            assert code == 200, page
+            assert code == 200 or "licd-node does not answer" in page, page
             workers.update(re.findall("process ([0-9]+)", page))
             return len(workers) == 4
 

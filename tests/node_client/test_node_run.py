@@ -142,7 +142,11 @@ def test_a_signal_before_the_license_ends_it_without_a_start(daemon: ScriptedDae
 
 
 def test_the_loss_of_the_license_stops_the_command_after_the_grace(daemon: ScriptedDaemon, run: Run) -> None:
-    process = run("run", "--loss-grace", "0.2", *shell("trap 'echo told; exit 0' TERM; while :; do sleep 0.02; done"))
+    process = run(
+        "run", "--loss-grace", "0.2", *shell("trap 'echo told; exit 0' TERM; echo ready; while :; do sleep 0.02; done")
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
     eventually(lambda: len(daemon.heartbeats) >= 8)
     daemon.tell(REJECTED)
     out, err = process.communicate(timeout=20)
@@ -160,8 +164,10 @@ def test_an_eviction_is_a_loss(daemon: ScriptedDaemon, run: Run) -> None:
 
 def test_on_loss_warn_lets_the_command_go_on(daemon: ScriptedDaemon, run: Run, tmp_path: pathlib.Path) -> None:
     done = tmp_path / "done"
-    script = f"while [ ! -e {done} ]; do sleep 0.02; done; exit 4"
+    script = f"echo ready; while [ ! -e {done} ]; do sleep 0.02; done; exit 4"
     process = run("run", "--on-loss", "warn", "--loss-grace", "0", *shell(script))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
     eventually(lambda: len(daemon.heartbeats) >= 8)
     daemon.tell(REJECTED)
     eventually(lambda: daemon.heartbeats[-1].state_serial == daemon.serial)

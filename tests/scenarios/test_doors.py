@@ -284,6 +284,7 @@ def test_R34_tls_from_the_first_start_and_no_plaintext(daemon: Daemon):
         assert tls.version() == "TLSv1.3"
 
 
+@pytest.mark.parametrize("daemon", [("--lease-ttl", "60s")], indirect=True)
 def test_too_many_reasons_for_metadata_are_cut_and_the_check_tells_them_all(daemon: Daemon, admin: Admin, vendor):
     admin.upload(vendor.lic(max_nodes=200))
     nodes = daemon.stubs("node")

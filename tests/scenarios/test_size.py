@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from support.admin import Admin
 from support.daemon import Daemon
 from support.raw_node import RawNode
@@ -16,6 +17,7 @@ def resident_kib(pid: int) -> int:
     return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
 
 
+@pytest.mark.parametrize("daemon", [("--lease-ttl", "60s")], indirect=True)
 def test_200_nodes_on_one_daemon_stay_under_150_mib(daemon: Daemon, admin: Admin, vendor: TestVendor):
     admin.upload(vendor.lic(max_nodes=200))
     nodes = [RawNode(daemon.stubs("node"), f"report-{number}").joined() for number in range(200)]

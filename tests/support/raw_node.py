@@ -146,7 +146,9 @@ class Stream:
     def beat(self) -> pb.HeartbeatAck:
         """A heartbeat and its acknowledgement."""
         self.heartbeat()
-        return self.until("heartbeat_ack")
+        while (ack := self.until("heartbeat_ack")).sequence != self.node.sequence:
+            continue
+        return ack
 
     @contextmanager
     def beating(self, every: float = 0.1) -> Iterator[None]:

@@ -114,7 +114,7 @@ def health(daemon: Daemon, service: str) -> str:
     with grpc.insecure_channel(daemon.address) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         try:
-            answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=1)
+            answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
         except grpc.RpcError:
             return ""
         return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))

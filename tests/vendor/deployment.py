@@ -4,11 +4,25 @@ import dataclasses
 import http.client
 import os
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+from support.waiting import eventually
 
 from licd_daemon.formats import challenge, strict
 from licd_daemon.formats.challenge import NO_PREDECESSOR, Purpose, SealedContent
 from licd_daemon.formats.license import License
+
+
+def logged_answers(entries: Sequence[Mapping[str, Any]], count: int) -> list[Mapping[str, Any]]:
+    """What the portal has logged of its answers, once there are `count`: each is logged when it has been sent."""
+
+    def found() -> list[Mapping[str, Any]]:
+        return [entry for entry in entries if entry["event"] == "answered"]
+
+    eventually(lambda: len(found()) >= count)
+    return found()
 
 
 @dataclass

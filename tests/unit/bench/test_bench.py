@@ -56,9 +56,9 @@ def test_the_generator_speaks_to_a_grpc_server(bare: Server) -> None:
         members.gather(3, 2)
         members.burst(3)
         assert members.acknowledged == 24
-        assert members.saturate(0.2) > 3
+        assert members.saturate(1) > 3
         members.settle()
-        assert members.pace(0.3, 0.1) >= 6
+        assert members.pace(2, 0.1) >= 6
     finally:
         members.loop.close()
 
@@ -69,7 +69,7 @@ def test_a_call_that_is_refused_is_a_failure(bare: Server) -> None:
 
 
 def test_callers_count_what_was_answered(bare: Server) -> None:
-    figures = joins(bare, Scale(joins=0.3))
+    figures = joins(bare, Scale(joins=1))
     assert figures["join_rate_16"] > 0
     assert figures["join_cpu_16"] > 0
 

@@ -218,7 +218,7 @@ async def test_R18_a_stall_of_the_daemon_ends_no_lease(deployment: Deployment) -
 
 
 async def test_R31_without_proof_of_leadership_nothing_is_acknowledged(deployment: Deployment) -> None:
-    async with deployment.started(interval_ms=200) as coordinator:
+    async with deployment.started(interval_ms=2000) as coordinator:
         await register(coordinator, "a")
         before = coordinator.state
         await deployment.lead_is_taken(coordinator)
@@ -230,7 +230,7 @@ async def test_R31_without_proof_of_leadership_nothing_is_acknowledged(deploymen
 
 
 async def test_R31_a_lead_lost_during_an_append_is_not_acknowledged_either(deployment: Deployment) -> None:
-    async with deployment.started(interval_ms=200) as coordinator:
+    async with deployment.started(interval_ms=2000) as coordinator:
         journal = deployment.journal
         journal.hold = asyncio.Event()
         asked = journal.asked
