@@ -95,16 +95,26 @@ def test_r13_an_older_serial_is_ignored(daemon: ScriptedDaemon, join: Join) -> N
 
 def test_r15_jeopardy_is_told_at_the_leases_end_without_a_message(daemon: ScriptedDaemon, join: Join) -> None:
     daemon.lease_ttl, daemon.heartbeat_interval = 1.4, 60
-    told: list[NodeState] = []
     release = threading.Event()
-    node = join(on_change=lambda changed: told.append(changed.state))
-    assert node.wait_licensed(5)
-    eventually(lambda: len(daemon.heartbeats) >= 8)
-    daemon.acknowledges = False
     daemon.on_resume = lambda _: release.wait(60)  # a hung daemon
-    eventually(lambda: NodeState.JEOPARDY in told)
-    assert not node.is_licensed()
-    assert node.lease_left == 0
+
+    def in_time(name: str) -> bool:
+        told: list[tuple[NodeState, float]] = []
+        daemon.heartbeats.clear()
+        daemon.beaten_at.clear()
+        daemon.acknowledges = True
+        node = join(node_name=name, on_change=lambda changed: told.append((changed.state, time.monotonic())))
+        assert node.wait_licensed(5)
+        eventually(lambda: len(daemon.heartbeats) >= 8)
+        last = daemon.beaten_at[7]
+        daemon.acknowledges = False
+        eventually(lambda: NodeState.JEOPARDY in [state for state, _ in told])
+        assert not node.is_licensed()
+        assert node.lease_left == 0
+        return next(at for state, at in told if state is NodeState.JEOPARDY) - last < 1.8
+
+    # A machine that is busy elsewhere makes it later, and never sooner.
+    assert any(map(in_time, ("report-1", "report-2", "report-3")))
     release.set()
 
 
@@ -272,15 +282,19 @@ def test_close_leaves_also_when_the_join_is_still_under_way(daemon: ScriptedDaem
 
 
 def test_close_is_bounded_when_the_daemon_hangs(daemon: ScriptedDaemon, join: Join) -> None:
-    node = join()
-    assert node.wait_licensed(5)
     release = threading.Event()
     daemon.on_leave = lambda _: release.wait(60)
-    start = time.monotonic()
-    node.close()
-    took = time.monotonic() - start
+
+    def in_time(name: str) -> bool:
+        node = join(node_name=name)
+        assert node.wait_licensed(5)
+        start = time.monotonic()
+        node.close()
+        return time.monotonic() - start < 3
+
+    # A machine that is busy elsewhere makes it later, and never sooner.
+    assert any(map(in_time, ("report-1", "report-2", "report-3")))
     release.set()
-    assert took < 10
 
 
 def test_close_leaks_no_thread_and_no_descriptor(daemon: ScriptedDaemon, join: Join) -> None:
