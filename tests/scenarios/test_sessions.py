@@ -83,12 +83,14 @@ def test_R13_heartbeats_hold_a_seat_and_silence_frees_it_for_the_line(daemon: Da
     with steady.stream.beating():
         waiting = RawNode(daemon.stubs("node"), "waiting").joined()
         waiting.stream.until_state("WAITING")
+    began = time.monotonic()
 
     def seated() -> bool:
         waiting.stream.heartbeat()
         return admin.nodes().get("waiting") == "LICENSED"
 
     keep_alive(steady, seated)
+    assert time.monotonic() - began < LEASE_S + 2
     waiting.stream.until_state("LICENSED")
     assert admin.nodes() == {"report-2": "LICENSED", "waiting": "LICENSED"}
     assert silent.stream.until("reconnect") is not None
