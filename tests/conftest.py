@@ -11,9 +11,8 @@ from support.daemon import Daemon, running
 from support.etcd import EtcdCluster, etcd_cluster
 from support.vendor import TestVendor
 
-# Examples have no time limit: a busy machine is slow, and not wrong.
-settings.register_profile("licd", deadline=None)
-settings.load_profile("licd")
+# The same examples in every run, without a time limit each; `--hypothesis-profile default` looks for others.
+settings.load_profile("ci")
 
 
 def pytest_configure() -> None:

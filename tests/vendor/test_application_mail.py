@@ -4,7 +4,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from licd_vendor.domain import application_mail
@@ -119,6 +119,8 @@ def test_r29_refusal_names_the_rule_and_the_field(content: bytes, word: str) -> 
 
 @settings(max_examples=300, deadline=None)
 @given(at=st.integers(0, len(mail()) - 1), byte=st.binary(min_size=0, max_size=3))
+@example(at=mail().index(b" <ops@"), byte=b".")
+@example(at=mail().index(b"@acme.example>\r\nContent") + 1, byte=b"[ ]")
 def test_r29_a_garbled_mail_is_read_or_refused_and_nothing_else(at: int, byte: bytes) -> None:
     content = mail()
     try:

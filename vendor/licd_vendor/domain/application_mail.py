@@ -18,7 +18,6 @@ Rules:
 import email
 import re
 from dataclasses import dataclass
-from email.errors import MessageError
 from email.headerregistry import AddressHeader
 from email.message import EmailMessage
 from email.policy import default
@@ -71,10 +70,12 @@ def read(content: bytes) -> ApplicationMail:
         sender, title, message_id = _sender(message), _title(message), _message_id(message)
         fields = _fields(_text(message))
         return _application(sender, title, fields, message_id)
+    except RefusedError:
+        raise
     except strict.Malformed as fault:
         raise _refused(str(fault)) from None
-    except (MessageError, LookupError, ValueError):
-        # the standard library's parser raises these for some broken headers and for charsets that it does not know
+    except Exception:
+        # over broken headers and charsets that it does not know, the standard library's parser stumbles in many ways
         raise _refused("the file is no mail that can be read; save it anew as .eml") from None
 
 
