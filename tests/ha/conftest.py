@@ -11,7 +11,7 @@ from support.several import Several, ending
 from support.vendor import TestVendor
 
 LEASE_S = 3
-OPTIONS = ("--lease-ttl", "30s", "--heartbeat-interval", "500ms")
+OPTIONS = ("--lease-ttl", "15s", "--heartbeat-interval", "500ms")
 
 
 @pytest.fixture

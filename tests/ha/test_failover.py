@@ -136,7 +136,7 @@ def test_r18_kill_9_of_the_leader_keeps_seats_and_epochs_rise(several: Several) 
     registration = admin.registration()
     assert (registration.nodes_licensed, registration.nodes_waiting) == (3, 0)
     assert registration.leader.epoch > epoch
-    # The lease (30 s) outlasts the failover (3 s and what follows): no node noticed.
+    # The lease (15 s) outlasts the failover (3 s and what follows): no node noticed.
     assert [spell.end() < 0.5 for spell in spells] == [True] * 3
 
 

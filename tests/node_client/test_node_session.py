@@ -65,7 +65,7 @@ def test_r21_a_stream_opens_with_a_burst_that_echoes_the_acknowledgements(daemon
     daemon.heartbeat_interval = 60
     join().wait_licensed(5)
     eventually(lambda: len(daemon.heartbeats) == 8)
-    assert daemon.beaten_at[-1] - daemon.beaten_at[0] < 30
+    assert daemon.beaten_at[-1] - daemon.beaten_at[0] < 1
     assert not daemon.heartbeats[0].HasField("ack_sent_at")
     assert all(beat.HasField("ack_sent_at") and beat.HasField("ack_received_at") for beat in daemon.heartbeats[1:])
 

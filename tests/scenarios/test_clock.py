@@ -262,7 +262,7 @@ def test_R22_a_clock_off_ntp_is_untrusted_and_healed(
         _, admin = skewed("--ntp-server", server)
         admin.upload(vendor.lic())
         eventually(lambda: UNTRUSTED in titles(admin))
-        assert re.search(rf"by 8[2-4] s off NTP server {server}", details(admin)[0])
+        assert f"by 83 s off NTP server {server}" in details(admin)[0]
         skew.set("+0s")
         eventually(lambda: UNTRUSTED not in titles(admin))
 
@@ -362,8 +362,8 @@ def test_R22_a_server_that_can_not_be_used_is_a_warning(
 # The nodes' clocks
 
 
-def judged_in(admin: Admin, name: str, offset: float) -> tuple[float, float]:
-    """A node that is just started drifts: seconds until that is told, and the error that is told with it."""
+def judged_in(admin: Admin, name: str, offset: float) -> tuple[float, float, str]:
+    """A node that is just started drifts: seconds until that is told, the error that is told with it, and the span."""
     eventually(lambda: name in admin.nodes())
     began = time.monotonic()
     (detail,) = eventually(lambda: details(admin))
@@ -374,7 +374,7 @@ def judged_in(admin: Admin, name: str, offset: float) -> tuple[float, float]:
     found, error = offset_and_error(seen(admin)[name])
     assert abs(found - offset) <= error
     assert abs(float(told[1]) - abs(offset)) <= error + 0.05
-    return took, error
+    return took, error, told[1]
 
 
 @pytest.mark.parametrize("daemon", [QUICK], indirect=True, ids=["quick"])
@@ -387,8 +387,8 @@ def test_R21_a_skewed_node_is_judged_within_2_s_named_and_healed(
 
     def in_time(name: str) -> bool:
         with node_process(daemon, name, clock.env):
-            took, error = judged_in(admin, name, offset)
-            return took < 2 and error < 0.1
+            took, error, span = judged_in(admin, name, offset)
+            return took < 2 and error < 0.1 and float(span) == abs(offset)
 
     # A machine that is busy elsewhere makes a verdict later, and never sooner.
     assert any(map(in_time, ("report-1", "report-2", "report-3")))
@@ -425,7 +425,7 @@ def test_R21_a_seated_node_whose_clock_jumps_is_flagged_not_thrown_out_and_heale
         judged(admin, "report-1")
         clock.set("+30s")
         (failure,) = eventually(lambda: seen(admin)["report-1"].failures, 30)
-        assert re.match(r"Node report-1 is (29\.9|30\.[01]) s ahead of the leader", failure.detail)
+        assert failure.detail.startswith("Node report-1 is 30.0 s ahead of the leader")
         assert admin.nodes() == {"report-1": "LICENSED"}
         assert [event.node_name for event in events(admin, "clock_drifted")] == ["report-1"]
         clock.set("+0s")
