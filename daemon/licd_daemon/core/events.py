@@ -25,12 +25,15 @@ class Event(msgspec.Struct, frozen=True, tag=snake, tag_field="kind", omit_defau
 class EpochStarted(Event, frozen=True):
     """A daemon took the lead: every session must prove itself anew (R14, R18).
 
-    For `grace_ms` of served time no seat goes to anyone but its recorded holder.
+    For `grace_ms` of served time no seat goes to anyone but its recorded holder. `epoch_id`: 32 hexadecimal digits;
+    empty in journals of 0.1.0, as is `proof_interval_ms` (R31: unrecorded).
     """
 
     epoch: int
     lease_ttl_ms: int
     grace_ms: int = 0
+    epoch_id: str = ""
+    proof_interval_ms: int = 0
 
 
 class TimeMarked(Event, frozen=True):

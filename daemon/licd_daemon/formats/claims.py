@@ -2,8 +2,10 @@
 
 Rules:
 
-- Exactly R1's names, each of its type; only `application.min_build_date`, `max_nodes` and `recertify_days` may be
-  missing. `ver` rules the format, so an unknown claim is refused rather than passed over.
+- Exactly R1's names, each of its type; only `application.min_build_date`, `application.min_version`, `max_nodes`,
+  `recertify_days` and `outage_grace_seconds` may be missing. The claims that 0.1.0 does not know are written only where
+  they differ from their default, so that its daemons take every license that does not need them.
+- `ver` rules the format, so an unknown claim is refused rather than passed over.
 - `ver` and `auth_method` are judged first: another version may have other claims, and its holder is told that the type
   is wrong (R4), not that the content is.
 - No clock: whether the license has expired is judged elsewhere (R23).
@@ -18,7 +20,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from licd_daemon.formats import strict
-from licd_daemon.formats.license import License, LicensedApplication, Portal, Vendor
+from licd_daemon.formats.license import DEFAULT_OUTAGE_GRACE_SECONDS, License, LicensedApplication, Portal, Vendor
 from licd_daemon.formats.strict import Malformed
 
 AUTH_METHOD = "LOCAL_CONTAINER"
@@ -27,6 +29,7 @@ DEFAULT_MIN_BUILD_DATE = "2021-10-30"
 DEFAULT_MAX_NODES = 1
 MAX_NODES = 1_000_000
 MAX_RECERTIFY_DAYS = 36_500
+MAX_OUTAGE_GRACE_SECONDS = 7 * 24 * 60 * 60
 MAX_PORTAL_URL = 59
 MAX_NAME = 256
 # An application's fields are as long as those that a node may send (node_service.proto): longer ones match none.
@@ -35,7 +38,7 @@ MAX_APPLICATION_VERSION = 64
 MAX_CONTENT = 1024
 
 _REQUIRED = ["iss", "jti", "sub", "iat", "exp", "ver", "project", "auth_method", "application", "portal", "vendor"]
-_OPTIONAL = ("max_nodes", "recertify_days")
+_OPTIONAL = ("max_nodes", "recertify_days", "outage_grace_seconds")
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that protobuf's Timestamp holds
 _URL = re.compile(r"https?://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::(?P<port>[1-9][0-9]{0,4}))?")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
@@ -72,6 +75,10 @@ def to_claims(license_: License) -> dict[str, Any]:
     }
     if license_.recertify_days is not None:
         claims["recertify_days"] = license_.recertify_days
+    if license_.outage_grace_seconds != DEFAULT_OUTAGE_GRACE_SECONDS:
+        claims["outage_grace_seconds"] = license_.outage_grace_seconds
+    if application.min_version:
+        claims["application"]["min_version"] = application.min_version
     return claims
 
 
@@ -101,6 +108,12 @@ def from_claims(claims: dict[str, Any], key_id: str) -> License:
         vendor=_vendor(claims["vendor"]),
         key_id=key_id,
         recertify_days=claims.get("recertify_days"),
+        outage_grace_seconds=strict.as_int(
+            claims.get("outage_grace_seconds", DEFAULT_OUTAGE_GRACE_SECONDS),
+            "outage_grace_seconds",
+            0,
+            MAX_OUTAGE_GRACE_SECONDS,
+        ),
     )
 
 
@@ -162,12 +175,15 @@ def _license_id(value: object) -> str:
 
 def _application(value: object) -> LicensedApplication:
     claims = strict.as_object(value, "application")
-    strict.check_names(claims, "application", ("name", "version", "content"), ("min_build_date",))
+    strict.check_names(claims, "application", ("name", "version", "content"), ("min_build_date", "min_version"))
     return LicensedApplication(
         name=strict.as_text(claims["name"], "application.name", MAX_APPLICATION_NAME),
         version=strict.as_text(claims["version"], "application.version", MAX_APPLICATION_VERSION),
         content=strict.as_text(claims["content"], "application.content", MAX_CONTENT, shortest=0),
         min_build_date=check_date(claims.get("min_build_date", DEFAULT_MIN_BUILD_DATE), "application.min_build_date"),
+        min_version=strict.as_text(
+            claims.get("min_version", ""), "application.min_version", MAX_APPLICATION_VERSION, shortest=0
+        ),
     )
 
 

@@ -9,6 +9,8 @@ Rules:
 
 from dataclasses import dataclass
 
+DEFAULT_OUTAGE_GRACE_SECONDS = 15 * 60
+
 
 @dataclass(frozen=True, slots=True)
 class LicensedApplication:
@@ -19,6 +21,8 @@ class LicensedApplication:
     content: str
     min_build_date: str
     """`YYYY-MM-DD`: the oldest build admitted."""
+    min_version: str = ""
+    """The lowest version admitted; empty: none (R5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +65,5 @@ class License:
     """`kid` of the vendor key that signed it."""
     recertify_days: int | None
     """A registration older than this many days is over (R19); None: never."""
+    outage_grace_seconds: int = DEFAULT_OUTAGE_GRACE_SECONDS
+    """How long programs may go on without the daemon, from the end of their lease (R41)."""

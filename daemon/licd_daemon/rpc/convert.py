@@ -80,6 +80,7 @@ def license_message(license: License) -> registration.License:
             version=license.application.version,
             content=license.application.content,
             min_build_date=license.application.min_build_date,
+            min_version=license.application.min_version,
         ),
         max_nodes=license.max_nodes,
         issued_at=timestamp(license.issued_at * 1000),
@@ -90,6 +91,7 @@ def license_message(license: License) -> registration.License:
         portal_url=license.portal.url,
         key_id=license.key_id,
         recertify_days=license.recertify_days or 0,
+        outage_grace=duration(license.outage_grace_seconds * 1000),
     )
 
 

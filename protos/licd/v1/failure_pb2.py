@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15licd/v1/failure.proto\x12\x07licd.v1\x1a\x19google/protobuf/any.proto\"s\n\x07\x46\x61ilure\x12&\n\x06reason\x18\x01 \x01(\x0e\x32\x16.licd.v1.FailureReason\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t\x12\x11\n\tnode_name\x18\x05 \x01(\t\"T\n\x0c\x45rrorTrailer\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Any\"\x94\x01\n\x0b\x45rrorReason\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x34\n\x08metadata\x18\x03 \x03(\x0b\x32\".licd.v1.ErrorReason.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xf3\x03\n\rFailureReason\x12\x1e\n\x1a\x46\x41ILURE_REASON_UNSPECIFIED\x10\x00\x12&\n\"FAILURE_REASON_CERTIFICATE_EXPIRED\x10\x01\x12#\n\x1f\x46\x41ILURE_REASON_VERSION_MISMATCH\x10\x02\x12,\n(FAILURE_REASON_APPLICATION_NAME_MISMATCH\x10\x03\x12-\n)FAILURE_REASON_MAX_AUTHORIZATIONS_REACHED\x10\x04\x12+\n\'FAILURE_REASON_PROJECT_CONTENT_MISMATCH\x10\x05\x12,\n(FAILURE_REASON_CERTIFICATE_TYPE_MISMATCH\x10\x06\x12\x30\n,FAILURE_REASON_CERTIFICATE_CONTENT_INCORRECT\x10\x07\x12\x1e\n\x1a\x46\x41ILURE_REASON_CLOCK_DRIFT\x10\x08\x12\"\n\x1e\x46\x41ILURE_REASON_CLOCK_UNTRUSTED\x10\t\x12 \n\x1c\x46\x41ILURE_REASON_BUILD_TOO_OLD\x10\n\x12%\n!FAILURE_REASON_NO_NODES_CONNECTED\x10\x0b\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15licd/v1/failure.proto\x12\x07licd.v1\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x01\n\x07\x46\x61ilure\x12&\n\x06reason\x18\x01 \x01(\x0e\x32\x16.licd.v1.FailureReason\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t\x12\x11\n\tnode_name\x18\x05 \x01(\t\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"T\n\x0c\x45rrorTrailer\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Any\"\x94\x01\n\x0b\x45rrorReason\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x34\n\x08metadata\x18\x03 \x03(\x0b\x32\".licd.v1.ErrorReason.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\x9a\x04\n\rFailureReason\x12\x1e\n\x1a\x46\x41ILURE_REASON_UNSPECIFIED\x10\x00\x12&\n\"FAILURE_REASON_CERTIFICATE_EXPIRED\x10\x01\x12#\n\x1f\x46\x41ILURE_REASON_VERSION_MISMATCH\x10\x02\x12,\n(FAILURE_REASON_APPLICATION_NAME_MISMATCH\x10\x03\x12-\n)FAILURE_REASON_MAX_AUTHORIZATIONS_REACHED\x10\x04\x12+\n\'FAILURE_REASON_PROJECT_CONTENT_MISMATCH\x10\x05\x12,\n(FAILURE_REASON_CERTIFICATE_TYPE_MISMATCH\x10\x06\x12\x30\n,FAILURE_REASON_CERTIFICATE_CONTENT_INCORRECT\x10\x07\x12\x1e\n\x1a\x46\x41ILURE_REASON_CLOCK_DRIFT\x10\x08\x12\"\n\x1e\x46\x41ILURE_REASON_CLOCK_UNTRUSTED\x10\t\x12 \n\x1c\x46\x41ILURE_REASON_BUILD_TOO_OLD\x10\n\x12%\n!FAILURE_REASON_NO_NODES_CONNECTED\x10\x0b\x12%\n!FAILURE_REASON_REGISTRATION_ENDED\x10\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,14 +35,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON_METADATAENTRY']._loaded_options = None
   _globals['_ERRORREASON_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_FAILUREREASON']._serialized_start=416
-  _globals['_FAILUREREASON']._serialized_end=915
-  _globals['_FAILURE']._serialized_start=61
-  _globals['_FAILURE']._serialized_end=176
-  _globals['_ERRORTRAILER']._serialized_start=178
-  _globals['_ERRORTRAILER']._serialized_end=262
-  _globals['_ERRORREASON']._serialized_start=265
-  _globals['_ERRORREASON']._serialized_end=413
-  _globals['_ERRORREASON_METADATAENTRY']._serialized_start=366
-  _globals['_ERRORREASON_METADATAENTRY']._serialized_end=413
+  _globals['_FAILUREREASON']._serialized_start=490
+  _globals['_FAILUREREASON']._serialized_end=1028
+  _globals['_FAILURE']._serialized_start=95
+  _globals['_FAILURE']._serialized_end=250
+  _globals['_ERRORTRAILER']._serialized_start=252
+  _globals['_ERRORTRAILER']._serialized_end=336
+  _globals['_ERRORREASON']._serialized_start=339
+  _globals['_ERRORREASON']._serialized_end=487
+  _globals['_ERRORREASON_METADATAENTRY']._serialized_start=440
+  _globals['_ERRORREASON_METADATAENTRY']._serialized_end=487
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,7 @@
+import datetime
+
 from google.protobuf import any_pb2 as _any_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -22,6 +25,7 @@ class FailureReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FAILURE_REASON_CLOCK_UNTRUSTED: _ClassVar[FailureReason]
     FAILURE_REASON_BUILD_TOO_OLD: _ClassVar[FailureReason]
     FAILURE_REASON_NO_NODES_CONNECTED: _ClassVar[FailureReason]
+    FAILURE_REASON_REGISTRATION_ENDED: _ClassVar[FailureReason]
 FAILURE_REASON_UNSPECIFIED: FailureReason
 FAILURE_REASON_CERTIFICATE_EXPIRED: FailureReason
 FAILURE_REASON_VERSION_MISMATCH: FailureReason
@@ -34,20 +38,23 @@ FAILURE_REASON_CLOCK_DRIFT: FailureReason
 FAILURE_REASON_CLOCK_UNTRUSTED: FailureReason
 FAILURE_REASON_BUILD_TOO_OLD: FailureReason
 FAILURE_REASON_NO_NODES_CONNECTED: FailureReason
+FAILURE_REASON_REGISTRATION_ENDED: FailureReason
 
 class Failure(_message.Message):
-    __slots__ = ("reason", "title", "detail", "remedy", "node_name")
+    __slots__ = ("reason", "title", "detail", "remedy", "node_name", "at")
     REASON_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
     REMEDY_FIELD_NUMBER: _ClassVar[int]
     NODE_NAME_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
     reason: FailureReason
     title: str
     detail: str
     remedy: str
     node_name: str
-    def __init__(self, reason: _Optional[_Union[FailureReason, str]] = ..., title: _Optional[str] = ..., detail: _Optional[str] = ..., remedy: _Optional[str] = ..., node_name: _Optional[str] = ...) -> None: ...
+    at: _timestamp_pb2.Timestamp
+    def __init__(self, reason: _Optional[_Union[FailureReason, str]] = ..., title: _Optional[str] = ..., detail: _Optional[str] = ..., remedy: _Optional[str] = ..., node_name: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ErrorTrailer(_message.Message):
     __slots__ = ("code", "message", "details")

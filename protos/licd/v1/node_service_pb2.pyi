@@ -68,7 +68,7 @@ class JoinRequest(_message.Message):
     def __init__(self, node_name: _Optional[str] = ..., instance_id: _Optional[str] = ..., resume_secret: _Optional[bytes] = ..., application: _Optional[_Union[Application, _Mapping]] = ...) -> None: ...
 
 class JoinResponse(_message.Message):
-    __slots__ = ("session_id", "epoch", "lease_ttl", "heartbeat_interval", "max_clock_drift", "state", "failures")
+    __slots__ = ("session_id", "epoch", "lease_ttl", "heartbeat_interval", "max_clock_drift", "state", "failures", "epoch_id", "stream", "outage_grace")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     LEASE_TTL_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +76,9 @@ class JoinResponse(_message.Message):
     MAX_CLOCK_DRIFT_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     FAILURES_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_ID_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    OUTAGE_GRACE_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     epoch: int
     lease_ttl: _duration_pb2.Duration
@@ -83,20 +86,29 @@ class JoinResponse(_message.Message):
     max_clock_drift: _duration_pb2.Duration
     state: NodeState
     failures: _containers.RepeatedCompositeFieldContainer[_failure_pb2.Failure]
-    def __init__(self, session_id: _Optional[str] = ..., epoch: _Optional[int] = ..., lease_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_clock_drift: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., state: _Optional[_Union[NodeState, str]] = ..., failures: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ...) -> None: ...
+    epoch_id: str
+    stream: int
+    outage_grace: _duration_pb2.Duration
+    def __init__(self, session_id: _Optional[str] = ..., epoch: _Optional[int] = ..., lease_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_clock_drift: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., state: _Optional[_Union[NodeState, str]] = ..., failures: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ..., epoch_id: _Optional[str] = ..., stream: _Optional[int] = ..., outage_grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ResumeRequest(_message.Message):
-    __slots__ = ("session_id", "resume_secret", "highest_epoch_seen")
+    __slots__ = ("session_id", "resume_secret", "highest_epoch_seen", "epoch_id", "last_stream", "stale_nonce")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     RESUME_SECRET_FIELD_NUMBER: _ClassVar[int]
     HIGHEST_EPOCH_SEEN_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_ID_FIELD_NUMBER: _ClassVar[int]
+    LAST_STREAM_FIELD_NUMBER: _ClassVar[int]
+    STALE_NONCE_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     resume_secret: bytes
     highest_epoch_seen: int
-    def __init__(self, session_id: _Optional[str] = ..., resume_secret: _Optional[bytes] = ..., highest_epoch_seen: _Optional[int] = ...) -> None: ...
+    epoch_id: str
+    last_stream: int
+    stale_nonce: str
+    def __init__(self, session_id: _Optional[str] = ..., resume_secret: _Optional[bytes] = ..., highest_epoch_seen: _Optional[int] = ..., epoch_id: _Optional[str] = ..., last_stream: _Optional[int] = ..., stale_nonce: _Optional[str] = ...) -> None: ...
 
 class ResumeResponse(_message.Message):
-    __slots__ = ("session_id", "epoch", "lease_ttl", "heartbeat_interval", "max_clock_drift", "state", "failures")
+    __slots__ = ("session_id", "epoch", "lease_ttl", "heartbeat_interval", "max_clock_drift", "state", "failures", "epoch_id", "stream", "outage_grace")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     LEASE_TTL_FIELD_NUMBER: _ClassVar[int]
@@ -104,6 +116,9 @@ class ResumeResponse(_message.Message):
     MAX_CLOCK_DRIFT_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     FAILURES_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_ID_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    OUTAGE_GRACE_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     epoch: int
     lease_ttl: _duration_pb2.Duration
@@ -111,7 +126,10 @@ class ResumeResponse(_message.Message):
     max_clock_drift: _duration_pb2.Duration
     state: NodeState
     failures: _containers.RepeatedCompositeFieldContainer[_failure_pb2.Failure]
-    def __init__(self, session_id: _Optional[str] = ..., epoch: _Optional[int] = ..., lease_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_clock_drift: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., state: _Optional[_Union[NodeState, str]] = ..., failures: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ...) -> None: ...
+    epoch_id: str
+    stream: int
+    outage_grace: _duration_pb2.Duration
+    def __init__(self, session_id: _Optional[str] = ..., epoch: _Optional[int] = ..., lease_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_clock_drift: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., state: _Optional[_Union[NodeState, str]] = ..., failures: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ..., epoch_id: _Optional[str] = ..., stream: _Optional[int] = ..., outage_grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class KeepAliveRequest(_message.Message):
     __slots__ = ("open", "heartbeat")
@@ -122,12 +140,14 @@ class KeepAliveRequest(_message.Message):
     def __init__(self, open: _Optional[_Union[KeepAliveOpen, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
 
 class KeepAliveOpen(_message.Message):
-    __slots__ = ("session_id", "resume_secret")
+    __slots__ = ("session_id", "resume_secret", "stream")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     RESUME_SECRET_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     resume_secret: bytes
-    def __init__(self, session_id: _Optional[str] = ..., resume_secret: _Optional[bytes] = ...) -> None: ...
+    stream: int
+    def __init__(self, session_id: _Optional[str] = ..., resume_secret: _Optional[bytes] = ..., stream: _Optional[int] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ("sequence", "sent_at", "state_serial", "ack_sent_at", "ack_received_at")

@@ -22,69 +22,78 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from licd.v1 import failure_pb2 as licd_dot_v1_dot_failure__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"licd/v1/registration_service.proto\x12\x07licd.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15licd/v1/failure.proto\"]\n\x13LicensedApplication\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\t\x12\x16\n\x0emin_build_date\x18\x04 \x01(\t\"\x85\x03\n\x07License\x12\x12\n\nlicense_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63ompany\x18\x02 \x01(\t\x12\x0f\n\x07project\x18\x03 \x01(\t\x12(\n\x0b\x61uth_method\x18\x04 \x01(\x0e\x32\x13.licd.v1.AuthMethod\x12\x31\n\x0b\x61pplication\x18\x05 \x01(\x0b\x32\x1c.licd.v1.LicensedApplication\x12\x11\n\tmax_nodes\x18\x06 \x01(\x05\x12-\n\tissued_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06issuer\x18\t \x01(\t\x12\x13\n\x0bvendor_name\x18\n \x01(\t\x12\x14\n\x0cvendor_email\x18\x0b \x01(\t\x12\x12\n\nportal_url\x18\x0c \x01(\t\x12\x0e\n\x06key_id\x18\r \x01(\t\x12\x16\n\x0erecertify_days\x18\x0e \x01(\x05\"\xe7\x01\n\tChallenge\x12\x14\n\x0c\x63hallenge_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x0e\n\x06qr_png\x18\x03 \x01(\x0c\x12\x0e\n\x06qr_svg\x18\x04 \x01(\t\x12\x0f\n\x07qr_text\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05state\x18\x08 \x01(\x0e\x32\x17.licd.v1.ChallengeState\"\x89\x01\n\x07Lockout\x12\x0e\n\x06locked\x18\x01 \x01(\x08\x12\x13\n\x0bwrong_codes\x18\x02 \x01(\x05\x12\x15\n\rattempts_left\x18\x03 \x01(\x05\x12\x30\n\x0clocked_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08lockouts\x18\x05 \x01(\x05\"S\n\x06Leader\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"[\n\x07Release\x12\x12\n\nlicense_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12/\n\x0breleased_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd8\x03\n\x0cRegistration\x12)\n\x05state\x18\x01 \x01(\x0e\x32\x1a.licd.v1.RegistrationState\x12!\n\x07license\x18\x02 \x01(\x0b\x32\x10.licd.v1.License\x12%\n\tchallenge\x18\x03 \x01(\x0b\x32\x12.licd.v1.Challenge\x12!\n\x07lockout\x18\x04 \x01(\x0b\x32\x10.licd.v1.Lockout\x12\x17\n\x0fnodes_connected\x18\x05 \x01(\x05\x12\x16\n\x0enodes_licensed\x18\x06 \x01(\x05\x12\x15\n\rnodes_waiting\x18\x07 \x01(\x05\x12\x11\n\tmax_nodes\x18\x08 \x01(\x05\x12\x31\n\rregistered_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11recovery_deadline\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\rlast_failures\x18\x0b \x03(\x0b\x32\x10.licd.v1.Failure\x12\x1f\n\x06leader\x18\x0c \x01(\x0b\x32\x0f.licd.v1.Leader\x12!\n\x07release\x18\r \x01(\x0b\x32\x10.licd.v1.Release\"\x18\n\x16GetRegistrationRequest\"F\n\x17GetRegistrationResponse\x12+\n\x0cregistration\x18\x01 \x01(\x0b\x32\x15.licd.v1.Registration\"\x1a\n\x18WatchRegistrationRequest\"H\n\x19WatchRegistrationResponse\x12+\n\x0cregistration\x18\x01 \x01(\x0b\x32\x15.licd.v1.Registration\"Q\n\x14UploadLicenseRequest\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12(\n\x0b\x61uth_method\x18\x02 \x01(\x0e\x32\x13.licd.v1.AuthMethod\"D\n\x15UploadLicenseResponse\x12+\n\x0cregistration\x18\x01 \x01(\x0b\x32\x15.licd.v1.Registration\"\x18\n\x16\x43reateChallengeRequest\"@\n\x17\x43reateChallengeResponse\x12%\n\tchallenge\x18\x01 \x01(\x0b\x32\x12.licd.v1.Challenge\"7\n\x11SubmitCodeRequest\x12\x14\n\x0c\x63hallenge_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"A\n\x12SubmitCodeResponse\x12+\n\x0cregistration\x18\x01 \x01(\x0b\x32\x15.licd.v1.Registration\"\x1a\n\x18\x43heckRegistrationRequest\"?\n\x19\x43heckRegistrationResponse\x12\"\n\x08\x66\x61ilures\x18\x01 \x03(\x0b\x32\x10.licd.v1.Failure\"\x1a\n\x18ResetRegistrationRequest\"H\n\x19ResetRegistrationResponse\x12+\n\x0cregistration\x18\x01 \x01(\x0b\x32\x15.licd.v1.Registration\"\x17\n\x15ReleaseLicenseRequest\"v\n\x16ReleaseLicenseResponse\x12+\n\x0cregistration\x18\x01 \x01(\x0b\x32\x15.licd.v1.Registration\x12\x0e\n\x06qr_png\x18\x02 \x01(\x0c\x12\x0e\n\x06qr_svg\x18\x03 \x01(\t\x12\x0f\n\x07qr_text\x18\x04 \x01(\t*J\n\nAuthMethod\x12\x1b\n\x17\x41UTH_METHOD_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x41UTH_METHOD_LOCAL_CONTAINER\x10\x01*\xe5\x01\n\x11RegistrationState\x12\"\n\x1eREGISTRATION_STATE_UNSPECIFIED\x10\x00\x12!\n\x1dREGISTRATION_STATE_UNLICENSED\x10\x01\x12#\n\x1fREGISTRATION_STATE_UNREGISTERED\x10\x02\x12!\n\x1dREGISTRATION_STATE_REGISTERED\x10\x03\x12!\n\x1dREGISTRATION_STATE_RECOVERING\x10\x04\x12\x1e\n\x1aREGISTRATION_STATE_EXPIRED\x10\x05*\xa5\x01\n\x0e\x43hallengeState\x12\x1f\n\x1b\x43HALLENGE_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43HALLENGE_STATE_PENDING\x10\x01\x12\x18\n\x14\x43HALLENGE_STATE_USED\x10\x02\x12\x1b\n\x17\x43HALLENGE_STATE_EXPIRED\x10\x03\x12\x1e\n\x1a\x43HALLENGE_STATE_SUPERSEDED\x10\x04\x32\xc1\x05\n\x13RegistrationService\x12T\n\x0fGetRegistration\x12\x1f.licd.v1.GetRegistrationRequest\x1a .licd.v1.GetRegistrationResponse\x12\\\n\x11WatchRegistration\x12!.licd.v1.WatchRegistrationRequest\x1a\".licd.v1.WatchRegistrationResponse0\x01\x12N\n\rUploadLicense\x12\x1d.licd.v1.UploadLicenseRequest\x1a\x1e.licd.v1.UploadLicenseResponse\x12T\n\x0f\x43reateChallenge\x12\x1f.licd.v1.CreateChallengeRequest\x1a .licd.v1.CreateChallengeResponse\x12\x45\n\nSubmitCode\x12\x1a.licd.v1.SubmitCodeRequest\x1a\x1b.licd.v1.SubmitCodeResponse\x12Z\n\x11\x43heckRegistration\x12!.licd.v1.CheckRegistrationRequest\x1a\".licd.v1.CheckRegistrationResponse\x12Z\n\x11ResetRegistration\x12!.licd.v1.ResetRegistrationRequest\x1a\".licd.v1.ResetRegistrationResponse\x12Q\n\x0eReleaseLicense\x12\x1e.licd.v1.ReleaseLicenseRequest\x1a\x1f.licd.v1.ReleaseLicenseResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"licd/v1/registration_service.proto\x12\x07licd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15licd/v1/failure.proto\"r\n\x13LicensedApplication\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\t\x12\x16\n\x0emin_build_date\x18\x04 \x01(\t\x12\x13\n\x0bmin_version\x18\x05 \x01(\t\"\xb6\x03\n\x07License\x12\x12\n\nlicense_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63ompany\x18\x02 \x01(\t\x12\x0f\n\x07project\x18\x03 \x01(\t\x12(\n\x0b\x61uth_method\x18\x04 \x01(\x0e\x32\x13.licd.v1.AuthMethod\x12\x31\n\x0b\x61pplication\x18\x05 \x01(\x0b\x32\x1c.licd.v1.LicensedApplication\x12\x11\n\tmax_nodes\x18\x06 \x01(\x05\x12-\n\tissued_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06issuer\x18\t \x01(\t\x12\x13\n\x0bvendor_name\x18\n \x01(\t\x12\x14\n\x0cvendor_email\x18\x0b \x01(\t\x12\x12\n\nportal_url\x18\x0c \x01(\t\x12\x0e\n\x06key_id\x18\r \x01(\t\x12\x16\n\x0erecertify_days\x18\x0e \x01(\x05\x12/\n\x0coutage_grace\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\"\xe7\x01\n\tChallenge\x12\x14\n\x0c\x63hallenge_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x0e\n\x06qr_png\x18\x03 \x01(\x0c\x12\x0e\n\x06qr_svg\x18\x04 \x01(\t\x12\x0f\n\x07qr_text\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05state\x18\x08 \x01(\x0e\x32\x17.licd.v1.ChallengeState\"\x89\x01\n\x07Lockout\x12\x0e\n\x06locked\x18\x01 \x01(\x08\x12\x13\n\x0bwrong_codes\x18\x02 \x01(\x05\x12\x15\n\rattempts_left\x18\x03 \x01(\x05\x12\x30\n\x0clocked_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08lockouts\x18\x05 \x01(\x05\"S\n\x06Leader\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"[\n\x07Release\x12\x12\n\nlicense_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12/\n\x0breleased_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa5\x01\n\x11\x45ndedRegistration\x12,\n\x08\x65nded_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x11.licd.v1.EndCause\x12\r\n\x05nodes\x18\x03 \x03(\t\x12\x31\n\rregistered_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8f\x04\n\x0cRegistration\x12)\n\x05state\x18\x01 \x01(\x0e\x32\x1a.licd.v1.RegistrationState\x12!\n\x07license\x18\x02 \x01(\x0b\x32\x10.licd.v1.License\x12%\n\tchallenge\x18\x03 \x01(\x0b\x32\x12.licd.v1.Challenge\x12!\n\x07lockout\x18\x04 \x01(\x0b\x32\x10.licd.v1.Lockout\x12\x17\n\x0fnodes_connected\x18\x05 \x01(\x05\x12\x16\n\x0enodes_licensed\x18\x06 \x01(\x05\x12\x15\n\rnodes_waiting\x18\x07 \x01(\x05\x12\x11\n\tmax_nodes\x18\x08 \x01(\x05\x12\x31\n\rregistered_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11recovery_deadline\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\rlast_failures\x18\x0b \x03(\x0b\x32\x10.licd.v1.Failure\x12\x1f\n\x06leader\x18\x0c \x01(\x0b\x32\x0f.licd.v1.Leader\x12!\n\x07release\x18\r \x01(\x0b\x32\x10.licd.v1.Release\x12\x35\n\x11last_registration\x18\x0e \x01(\x0b\x32\x1a.licd.v1.EndedRegistration\"\x18\n\x16GetRegistrationRequest\"F\n\x17GetRegistrationResponse\x12+\n\x0cregistration\x18\x01 \x01(\x0b\x32\x15.licd.v1.Registration\"\x1a\n\x18WatchRegistrationRequest\"H\n\x19WatchRegistrationResponse\x12+\n\x0cregistration\x18\x01 \x01(\x0b\x32\x15.licd.v1.Registration\"s\n\x14UploadLicenseRequest\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12(\n\x0b\x61uth_method\x18\x02 \x01(\x0e\x32\x13.licd.v1.AuthMethod\x12\x0f\n\x07replace\x18\x03 \x01(\x08\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\"T\n\x0cRejectedNode\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\"\n\x08\x66\x61ilures\x18\x03 \x03(\x0b\x32\x10.licd.v1.Failure\"\xb3\x01\n\x0cUploadEffect\x12!\n\x07license\x18\x01 \x01(\x0b\x32\x10.licd.v1.License\x12\x19\n\x11\x65nds_registration\x18\x02 \x01(\x08\x12\x12\n\nseats_lost\x18\x03 \x01(\x05\x12-\n\x0enodes_rejected\x18\x04 \x03(\x0b\x32\x15.licd.v1.RejectedNode\x12\"\n\x08\x66\x61ilures\x18\x05 \x03(\x0b\x32\x10.licd.v1.Failure\"k\n\x15UploadLicenseResponse\x12+\n\x0cregistration\x18\x01 \x01(\x0b\x32\x15.licd.v1.Registration\x12%\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0b\x32\x15.licd.v1.UploadEffect\"\x18\n\x16\x43reateChallengeRequest\"@\n\x17\x43reateChallengeResponse\x12%\n\tchallenge\x18\x01 \x01(\x0b\x32\x12.licd.v1.Challenge\"7\n\x11SubmitCodeRequest\x12\x14\n\x0c\x63hallenge_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"A\n\x12SubmitCodeResponse\x12+\n\x0cregistration\x18\x01 \x01(\x0b\x32\x15.licd.v1.Registration\"\x1a\n\x18\x43heckRegistrationRequest\"?\n\x19\x43heckRegistrationResponse\x12\"\n\x08\x66\x61ilures\x18\x01 \x03(\x0b\x32\x10.licd.v1.Failure\"\x1a\n\x18ResetRegistrationRequest\"H\n\x19ResetRegistrationResponse\x12+\n\x0cregistration\x18\x01 \x01(\x0b\x32\x15.licd.v1.Registration\"\x17\n\x15ReleaseLicenseRequest\"v\n\x16ReleaseLicenseResponse\x12+\n\x0cregistration\x18\x01 \x01(\x0b\x32\x15.licd.v1.Registration\x12\x0e\n\x06qr_png\x18\x02 \x01(\x0c\x12\x0e\n\x06qr_svg\x18\x03 \x01(\t\x12\x0f\n\x07qr_text\x18\x04 \x01(\t*J\n\nAuthMethod\x12\x1b\n\x17\x41UTH_METHOD_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x41UTH_METHOD_LOCAL_CONTAINER\x10\x01*\xe5\x01\n\x11RegistrationState\x12\"\n\x1eREGISTRATION_STATE_UNSPECIFIED\x10\x00\x12!\n\x1dREGISTRATION_STATE_UNLICENSED\x10\x01\x12#\n\x1fREGISTRATION_STATE_UNREGISTERED\x10\x02\x12!\n\x1dREGISTRATION_STATE_REGISTERED\x10\x03\x12!\n\x1dREGISTRATION_STATE_RECOVERING\x10\x04\x12\x1e\n\x1aREGISTRATION_STATE_EXPIRED\x10\x05*\xb6\x01\n\x08\x45ndCause\x12\x19\n\x15\x45ND_CAUSE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45ND_CAUSE_ALL_GONE\x10\x01\x12\x19\n\x15\x45ND_CAUSE_WINDOW_OVER\x10\x02\x12\x17\n\x13\x45ND_CAUSE_RECERTIFY\x10\x03\x12\x13\n\x0f\x45ND_CAUSE_ADMIN\x10\x04\x12\x16\n\x12\x45ND_CAUSE_REPLACED\x10\x05\x12\x16\n\x12\x45ND_CAUSE_RELEASED\x10\x06*\xa5\x01\n\x0e\x43hallengeState\x12\x1f\n\x1b\x43HALLENGE_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43HALLENGE_STATE_PENDING\x10\x01\x12\x18\n\x14\x43HALLENGE_STATE_USED\x10\x02\x12\x1b\n\x17\x43HALLENGE_STATE_EXPIRED\x10\x03\x12\x1e\n\x1a\x43HALLENGE_STATE_SUPERSEDED\x10\x04\x32\xc1\x05\n\x13RegistrationService\x12T\n\x0fGetRegistration\x12\x1f.licd.v1.GetRegistrationRequest\x1a .licd.v1.GetRegistrationResponse\x12\\\n\x11WatchRegistration\x12!.licd.v1.WatchRegistrationRequest\x1a\".licd.v1.WatchRegistrationResponse0\x01\x12N\n\rUploadLicense\x12\x1d.licd.v1.UploadLicenseRequest\x1a\x1e.licd.v1.UploadLicenseResponse\x12T\n\x0f\x43reateChallenge\x12\x1f.licd.v1.CreateChallengeRequest\x1a .licd.v1.CreateChallengeResponse\x12\x45\n\nSubmitCode\x12\x1a.licd.v1.SubmitCodeRequest\x1a\x1b.licd.v1.SubmitCodeResponse\x12Z\n\x11\x43heckRegistration\x12!.licd.v1.CheckRegistrationRequest\x1a\".licd.v1.CheckRegistrationResponse\x12Z\n\x11ResetRegistration\x12!.licd.v1.ResetRegistrationRequest\x1a\".licd.v1.ResetRegistrationResponse\x12Q\n\x0eReleaseLicense\x12\x1e.licd.v1.ReleaseLicenseRequest\x1a\x1f.licd.v1.ReleaseLicenseResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'licd.v1.registration_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AUTHMETHOD']._serialized_start=2526
-  _globals['_AUTHMETHOD']._serialized_end=2600
-  _globals['_REGISTRATIONSTATE']._serialized_start=2603
-  _globals['_REGISTRATIONSTATE']._serialized_end=2832
-  _globals['_CHALLENGESTATE']._serialized_start=2835
-  _globals['_CHALLENGESTATE']._serialized_end=3000
-  _globals['_LICENSEDAPPLICATION']._serialized_start=103
-  _globals['_LICENSEDAPPLICATION']._serialized_end=196
-  _globals['_LICENSE']._serialized_start=199
-  _globals['_LICENSE']._serialized_end=588
-  _globals['_CHALLENGE']._serialized_start=591
-  _globals['_CHALLENGE']._serialized_end=822
-  _globals['_LOCKOUT']._serialized_start=825
-  _globals['_LOCKOUT']._serialized_end=962
-  _globals['_LEADER']._serialized_start=964
-  _globals['_LEADER']._serialized_end=1047
-  _globals['_RELEASE']._serialized_start=1049
-  _globals['_RELEASE']._serialized_end=1140
-  _globals['_REGISTRATION']._serialized_start=1143
-  _globals['_REGISTRATION']._serialized_end=1615
-  _globals['_GETREGISTRATIONREQUEST']._serialized_start=1617
-  _globals['_GETREGISTRATIONREQUEST']._serialized_end=1641
-  _globals['_GETREGISTRATIONRESPONSE']._serialized_start=1643
-  _globals['_GETREGISTRATIONRESPONSE']._serialized_end=1713
-  _globals['_WATCHREGISTRATIONREQUEST']._serialized_start=1715
-  _globals['_WATCHREGISTRATIONREQUEST']._serialized_end=1741
-  _globals['_WATCHREGISTRATIONRESPONSE']._serialized_start=1743
-  _globals['_WATCHREGISTRATIONRESPONSE']._serialized_end=1815
-  _globals['_UPLOADLICENSEREQUEST']._serialized_start=1817
-  _globals['_UPLOADLICENSEREQUEST']._serialized_end=1898
-  _globals['_UPLOADLICENSERESPONSE']._serialized_start=1900
-  _globals['_UPLOADLICENSERESPONSE']._serialized_end=1968
-  _globals['_CREATECHALLENGEREQUEST']._serialized_start=1970
-  _globals['_CREATECHALLENGEREQUEST']._serialized_end=1994
-  _globals['_CREATECHALLENGERESPONSE']._serialized_start=1996
-  _globals['_CREATECHALLENGERESPONSE']._serialized_end=2060
-  _globals['_SUBMITCODEREQUEST']._serialized_start=2062
-  _globals['_SUBMITCODEREQUEST']._serialized_end=2117
-  _globals['_SUBMITCODERESPONSE']._serialized_start=2119
-  _globals['_SUBMITCODERESPONSE']._serialized_end=2184
-  _globals['_CHECKREGISTRATIONREQUEST']._serialized_start=2186
-  _globals['_CHECKREGISTRATIONREQUEST']._serialized_end=2212
-  _globals['_CHECKREGISTRATIONRESPONSE']._serialized_start=2214
-  _globals['_CHECKREGISTRATIONRESPONSE']._serialized_end=2277
-  _globals['_RESETREGISTRATIONREQUEST']._serialized_start=2279
-  _globals['_RESETREGISTRATIONREQUEST']._serialized_end=2305
-  _globals['_RESETREGISTRATIONRESPONSE']._serialized_start=2307
-  _globals['_RESETREGISTRATIONRESPONSE']._serialized_end=2379
-  _globals['_RELEASELICENSEREQUEST']._serialized_start=2381
-  _globals['_RELEASELICENSEREQUEST']._serialized_end=2404
-  _globals['_RELEASELICENSERESPONSE']._serialized_start=2406
-  _globals['_RELEASELICENSERESPONSE']._serialized_end=2524
-  _globals['_REGISTRATIONSERVICE']._serialized_start=3003
-  _globals['_REGISTRATIONSERVICE']._serialized_end=3708
+  _globals['_AUTHMETHOD']._serialized_start=3192
+  _globals['_AUTHMETHOD']._serialized_end=3266
+  _globals['_REGISTRATIONSTATE']._serialized_start=3269
+  _globals['_REGISTRATIONSTATE']._serialized_end=3498
+  _globals['_ENDCAUSE']._serialized_start=3501
+  _globals['_ENDCAUSE']._serialized_end=3683
+  _globals['_CHALLENGESTATE']._serialized_start=3686
+  _globals['_CHALLENGESTATE']._serialized_end=3851
+  _globals['_LICENSEDAPPLICATION']._serialized_start=135
+  _globals['_LICENSEDAPPLICATION']._serialized_end=249
+  _globals['_LICENSE']._serialized_start=252
+  _globals['_LICENSE']._serialized_end=690
+  _globals['_CHALLENGE']._serialized_start=693
+  _globals['_CHALLENGE']._serialized_end=924
+  _globals['_LOCKOUT']._serialized_start=927
+  _globals['_LOCKOUT']._serialized_end=1064
+  _globals['_LEADER']._serialized_start=1066
+  _globals['_LEADER']._serialized_end=1149
+  _globals['_RELEASE']._serialized_start=1151
+  _globals['_RELEASE']._serialized_end=1242
+  _globals['_ENDEDREGISTRATION']._serialized_start=1245
+  _globals['_ENDEDREGISTRATION']._serialized_end=1410
+  _globals['_REGISTRATION']._serialized_start=1413
+  _globals['_REGISTRATION']._serialized_end=1940
+  _globals['_GETREGISTRATIONREQUEST']._serialized_start=1942
+  _globals['_GETREGISTRATIONREQUEST']._serialized_end=1966
+  _globals['_GETREGISTRATIONRESPONSE']._serialized_start=1968
+  _globals['_GETREGISTRATIONRESPONSE']._serialized_end=2038
+  _globals['_WATCHREGISTRATIONREQUEST']._serialized_start=2040
+  _globals['_WATCHREGISTRATIONREQUEST']._serialized_end=2066
+  _globals['_WATCHREGISTRATIONRESPONSE']._serialized_start=2068
+  _globals['_WATCHREGISTRATIONRESPONSE']._serialized_end=2140
+  _globals['_UPLOADLICENSEREQUEST']._serialized_start=2142
+  _globals['_UPLOADLICENSEREQUEST']._serialized_end=2257
+  _globals['_REJECTEDNODE']._serialized_start=2259
+  _globals['_REJECTEDNODE']._serialized_end=2343
+  _globals['_UPLOADEFFECT']._serialized_start=2346
+  _globals['_UPLOADEFFECT']._serialized_end=2525
+  _globals['_UPLOADLICENSERESPONSE']._serialized_start=2527
+  _globals['_UPLOADLICENSERESPONSE']._serialized_end=2634
+  _globals['_CREATECHALLENGEREQUEST']._serialized_start=2636
+  _globals['_CREATECHALLENGEREQUEST']._serialized_end=2660
+  _globals['_CREATECHALLENGERESPONSE']._serialized_start=2662
+  _globals['_CREATECHALLENGERESPONSE']._serialized_end=2726
+  _globals['_SUBMITCODEREQUEST']._serialized_start=2728
+  _globals['_SUBMITCODEREQUEST']._serialized_end=2783
+  _globals['_SUBMITCODERESPONSE']._serialized_start=2785
+  _globals['_SUBMITCODERESPONSE']._serialized_end=2850
+  _globals['_CHECKREGISTRATIONREQUEST']._serialized_start=2852
+  _globals['_CHECKREGISTRATIONREQUEST']._serialized_end=2878
+  _globals['_CHECKREGISTRATIONRESPONSE']._serialized_start=2880
+  _globals['_CHECKREGISTRATIONRESPONSE']._serialized_end=2943
+  _globals['_RESETREGISTRATIONREQUEST']._serialized_start=2945
+  _globals['_RESETREGISTRATIONREQUEST']._serialized_end=2971
+  _globals['_RESETREGISTRATIONRESPONSE']._serialized_start=2973
+  _globals['_RESETREGISTRATIONRESPONSE']._serialized_end=3045
+  _globals['_RELEASELICENSEREQUEST']._serialized_start=3047
+  _globals['_RELEASELICENSEREQUEST']._serialized_end=3070
+  _globals['_RELEASELICENSERESPONSE']._serialized_start=3072
+  _globals['_RELEASELICENSERESPONSE']._serialized_end=3190
+  _globals['_REGISTRATIONSERVICE']._serialized_start=3854
+  _globals['_REGISTRATIONSERVICE']._serialized_end=4559
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 import datetime
 
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from licd.v1 import failure_pb2 as _failure_pb2
 from google.protobuf.internal import containers as _containers
@@ -25,6 +26,16 @@ class RegistrationState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REGISTRATION_STATE_RECOVERING: _ClassVar[RegistrationState]
     REGISTRATION_STATE_EXPIRED: _ClassVar[RegistrationState]
 
+class EndCause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    END_CAUSE_UNSPECIFIED: _ClassVar[EndCause]
+    END_CAUSE_ALL_GONE: _ClassVar[EndCause]
+    END_CAUSE_WINDOW_OVER: _ClassVar[EndCause]
+    END_CAUSE_RECERTIFY: _ClassVar[EndCause]
+    END_CAUSE_ADMIN: _ClassVar[EndCause]
+    END_CAUSE_REPLACED: _ClassVar[EndCause]
+    END_CAUSE_RELEASED: _ClassVar[EndCause]
+
 class ChallengeState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     CHALLENGE_STATE_UNSPECIFIED: _ClassVar[ChallengeState]
@@ -40,6 +51,13 @@ REGISTRATION_STATE_UNREGISTERED: RegistrationState
 REGISTRATION_STATE_REGISTERED: RegistrationState
 REGISTRATION_STATE_RECOVERING: RegistrationState
 REGISTRATION_STATE_EXPIRED: RegistrationState
+END_CAUSE_UNSPECIFIED: EndCause
+END_CAUSE_ALL_GONE: EndCause
+END_CAUSE_WINDOW_OVER: EndCause
+END_CAUSE_RECERTIFY: EndCause
+END_CAUSE_ADMIN: EndCause
+END_CAUSE_REPLACED: EndCause
+END_CAUSE_RELEASED: EndCause
 CHALLENGE_STATE_UNSPECIFIED: ChallengeState
 CHALLENGE_STATE_PENDING: ChallengeState
 CHALLENGE_STATE_USED: ChallengeState
@@ -47,19 +65,21 @@ CHALLENGE_STATE_EXPIRED: ChallengeState
 CHALLENGE_STATE_SUPERSEDED: ChallengeState
 
 class LicensedApplication(_message.Message):
-    __slots__ = ("name", "version", "content", "min_build_date")
+    __slots__ = ("name", "version", "content", "min_build_date", "min_version")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     MIN_BUILD_DATE_FIELD_NUMBER: _ClassVar[int]
+    MIN_VERSION_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     content: str
     min_build_date: str
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., content: _Optional[str] = ..., min_build_date: _Optional[str] = ...) -> None: ...
+    min_version: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., content: _Optional[str] = ..., min_build_date: _Optional[str] = ..., min_version: _Optional[str] = ...) -> None: ...
 
 class License(_message.Message):
-    __slots__ = ("license_id", "company", "project", "auth_method", "application", "max_nodes", "issued_at", "expires_at", "issuer", "vendor_name", "vendor_email", "portal_url", "key_id", "recertify_days")
+    __slots__ = ("license_id", "company", "project", "auth_method", "application", "max_nodes", "issued_at", "expires_at", "issuer", "vendor_name", "vendor_email", "portal_url", "key_id", "recertify_days", "outage_grace")
     LICENSE_ID_FIELD_NUMBER: _ClassVar[int]
     COMPANY_FIELD_NUMBER: _ClassVar[int]
     PROJECT_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +94,7 @@ class License(_message.Message):
     PORTAL_URL_FIELD_NUMBER: _ClassVar[int]
     KEY_ID_FIELD_NUMBER: _ClassVar[int]
     RECERTIFY_DAYS_FIELD_NUMBER: _ClassVar[int]
+    OUTAGE_GRACE_FIELD_NUMBER: _ClassVar[int]
     license_id: str
     company: str
     project: str
@@ -88,7 +109,8 @@ class License(_message.Message):
     portal_url: str
     key_id: str
     recertify_days: int
-    def __init__(self, license_id: _Optional[str] = ..., company: _Optional[str] = ..., project: _Optional[str] = ..., auth_method: _Optional[_Union[AuthMethod, str]] = ..., application: _Optional[_Union[LicensedApplication, _Mapping]] = ..., max_nodes: _Optional[int] = ..., issued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., issuer: _Optional[str] = ..., vendor_name: _Optional[str] = ..., vendor_email: _Optional[str] = ..., portal_url: _Optional[str] = ..., key_id: _Optional[str] = ..., recertify_days: _Optional[int] = ...) -> None: ...
+    outage_grace: _duration_pb2.Duration
+    def __init__(self, license_id: _Optional[str] = ..., company: _Optional[str] = ..., project: _Optional[str] = ..., auth_method: _Optional[_Union[AuthMethod, str]] = ..., application: _Optional[_Union[LicensedApplication, _Mapping]] = ..., max_nodes: _Optional[int] = ..., issued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., issuer: _Optional[str] = ..., vendor_name: _Optional[str] = ..., vendor_email: _Optional[str] = ..., portal_url: _Optional[str] = ..., key_id: _Optional[str] = ..., recertify_days: _Optional[int] = ..., outage_grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Challenge(_message.Message):
     __slots__ = ("challenge_id", "url", "qr_png", "qr_svg", "qr_text", "created_at", "expires_at", "state")
@@ -144,8 +166,20 @@ class Release(_message.Message):
     released_at: _timestamp_pb2.Timestamp
     def __init__(self, license_id: _Optional[str] = ..., url: _Optional[str] = ..., released_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
+class EndedRegistration(_message.Message):
+    __slots__ = ("ended_at", "cause", "nodes", "registered_at")
+    ENDED_AT_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    REGISTERED_AT_FIELD_NUMBER: _ClassVar[int]
+    ended_at: _timestamp_pb2.Timestamp
+    cause: EndCause
+    nodes: _containers.RepeatedScalarFieldContainer[str]
+    registered_at: _timestamp_pb2.Timestamp
+    def __init__(self, ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cause: _Optional[_Union[EndCause, str]] = ..., nodes: _Optional[_Iterable[str]] = ..., registered_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
 class Registration(_message.Message):
-    __slots__ = ("state", "license", "challenge", "lockout", "nodes_connected", "nodes_licensed", "nodes_waiting", "max_nodes", "registered_at", "recovery_deadline", "last_failures", "leader", "release")
+    __slots__ = ("state", "license", "challenge", "lockout", "nodes_connected", "nodes_licensed", "nodes_waiting", "max_nodes", "registered_at", "recovery_deadline", "last_failures", "leader", "release", "last_registration")
     STATE_FIELD_NUMBER: _ClassVar[int]
     LICENSE_FIELD_NUMBER: _ClassVar[int]
     CHALLENGE_FIELD_NUMBER: _ClassVar[int]
@@ -159,6 +193,7 @@ class Registration(_message.Message):
     LAST_FAILURES_FIELD_NUMBER: _ClassVar[int]
     LEADER_FIELD_NUMBER: _ClassVar[int]
     RELEASE_FIELD_NUMBER: _ClassVar[int]
+    LAST_REGISTRATION_FIELD_NUMBER: _ClassVar[int]
     state: RegistrationState
     license: License
     challenge: Challenge
@@ -172,7 +207,8 @@ class Registration(_message.Message):
     last_failures: _containers.RepeatedCompositeFieldContainer[_failure_pb2.Failure]
     leader: Leader
     release: Release
-    def __init__(self, state: _Optional[_Union[RegistrationState, str]] = ..., license: _Optional[_Union[License, _Mapping]] = ..., challenge: _Optional[_Union[Challenge, _Mapping]] = ..., lockout: _Optional[_Union[Lockout, _Mapping]] = ..., nodes_connected: _Optional[int] = ..., nodes_licensed: _Optional[int] = ..., nodes_waiting: _Optional[int] = ..., max_nodes: _Optional[int] = ..., registered_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., recovery_deadline: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_failures: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ..., leader: _Optional[_Union[Leader, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ...) -> None: ...
+    last_registration: EndedRegistration
+    def __init__(self, state: _Optional[_Union[RegistrationState, str]] = ..., license: _Optional[_Union[License, _Mapping]] = ..., challenge: _Optional[_Union[Challenge, _Mapping]] = ..., lockout: _Optional[_Union[Lockout, _Mapping]] = ..., nodes_connected: _Optional[int] = ..., nodes_licensed: _Optional[int] = ..., nodes_waiting: _Optional[int] = ..., max_nodes: _Optional[int] = ..., registered_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., recovery_deadline: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_failures: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ..., leader: _Optional[_Union[Leader, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., last_registration: _Optional[_Union[EndedRegistration, _Mapping]] = ...) -> None: ...
 
 class GetRegistrationRequest(_message.Message):
     __slots__ = ()
@@ -195,18 +231,48 @@ class WatchRegistrationResponse(_message.Message):
     def __init__(self, registration: _Optional[_Union[Registration, _Mapping]] = ...) -> None: ...
 
 class UploadLicenseRequest(_message.Message):
-    __slots__ = ("content", "auth_method")
+    __slots__ = ("content", "auth_method", "replace", "dry_run")
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     AUTH_METHOD_FIELD_NUMBER: _ClassVar[int]
+    REPLACE_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
     content: bytes
     auth_method: AuthMethod
-    def __init__(self, content: _Optional[bytes] = ..., auth_method: _Optional[_Union[AuthMethod, str]] = ...) -> None: ...
+    replace: bool
+    dry_run: bool
+    def __init__(self, content: _Optional[bytes] = ..., auth_method: _Optional[_Union[AuthMethod, str]] = ..., replace: bool = ..., dry_run: bool = ...) -> None: ...
+
+class RejectedNode(_message.Message):
+    __slots__ = ("name", "session_id", "failures")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    session_id: str
+    failures: _containers.RepeatedCompositeFieldContainer[_failure_pb2.Failure]
+    def __init__(self, name: _Optional[str] = ..., session_id: _Optional[str] = ..., failures: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ...) -> None: ...
+
+class UploadEffect(_message.Message):
+    __slots__ = ("license", "ends_registration", "seats_lost", "nodes_rejected", "failures")
+    LICENSE_FIELD_NUMBER: _ClassVar[int]
+    ENDS_REGISTRATION_FIELD_NUMBER: _ClassVar[int]
+    SEATS_LOST_FIELD_NUMBER: _ClassVar[int]
+    NODES_REJECTED_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    license: License
+    ends_registration: bool
+    seats_lost: int
+    nodes_rejected: _containers.RepeatedCompositeFieldContainer[RejectedNode]
+    failures: _containers.RepeatedCompositeFieldContainer[_failure_pb2.Failure]
+    def __init__(self, license: _Optional[_Union[License, _Mapping]] = ..., ends_registration: bool = ..., seats_lost: _Optional[int] = ..., nodes_rejected: _Optional[_Iterable[_Union[RejectedNode, _Mapping]]] = ..., failures: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ...) -> None: ...
 
 class UploadLicenseResponse(_message.Message):
-    __slots__ = ("registration",)
+    __slots__ = ("registration", "effect")
     REGISTRATION_FIELD_NUMBER: _ClassVar[int]
+    EFFECT_FIELD_NUMBER: _ClassVar[int]
     registration: Registration
-    def __init__(self, registration: _Optional[_Union[Registration, _Mapping]] = ...) -> None: ...
+    effect: UploadEffect
+    def __init__(self, registration: _Optional[_Union[Registration, _Mapping]] = ..., effect: _Optional[_Union[UploadEffect, _Mapping]] = ...) -> None: ...
 
 class CreateChallengeRequest(_message.Message):
     __slots__ = ()

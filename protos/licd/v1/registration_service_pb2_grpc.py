@@ -99,7 +99,8 @@ class RegistrationServiceServicer(object):
         """Takes a Container.lic. A refused one changes nothing: the license in force stays (R2). Role: admin.
 
         Idempotent: uploading the license in force again succeeds. Fails with FAILED_PRECONDITION: LICENSE_REFUSED (with
-        Failures), LICENSE_OLDER, SEATS_IN_USE; INVALID_ARGUMENT/INVALID_FIELD.
+        Failures), LICENSE_OLDER, SEATS_IN_USE, WOULD_END_REGISTRATION (metadata `effect`: the UploadEffect in proto3 JSON;
+        `replace` goes on); INVALID_ARGUMENT/INVALID_FIELD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
