@@ -40,6 +40,24 @@ def test_r29_what_is_written_without_a_license_is_what_the_vendor_reads(
     assert message["Subject"] == "宏图 Ltd company registration Reports 10.0 official authorization document"
 
 
+def test_r29_the_form_of_the_vendors_table_is_written(licd: Licd, daemon: Daemon, tmp_path: Path) -> None:
+    answer_status(daemon, registering.Registration(state="REGISTRATION_STATE_UNLICENSED", nodes_connected=3))
+    out = tmp_path / "application.eml"
+    assert licd(*ASKED, *NAMED, "--out", out).exit_code == 0
+    message = email.message_from_bytes(out.read_bytes(), policy=email.policy.default)
+    assert (
+        message.get_content()
+        .replace("\r\n", "\n")
+        .startswith(
+            "Company Name: 宏图 Ltd\n"
+            "Company Project name: Año\n"
+            "Contract signing date: 2024 year 03 month 01 day\n"
+            "Way to register: Local container authentication\n"
+            "Maximum number of registrations: 3\n"
+        )
+    )
+
+
 def test_r29_a_license_in_force_says_what_is_not_given(licd: Licd, daemon: Daemon, tmp_path: Path) -> None:
     answer = registration("REGISTERED")
     answer.license.application.name, answer.license.application.version = "Reports", "10.0"

@@ -14,6 +14,7 @@ from vendor.commands import CONTRACT, Run, read_license
 from vendor.conftest import WHO, no_passphrase
 from vendor.deployment import Clock
 from vendor.test_application_mail import mail
+from vendor.test_mail_forms import FORM, rows
 
 from licd_vendor import issuing, keys
 from licd_vendor.domain.issue import Request
@@ -25,6 +26,10 @@ from vendor import smtp_server
 
 SIGNED = [*CONTRACT, "--signed-on", "2024-03-01", "--recertify-days", "90"]
 OTHER = "Other company registration official authorization document"
+TABLE_OF_CELLS = rows("\t")
+CHINESE_LABELS = (
+    "公司名称：ACME\n项目名称：Finance\n合同签订日期：2024年3月1日\n注册方式：本地容器认证\n最大注册数：３\n"
+)
 Answer = Callable[..., Result]
 
 
@@ -60,17 +65,28 @@ def test_r29_a_mail_is_answered_from_its_contract(answer: Answer, run: Run, tmp_
     assert (entry["who"][:4], entry["license_id"], entry["contract_id"]) == ("cli:", license_.license_id, 1)
 
 
+@pytest.mark.parametrize("form", [FORM, TABLE_OF_CELLS, CHINESE_LABELS], ids=["lines", "tabs", "chinese"])
+def test_r29_the_form_of_the_vendors_table_gets_a_license(answer: Answer, tmp_path: Path, form: str) -> None:
+    title = "ACME company registration FineReport official authorization document"
+    done = answer(mail(title=title, text=form))
+    assert done.exit_code == 0, done.output
+    license_ = read_license(tmp_path)
+    assert (license_.company, license_.project, license_.max_nodes) == ("ACME", "Finance", 3)
+
+
 @pytest.mark.parametrize(
     ("content", "word"),
     [
         (mail(sender="stranger@acme.example"), "R29: the mail must come from a contract's address"),
         (mail(project_name="Sales"), "R29: the project must be the contract's, 'Finance'"),
         (mail(contract_signing_date="2024-03-02"), "R29: the contract signing date must be the contract's, 2024-03-01"),
-        (mail(maximum_number="4"), "R29: 4 nodes asked for; contract 1 allows 1 to 3"),
+        (mail(maximum_number="4"), "R29: 4 nodes asked for; contract 1 allows 1 to 3; ask for no more"),
+        (mail(sender="ops＠acme.example"), "From: not a mail address"),
+        (mail(way_to_register="Private Cloud Authentication"), "way to register must be LOCAL_CONTAINER; write `Way"),
         (mail(title="Hello"), "R29: the title must be"),
         (mail(title=OTHER, company_name="Other"), "R29: the company must be the contract's"),
     ],
-    ids=range(6),
+    ids=range(8),
 )  # fmt: skip
 def test_r29_refusal_names_the_rule_and_writes_nothing(
     answer: Answer, run: Run, tmp_path: Path, content: bytes, word: str

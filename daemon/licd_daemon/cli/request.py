@@ -3,7 +3,7 @@
 - Who asks, and for which contract, the cluster does not know: that is asked for, unless a license in force says it.
 - It is a file for a mail program: a cluster has no way out, so it is sent from elsewhere. The address that it is sent
   from must be the contract's, or the vendor refuses it.
-- The vendor's side reads exactly these lines (docs/vendor.md).
+- It is the form of the vendor's table, which the vendor's side reads (docs/vendor.md, R29).
 """
 
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ from licd_daemon.cli.text import say
 if TYPE_CHECKING:
     from licd_daemon.cli.client import Client
 
-_WAY = "LOCAL_CONTAINER"
+_WAY = "Local container authentication"
 _MOST_CHARACTERS = 256
 _BODY = """\
-Company name: {company}
-Project name: {project}
-Contract signing date: {signed_on}
+Company Name: {company}
+Company Project name: {project}
+Contract signing date: {signed_on:%Y year %m month %d day}
 Way to register: {way}
-Maximum number: {nodes}
+Maximum number of registrations: {nodes}
 
 Application: {application}
 Nodes connected now: {connected}
@@ -51,7 +51,7 @@ class _Asked:
     company: str
     project: str
     application: str
-    signed_on: str
+    signed_on: date
     nodes: int
 
 
@@ -145,11 +145,11 @@ def _given(option: str, value: str) -> str:
     return text
 
 
-def _date(text: str) -> str:
+def _date(text: str) -> date:
     try:
         parsed = date.fromisoformat(text)
     except ValueError:
         parsed = None
     if parsed is None or parsed.isoformat() != text:
         raise click.UsageError("--signed-on: not a date written YYYY-MM-DD")
-    return text
+    return parsed

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from licd_daemon.formats import claims, strict
 from licd_daemon.formats.license import License, LicensedApplication, Portal, Vendor
 from licd_vendor.domain.model import Contract, LicenseRecord, Terms
+from licd_vendor.domain.names import folded, is_same_address
 from licd_vendor.errors import RefusedError
 
 
@@ -82,9 +83,12 @@ def choose_contract(contracts: Sequence[Contract], request: Request) -> Contract
     Raises:
         RefusedError: When there is none, or more than one (R29).
     """
-    found = [one for one in contracts if folded(one.terms.sender_email) == folded(request.sender)]
+    found = [one for one in contracts if is_same_address(one.terms.sender_email, request.sender)]
     if not found:
-        raise RefusedError(f"R29: the mail must come from a contract's address; no contract has {request.sender!r}")
+        raise RefusedError(
+            f"R29: the mail must come from a contract's address; no contract has {request.sender!r}: ask the customer "
+            "to send it from there, and save that mail and not one that forwards it"
+        )
     if len(found) > 1:
         found = [one for one in found if _is_of(one.terms, request)]
     if len(found) != 1:
@@ -122,9 +126,10 @@ def check_request(contract: Contract, request: Request, nodes_elsewhere: int, no
 
 
 def _check_words(terms: Terms, request: Request) -> None:
-    if folded(request.sender) != folded(terms.sender_email):
+    if not is_same_address(request.sender, terms.sender_email):
         raise RefusedError(
-            f"R29: the mail must come from the contract's address, {terms.sender_email}, not from {request.sender!r}"
+            f"R29: the mail must come from the contract's address, {terms.sender_email}, not from {request.sender!r}; "
+            "ask the customer to send it from there"
         )
     if not request.company.strip():
         raise RefusedError("R29: the mail must name the company")
@@ -141,7 +146,7 @@ def _check_words(terms: Terms, request: Request) -> None:
 def _check_nodes(contract: Contract, asked: int, elsewhere: int) -> None:
     allowed, named = contract.terms.max_nodes, f"R29: {asked} nodes asked for; contract {contract.contract_id}"
     if not 1 <= asked <= allowed:
-        raise RefusedError(f"{named} allows 1 to {allowed}")
+        raise RefusedError(f"{named} allows 1 to {allowed}; ask for no more, or add a contract for more")
     if asked + elsewhere > allowed:
         raise RefusedError(
             f"{named} allows {allowed}, and its other live licenses have {elsewhere}; revoke one, issue one again "
@@ -177,8 +182,3 @@ def to_license(contract: Contract, request: Request, issuer: Issuer, license_id:
         key_id=issuer.key_id,
         recertify_days=terms.recertify_days,
     )
-
-
-def folded(text: str) -> str:
-    """Give what two names are compared by: case and runs of spaces do not matter."""
-    return " ".join(text.split()).casefold()

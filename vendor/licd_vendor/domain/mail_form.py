@@ -1,0 +1,175 @@
+"""The form of an application mail, found in its text (R29): what each of its fields says.
+
+Rules:
+
+- The names of the fields in English or Chinese, simplified or traditional, in any case, in any order; before them a
+  bullet or not, behind them a note in brackets or not.
+- The value stands behind a colon, `=`, a dash, a tab, a pipe or two spaces; or in the next cell, or on the next line;
+  or all names stand in one row of a table, and the values in the next.
+- What the sender has written comes first: what is quoted (`>`) or stands below the head of an earlier mail is read only
+  if there is no field above. So a reply's own numbers count, and a form that is forwarded is read.
+- A field that is there twice must say the same.
+"""
+
+import re
+from collections.abc import Sequence
+
+from licd_vendor.domain.names import folded, narrow
+from licd_vendor.errors import RefusedError
+
+COMPANY, PROJECT, DATE = "company name", "project name", "contract signing date"
+WAY, MAXIMUM = "way to register", "maximum number"
+REQUIRED = (COMPANY, PROJECT, DATE, WAY)
+
+_NODES = r"(?:(?:the )?(?:cluster |report )*(?:project )?(?:nodes?|registrations?|authori[sz]ations?|seats?|servers?))"
+_COUNTED = r"(?:registrable|registerable|registration|authori[sz]ation|authori[sz]ed|cluster|node|nodes)"
+_NAMES = {
+    COMPANY: r"company(?:'s)? name|name of (?:the |your |our )?company"
+    r"|公司(?:全称|名称|名)|(?:企业|单位|客户)(?:全称|名称)",
+    PROJECT: r"(?:company(?:'s)? )?project name|name of (?:the )?(?:company )?project"
+    r"|(?:公司)?(?:项目|专案|工程)(?:名称|名)",
+    DATE: r"contract (?:sign(?:ing|ature|ed)? )?(?:date|day|time)|contract signed on"
+    r"|(?:date|day|time) of (?:the )?(?:contract )?sign(?:ing|ature)(?: of| the| contract)*|date of (?:the )?contract"
+    r"|sign(?:ing|ature) date(?: of| the| contract)*"
+    r"|(?:合同|合约)?(?:签署|签订|签定|签约|签字)(?:日期|时间|日)|(?:合同|合约)日期",
+    WAY: r"way (?:to register|of (?:registration|registering))|method of (?:registration|authentication)"
+    r"|(?:registration|register|registering|authentication) (?:way|method|mode|type)"
+    r"|(?:注册|认证|授权)(?:方式|方法)",
+    MAXIMUM: rf"max(?:imum|\.)? (?:number|amount|quantity)(?: of {_NODES})?"
+    rf"|max(?:imum|\.)? {_COUNTED} (?:number|amount|quantity)|max(?:imum|\.)? {_NODES}"
+    r"|(?:最大)?可?(?:注册|授权|集群|工程|节点|服务器)+(?:数量|个数|总数|数|量)|最大(?:数量|数)",
+}
+_SHORT_NAMES = {
+    COMPANY: "company|公司|企业",
+    PROJECT: "project|项目",
+    MAXIMUM: f"max(?:imum)?|number of {_NODES}|nodes",
+}
+_SIMPLIFIED = str.maketrans(
+    "稱專項約簽訂註冊數權認證點單戶個時間總務業開", "称专项约签订注册数权认证点单户个时间总务业开"
+)
+_BULLET = r"(?:[-*•·●○■□▪◆‣–—+#]+ ?|\(?[0-9]{1,2}[.)、:] ?|[①-⑳] ?|\(?[一二三四五六七八九十]{1,2}[、.)] ?)?"
+_BEHIND = r"(?: ?/ ?(?:{names})| (?:{names})| ?\([^()]{{0,60}}\))?"
+_DIVIDER = r" {0,2}[:∶=|] ?| [-–—] |  "
+_MOST_LINES_OF_HEAD = 3
+_MAX_CELL = 512
+_RULE_LINE = re.compile(r"[\s|:+=–—-]*")
+_MARK_UP = " *_`"
+_EARLIER_MAIL = re.compile(
+    r"[-_=—]{2,} ?[^-]*(?:original|forwarded|转发|轉發|原始|原)[^-]*(?:message|mail|邮件|郵件)[^-]*[-_=—]{2,}"
+    r"|begin forwarded message:",
+    re.IGNORECASE,
+)
+_HEAD_FROM = re.compile(r"[*_]*(?:from|发件人|寄件者|發件人)[*_]* ?:", re.IGNORECASE)
+_HEAD_NEXT = re.compile(
+    r"[*_]*(?:sent|date|to|subject|发送时间|日期|收件人|主题|寄件日期|收件者|主旨)[*_]* ?:", re.IGNORECASE
+)
+
+
+def _pattern(names: str, *, alone: bool) -> re.Pattern[str]:
+    """What begins with one of the names; `alone`: it may be all that is there."""
+    value = rf"(?:{_DIVIDER})(?P<value>.*)"
+    behind = _BEHIND.format(names=names)
+    return re.compile(
+        rf" ?{_BULLET}[{_MARK_UP}]*(?:{names}){behind}[*_`]*(?:{value}){'?' if alone else ''}", re.IGNORECASE
+    )
+
+
+_FIELDS = {field: _pattern(names, alone=True) for field, names in _NAMES.items()}
+_SHORT_FIELDS = {field: _pattern(names, alone=False) for field, names in _SHORT_NAMES.items()}
+
+
+def fields(text: str) -> dict[str, str]:
+    """Give what the form says, by field; a field that is left empty is not in it.
+
+    Raises:
+        RefusedError: When a field is there twice and does not say the same.
+    """
+    own, earlier = _divide(text)
+    return _read(own) or _read(earlier)
+
+
+def _divide(text: str) -> tuple[list[str], list[str]]:
+    """Give the sender's own lines, and those of earlier mails."""
+    lines = [_clean(line) for line in text.splitlines()]
+    own: list[str] = []
+    earlier: list[str] = []
+    for at, line in enumerate(lines):
+        if line.startswith(">"):
+            earlier.append(line.lstrip("> "))
+        elif _begins_earlier_mail(lines[at : at + 1 + _MOST_LINES_OF_HEAD]):
+            return own, earlier + [line.lstrip("> ") for line in lines[at:]]
+        else:
+            own.append(line)
+    return own, earlier
+
+
+def _clean(line: str) -> str:
+    """Narrow, with tabs as they are and at most two spaces in a row."""
+    return "\t".join(re.sub(r"\s{2,}", "  ", re.sub(r"\s", " ", cell)) for cell in narrow(line).split("\t")).strip(" ")
+
+
+def _begins_earlier_mail(lines: Sequence[str]) -> bool:
+    if len(lines[0]) <= _MAX_CELL and _EARLIER_MAIL.fullmatch(lines[0]):
+        return True
+    return _HEAD_FROM.match(lines[0]) is not None and any(_HEAD_NEXT.match(line) for line in lines[1:])
+
+
+def _read(lines: Sequence[str]) -> dict[str, str]:
+    rows = [_cells(line) for line in lines if not _RULE_LINE.fullmatch(line)]
+    found: dict[str, str] = {}
+    for at, row in enumerate(rows):
+        below = rows[at + 1] if at + 1 < len(rows) else []
+        for field, value in _of_table(row, below) or _of_row(row, below):
+            _keep(found, field, value)
+    return found
+
+
+def _cells(line: str) -> list[str]:
+    if line.startswith("|"):
+        return [cell.strip() for cell in line.strip("| ").split("|")]
+    return [cell.strip() for cell in line.strip("\t ").split("\t")]
+
+
+def _of_table(row: Sequence[str], below: Sequence[str]) -> list[tuple[str, str]]:
+    """A row of names above a row of values."""
+    names = [_field(f"{cell}:")[0] for cell in row]
+    if len(row) < 2 or len(below) != len(row) or not all(names):
+        return []
+    return [(name, value) for name, value in zip(names, below, strict=True) if name]
+
+
+def _of_row(row: Sequence[str], below: Sequence[str]) -> list[tuple[str, str]]:
+    """Names with their values behind them, in the next cell or on the next line."""
+    found = []
+    for at, cell in enumerate(row):
+        is_last = at + 1 == len(row)
+        field, value = _field(cell if is_last or ":" in cell else f"{cell}:")
+        if field and not value:
+            value = row[at + 1] if not is_last else _next_line(field, below)
+        if field:
+            found.append((field, value))
+    return found
+
+
+def _next_line(field: str, below: Sequence[str]) -> str:
+    if len(below) != 1 or _field(below[0])[0] is not None:
+        return ""
+    return below[0] if field != MAXIMUM or below[0][:1].isdigit() else ""
+
+
+def _field(cell: str) -> tuple[str | None, str]:
+    """Give the field that a cell names, and the value behind it."""
+    if len(cell) > _MAX_CELL:  # prose; and what is longer could take the patterns long
+        return None, ""
+    plain = cell.translate(_SIMPLIFIED)
+    for patterns in (_FIELDS, _SHORT_FIELDS):
+        for field, pattern in patterns.items():
+            if match := pattern.fullmatch(plain):
+                start = match.start("value")
+                return field, "" if start < 0 else cell[start:].strip(f"{_MARK_UP},;、").rstrip("。")
+    return None, ""
+
+
+def _keep(found: dict[str, str], field: str, value: str) -> None:
+    if value and folded(found.setdefault(field, value)) != folded(value):
+        raise RefusedError(f"R29: {field} must be in the mail only once; it says {found[field]!r} and {value!r}")
