@@ -86,7 +86,7 @@ def steps(state: State) -> Iterator[Step]:
     yield Step("daemon starts", c.StartEpoch(state.epoch + 1, 15_000), run=-1)
     for span in (GRACE, POLICY.recovery_window_ms, YEAR):
         yield Step("", c.Tick(), span, span, span)
-    yield Step("UploadLicense (another id)", c.UploadLicense(_another(state), "LOCAL_CONTAINER", "0" * 32))
+    yield Step("UploadLicense (another id)", c.UploadLicense(_another(state), "LOCAL_CONTAINER", "0" * 32, True))
     if state.license is not None:
         yield Step("UploadLicense (reissue)", c.UploadLicense(_reissue(state.license), "LOCAL_CONTAINER", "0" * 32))
         yield Step("CreateChallenge", c.CreateChallenge(f"{len(state.past_challenges)}", state.license.license_id, ""))

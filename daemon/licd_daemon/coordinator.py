@@ -270,8 +270,6 @@ class Coordinator:
             self._answer_unchanged(batch)
             return False
         before, self.state = self.state, head_state
-        if events and head_state.effective > now.wall:
-            self.clock.shift(head_state.effective - now.wall)  # a license was issued later than that (R23)
         if not self.leads():
             self.presences.reset()
         if events:

@@ -21,11 +21,15 @@ from licd_daemon.coordinator import Coordinator
 from licd_daemon.core import checks
 from licd_daemon.core import commands as c
 from licd_daemon.core.decide_registration import challenge_expired, locked_out, refuse_challenge
+from licd_daemon.core.decide_upload import try_upload
+from licd_daemon.core.effect import Effect, effect_of
 from licd_daemon.core.model import Challenge, ChallengeState, Failure, State
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.formats.challenge import NO_PREDECESSOR, RELEASE_CODE, Purpose, SealedContent, seal, url_of
-from licd_daemon.formats.container_lic import LicenseInvalid, LicenseTypeMismatch, verify
+from licd_daemon.formats.container_lic import LicenseInvalid, LicenseTypeMismatch
+from licd_daemon.formats.file_kinds import named
 from licd_daemon.formats.license import License
+from licd_daemon.formats.license_file import read
 from licd_daemon.formats.vendor_keys import VendorKeys
 from licd_daemon.leader_clock import LeaderClock
 from licd_daemon.qr import Pictures, draw
@@ -64,24 +68,42 @@ class Registrar:
         self._verifier: _Verifier | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    async def upload(self, content: bytes, auth_method: str) -> State:
-        """Takes a Container.lic (R1, R2); what is wrong with a refused one is in the log only.
+    async def upload(self, content: bytes, auth_method: str, *, replace: bool = False) -> tuple[State, Effect]:
+        """Takes a Container.lic (R1, R2); which fault a refused one has is in the log only.
+
+        Returns:
+            The state after the upload, and what it has changed, as of its arrival.
 
         Raises:
-            Refused: LICENSE_REFUSED, LICENSE_OLDER, SEATS_IN_USE, or what the coordinator raises.
+            Refused: LICENSE_REFUSED, LICENSE_OLDER, SEATS_IN_USE, WOULD_END_REGISTRATION (unless `replace`), or what
+                the coordinator raises.
         """
         license = self._verified(content)
-        return await self._coordinator.submit(c.UploadLicense(license, auth_method, secrets.token_hex(16)))
+        before, now = self._coordinator.state, self._coordinator.now()
+        command = c.UploadLicense(license, auth_method, secrets.token_hex(16), replace)
+        after = await self._coordinator.submit(command)
+        assert isinstance(license, License)  # a failure was refused
+        return after, effect_of(before, license, now)
+
+    def try_upload(self, content: bytes, auth_method: str) -> tuple[State, Effect]:
+        """What an upload that says `replace` would change; nothing happens, and no event tells of it (R2).
+
+        Raises:
+            Refused: LICENSE_REFUSED, LICENSE_OLDER, SEATS_IN_USE, as the upload would be; NOT_LEADER.
+        """
+        state = self._coordinator.standing()
+        return state, try_upload(state, self._verified(content), auth_method, self._coordinator.now())
 
     def _verified(self, content: bytes) -> License | Failure:
         try:
-            return verify(content, self._vendor_keys)
+            return read(content, self._vendor_keys)
         except LicenseTypeMismatch as error:
             log.warning("license_refused", cause=str(error))
             return checks.certificate_type_mismatch()
         except LicenseInvalid as error:
-            log.warning("license_refused", cause=str(error))
-            return checks.certificate_content_incorrect()
+            found = named(content)
+            log.warning("license_refused", cause=str(error), file=found)
+            return checks.certificate_content_incorrect(found)
 
     async def create(self) -> tuple[Challenge, Pictures]:
         """Draws a fresh challenge; it is the state's from then on, even if the caller has gone away meanwhile.

@@ -182,7 +182,7 @@ class Cluster:
     def upload(self, version: str = "10.0") -> None:
         self.issued += 1
         license = license_of(max_nodes=self.max_nodes, version=version, issued_at=self.issued, expires_at=4_000_000_000)
-        self.daemon.submit(c.UploadLicense(license, "LOCAL_CONTAINER", "0" * 32))
+        self.daemon.submit(c.UploadLicense(license, "LOCAL_CONTAINER", "0" * 32, replace=True))
 
     def check(self) -> None:
         """R13."""

@@ -24,10 +24,12 @@ from unit.core.world import APPLICATION, DAY, LEASE, MINUTE, OTHER_ID, SECOND, T
 from licd_daemon.core import commands as c
 from licd_daemon.core.checks import certificate_content_incorrect, qualifying
 from licd_daemon.core.decide import Decision, decide
+from licd_daemon.core.effect import effect_of
 from licd_daemon.core.evolve import evolve, fold
 from licd_daemon.core.model import EndReason, Now, Policy, Seat, SessionStatus, State, Tally
 from licd_daemon.core.refusal import Reason
 from licd_daemon.core.view import registration_state
+from licd_daemon.formats.license import License
 from licd_daemon.journal import chain
 from licd_daemon.journal.codec import decode_state, encode_state
 from licd_daemon.journal.port import Head
@@ -155,8 +157,12 @@ class Core(RuleBasedStateMachine):
         days=st.sampled_from([30, 365, 365]),
         recertify=st.sampled_from([None, None, 20]),
         older=st.booleans(),
+        asked=st.booleans(),
     )
-    def upload(self, id: str, max_nodes: int, version: str, days: int, recertify: int | None, older: bool) -> None:
+    def upload(
+        self, id: str, max_nodes: int, version: str, days: int, recertify: int | None, older: bool, asked: bool = True
+    ) -> None:
+        """`asked`: with `replace`; without it only what costs nothing goes on (R2)."""
         self.issued += 0 if older else 1
         issued, expires = T0_S + self.issued, self.now.wall // 1000 + days * 86_400
         license = license_of(
@@ -168,7 +174,8 @@ class Core(RuleBasedStateMachine):
             "recertify": recertify,
         }  # fmt: skip
         before = self.state
-        decision = self.do(c.UploadLicense(license, "LOCAL_CONTAINER", "0" * 32))
+        decision = self.do(c.UploadLicense(license, "LOCAL_CONTAINER", "0" * 32, asked))
+        self.check_loss(before, license, decision, asked)
         naive = self.naive
         in_force = naive.license is not None and naive.license["id"] == id
         newest = naive.newest.get(id, 0)
@@ -178,12 +185,30 @@ class Core(RuleBasedStateMachine):
         elif naive.license != plain and in_force and naive.taken() > max_nodes:
             assert decision.refusal is not None
             assert decision.refusal.reason is Reason.SEATS_IN_USE
+        elif decision.refusal is not None:
+            assert decision.refusal.reason is Reason.WOULD_END_REGISTRATION
+            assert not asked
         else:
             assert decision.refusal is None
             naive.install(plain)
             naive.settle()
             return
         assert self.state == before
+
+    def check_loss(self, before: State, license: License, decision: Decision, asked: bool) -> None:
+        """R2: what is said to be lost is what is lost, and nothing is lost unasked."""
+        replaced = decide(before, c.UploadLicense(license, "LOCAL_CONTAINER", "0" * 32, True), self.now, POLICY)
+        if replaced.refusal is not None or decide(before, c.Tick(), self.now, POLICY).events:
+            return
+        after = decide(replaced.state, c.Tick(), self.now, POLICY).state
+        held = {key for key, each in before.sessions.items() if each.seat is Seat.HELD}
+        lost = {key for key in held if after.sessions[key].seat is not Seat.HELD}
+        ended = before.registration is not None and after.registration is None
+        effect = effect_of(before, license, self.now)
+        assert (effect.ends_registration, effect.seats_lost) == (ended, len(lost))
+        if not asked and (ended or lost):
+            assert decision.refusal is not None
+            assert decision.refusal.effect == effect
 
     @rule()
     def challenge(self) -> None:

@@ -220,14 +220,20 @@ def test_R23_before_the_first_license_a_wrong_clock_leaves_no_mark(
     assert admin.register().nodes_licensed == 1
 
 
-def test_R23_the_time_a_license_was_issued_is_a_floor(skewed: Skewed, skew: Skew, vendor: TestVendor) -> None:
+def test_R2_a_license_dated_ahead_is_refused_until_the_leaders_clock_is_right(
+    skewed: Skewed, skew: Skew, vendor: TestVendor
+) -> None:
     skew.set(f"-{3 * DAY}s")
     _, admin = skewed()
-    admin.upload(vendor.lic())
-    eventually(lambda: UNTRUSTED in titles(admin))
-    assert "set back" in details(admin)[0]
+    license = vendor.lic()
+    with refused(grpc.StatusCode.FAILED_PRECONDITION, "LICENSE_REFUSED") as refusal:
+        admin.upload(license)
+    (failure,) = refusal.failures
+    assert "The license was issued at " in failure.detail
+    assert "Set the clock" in failure.remedy
     skew.set("+0s")
-    eventually(lambda: UNTRUSTED not in titles(admin))
+    eventually(lambda: accepts(admin, license))
+    assert UNTRUSTED not in titles(admin)
 
 
 def test_R13_leases_are_untouched_by_every_jump(skewed: Skewed, skew: Skew, vendor: TestVendor) -> None:

@@ -126,7 +126,7 @@ def forged(vendor: TestVendor) -> dict[str, bytes]:
         "garbage": bytes(range(256)),
         "truncated": good[:-10],
         "trailing": good + b".",
-        "newline": good + b"\n",
+        "a letter in a new line": good + b"\nA",
         "oversized": good + b"A" * 70_000,
         "somebody else's": TestVendor().lic(),
         "alg none": jwt.encode(claims, "", algorithm="none", headers=head).encode(),

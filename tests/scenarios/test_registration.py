@@ -91,7 +91,7 @@ def test_R12_a_node_that_does_not_match_is_rejected_and_healed_by_a_license_that
     newer.stream.until_state("REJECTED")
     application = dataclasses.replace(license.application, version="11.0")
     reissue = dataclasses.replace(license, issued_at=license.issued_at + 1, application=application)
-    admin.upload(vendor.lic(reissue))
+    admin.upload(vendor.lic(reissue), replace=True)
     newer.stream.until_state("LICENSED")
     assert admin.nodes()["fits"] == "REJECTED"
 
@@ -100,7 +100,7 @@ def test_R2_a_refused_upload_changes_nothing(admin: Admin, vendor: TestVendor):
     license = vendor.license()
     admin.upload(vendor.lic(license))
     before = admin.registration()
-    for content in (b"", b"garbage", vendor.lic(license)[:-4], vendor.lic(license) + b"\n", TestVendor().lic(license)):
+    for content in (b"", b"garbage", vendor.lic(license)[:-4], vendor.lic(license) + b"x", TestVendor().lic(license)):
         with refused(FAILED, "LICENSE_REFUSED") as refusal:
             admin.upload(content)
         assert refusal.reasons == ["CERTIFICATE_CONTENT_INCORRECT"]
@@ -165,7 +165,7 @@ def test_another_license_replaces_the_first_and_needs_a_new_registration(daemon:
     node = RawNode(daemon.stubs("node")).joined()
     admin.register()
     node.stream.until_state("LICENSED")
-    admin.upload(vendor.lic(company="Other Ltd"))
+    admin.upload(vendor.lic(company="Other Ltd"), replace=True)
     node.stream.until_state("PENDING")
     assert admin.state == "UNREGISTERED"
     admin.register()

@@ -26,10 +26,15 @@ class Admin:
         """The registration's state, such as REGISTERED."""
         return pb.RegistrationState.Name(self.registration().state).removeprefix("REGISTRATION_STATE_")
 
-    def upload(self, content: bytes, auth_method: Any = LOCAL_CONTAINER) -> pb.Registration:
+    def upload(self, content: bytes, auth_method: Any = LOCAL_CONTAINER, *, replace: bool = False) -> pb.Registration:
         """Uploads a license."""
-        request = pb.UploadLicenseRequest(content=content, auth_method=auth_method)
+        request = pb.UploadLicenseRequest(content=content, auth_method=auth_method, replace=replace)
         return self.stubs.registration.UploadLicense(request).registration
+
+    def try_upload(self, content: bytes) -> pb.UploadLicenseResponse:
+        """Asks what an upload would change."""
+        request = pb.UploadLicenseRequest(content=content, auth_method=LOCAL_CONTAINER, dry_run=True)
+        return self.stubs.registration.UploadLicense(request)
 
     def challenge(self) -> pb.Challenge:
         """Draws a QR."""

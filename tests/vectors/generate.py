@@ -57,6 +57,11 @@ CLAIMS: dict[str, Any] = {
     "vendor": {"name": "Example Vendor", "email": "licences@vendor.example"},
     "recertify_days": 90,
 }
+SECOND: dict[str, Any] = CLAIMS | {
+    "application": CLAIMS["application"] | {"min_version": "10.0.7"},
+    "outage_grace_seconds": 86_400,
+}
+"""With the claims that 0.1.0 does not know."""
 MINIMAL = {k: v for k, v in CLAIMS.items() if k not in ("max_nodes", "recertify_days")} | {
     "application": {"name": "report-server", "version": "10", "content": ""},
     "portal": {"url": "http://[2001:db8::1]:65535", "public_key": PORTAL_PUBLIC},
@@ -92,12 +97,13 @@ def license_of(claims: dict[str, Any]) -> Case:
         "expires_at": claims["exp"],
         "project": claims["project"],
         "auth_method": claims["auth_method"],
-        "application": {"min_build_date": "2021-10-30"} | claims["application"],
+        "application": {"min_build_date": "2021-10-30", "min_version": ""} | claims["application"],
         "max_nodes": claims.get("max_nodes", 1),
         "portal": claims["portal"],
         "vendor": claims["vendor"],
         "key_id": KID,
         "recertify_days": claims.get("recertify_days"),
+        "outage_grace_seconds": claims.get("outage_grace_seconds", 900),
     }
 
 
@@ -186,6 +192,10 @@ def invalid_values() -> Iterator[tuple[str, str, str]]:
         yield f"max_nodes {value!r}", with_claims(max_nodes=value), INVALID
     for value in (0, 36_501, "90"):
         yield f"recertify_days {value!r}", with_claims(recertify_days=value), INVALID
+    for value in (-1, 604_801, "900", True, 1.0, None):
+        yield f"outage_grace_seconds {value!r}", with_claims(outage_grace_seconds=value), INVALID
+    for value in (10, None, "1" * 65, "10.0\n", "10.\u202e0"):
+        yield f"min_version {value!r}", with_claims(application__min_version=value), INVALID
     for date in ("2021-02-29", "20211030", "2021-W43-6", "2021-10-30T00:00", "30.10.2021", "2021-1-3"):
         yield f"min_build_date {date}", with_claims(application__min_build_date=date), INVALID
     yield "content too long", with_claims(application__content="c" * 1025), INVALID
@@ -220,6 +230,21 @@ def container_lic() -> Case:
             "name": "defaults",
             "content": signed(HEADER, json.dumps(MINIMAL).encode()),
             "license": license_of(MINIMAL),
+        },
+        {
+            "name": "min_version and outage_grace_seconds",
+            "content": signed(HEADER, json.dumps(SECOND).encode()),
+            "license": license_of(SECOND),
+        },
+        {
+            "name": "the longest outage_grace_seconds",
+            "content": with_claims(outage_grace_seconds=604_800),
+            "license": license_of(CLAIMS | {"outage_grace_seconds": 604_800}),
+        },
+        {
+            "name": "outage_grace_seconds 0",
+            "content": with_claims(outage_grace_seconds=0),
+            "license": license_of(CLAIMS | {"outage_grace_seconds": 0}),
         },
     ]
     cases = [*invalid_envelopes(), *invalid_claims(), *invalid_values()]

@@ -5,10 +5,24 @@
 """
 
 import math
+import re
 from datetime import UTC, datetime
+from itertools import zip_longest
 
-from licd_daemon.core.model import Application, Failure, FailureReason, Now, Session, SessionStatus, State
-from licd_daemon.formats.license import License, Vendor
+from licd_daemon.core.model import (
+    MINUTE_MS,
+    Application,
+    Failure,
+    FailureReason,
+    Now,
+    Session,
+    SessionStatus,
+    State,
+)
+from licd_daemon.formats.license import License, LicensedApplication, Vendor
+
+TOLERATED_AHEAD_MS = 10 * MINUTE_MS  # R2
+_PART = re.compile("([0-9]*)(.*)", re.DOTALL)
 
 TITLES = {
     FailureReason.CERTIFICATE_EXPIRED: "The certificate has expired",
@@ -53,13 +67,45 @@ def certificate_type_mismatch() -> Failure:
     )
 
 
-def certificate_content_incorrect() -> Failure:
-    """R4: every other fault of the file, without a detail that would help a forger."""
-    return failure(
-        FailureReason.CERTIFICATE_CONTENT_INCORRECT,
-        "",
-        "Upload Container.lic exactly as the vendor sent it; if it still fails, ask the vendor for a new one.",
+_AS_SENT = "Upload Container.lic exactly as the vendor sent it; if it still fails, ask the vendor for a new one."
+
+
+def certificate_content_incorrect(named: str = "") -> Failure:
+    """R4: every other fault of the file, without a detail that would help a forger.
+
+    Args:
+        named: What the file is instead of a license, and what to do (R1); empty: nobody can say.
+    """
+    return failure(FailureReason.CERTIFICATE_CONTENT_INCORRECT, "", named or _AS_SENT)
+
+
+def dated_ahead(license: License, now: Now, doubt: Failure | None) -> Failure | None:
+    """R2: `iat` is ahead of the leader's clock by more than 10 minutes: one of them is wrong.
+
+    Args:
+        license: The license that was uploaded.
+        now: The instant, by effective time.
+        doubt: Why the leader's clock is not trusted; None: it is.
+    """
+    ahead_ms = license.issued_at * 1000 - now.wall
+    if ahead_ms <= TOLERATED_AHEAD_MS:
+        return None
+    remedy = (
+        f"{doubt.remedy} Then upload the license again."
+        if doubt
+        else "Set the clock of the leader daemon's machine right (NTP) and upload the license again; if that clock is "
+        f"right, ask {_vendor(license.vendor)} to issue the license again."
     )
+    return clock_untrusted(
+        f"The license was issued at {utc(license.issued_at)}, and the leader's clock is at {utc(now.wall // 1000)}: "
+        "that is more than 10 minutes ahead",
+        remedy,
+    )
+
+
+def utc(seconds: int) -> str:
+    """A wall time in Unix seconds, for people."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def maximum_reached(max_nodes: int) -> Failure:
@@ -113,6 +159,34 @@ def version_matches(certified: str, local: str) -> bool:
     return local.split(".")[: len(parts)] == parts
 
 
+def version_reaches(lowest: str, local: str) -> bool:
+    """R5: the local version is not below the lowest one.
+
+    Dot-separated parts are compared in order, a missing one as 0. A part counts by the number that it begins with; at
+    the same number one that goes on with text (`5-rc1`) is below the bare number, and two texts compare by their
+    characters. A part that begins with no digit is below every number.
+    """
+    pairs = zip_longest(lowest.split("."), local.split("."), fillvalue="0")
+    return next((_rank(mine) > _rank(least) for least, mine in pairs if _rank(mine) != _rank(least)), True)
+
+
+def _rank(part: str) -> tuple[int, bool, str]:
+    digits, text = _PART.fullmatch(part).groups()  # type: ignore[union-attr]  # matches everything
+    return (int(digits) if digits else -1, not text, text)
+
+
+def _version_mismatch(certified: LicensedApplication, local: str, node_name: str) -> Failure | None:
+    detail = f"Certified application version: {certified.version} Local application version: {local}"
+    wanted = f"version {certified.version}"
+    if certified.min_version and not version_reaches(certified.min_version, local):
+        detail += f" Lowest application version: {certified.min_version}"
+        wanted += f", at least {certified.min_version},"
+    elif version_matches(certified.version, local):
+        return None
+    remedy = f"Run {wanted} on this node, or ask the vendor for a license for this one."
+    return failure(FailureReason.VERSION_MISMATCH, detail, remedy, node_name)
+
+
 def judge_application(license: License, application: Application, node_name: str) -> tuple[Failure, ...]:
     """Every way in which a report server is not the licensed one (R5, R12)."""
     certified = license.application
@@ -126,15 +200,8 @@ def judge_application(license: License, application: Application, node_name: str
                 node_name,
             )
         )
-    if not version_matches(certified.version, application.version):
-        found.append(
-            failure(
-                FailureReason.VERSION_MISMATCH,
-                f"Certified application version: {certified.version} Local application version: {application.version}",
-                f"Run version {certified.version} on this node, or ask the vendor for a license for this one.",
-                node_name,
-            )
-        )
+    if version := _version_mismatch(certified, application.version, node_name):
+        found.append(version)
     if application.content != certified.content:
         found.append(
             failure(

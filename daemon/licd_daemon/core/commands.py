@@ -95,11 +95,15 @@ class ConfirmTime(Frozen, frozen=True):
 
 
 class UploadLicense(Frozen, frozen=True):
-    """A verified license, or the failure of one that could not be verified. `project_key` is a fresh one (R6)."""
+    """A verified license, or the failure of one that could not be verified. `project_key` is a fresh one (R6).
+
+    `replace`: go on although that ends a registration, a seat or the way to one (R2).
+    """
 
     license: License | Failure
     auth_method: str
     project_key: str
+    replace: bool = False
 
 
 class CreateChallenge(Frozen, frozen=True):

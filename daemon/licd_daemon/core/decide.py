@@ -15,6 +15,7 @@ from licd_daemon.core import decide_registration as registration
 from licd_daemon.core import decide_sessions as sessions
 from licd_daemon.core import decide_time as time
 from licd_daemon.core import decide_tokens as tokens
+from licd_daemon.core import decide_upload as uploads
 from licd_daemon.core.draft import Draft
 from licd_daemon.core.events import (
     AnyEvent,
@@ -75,7 +76,7 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], Refused | None]] = {
     c.DrainOver: sessions.drain_over,
     c.MemoryOver: sessions.memory_over,
     c.JudgeClock: sessions.judge_clock,
-    c.UploadLicense: registration.upload_license,
+    c.UploadLicense: uploads.upload_license,
     c.CreateChallenge: registration.create_challenge,
     c.AttemptCode: registration.attempt_code,
     c.SettleCode: registration.settle_code,

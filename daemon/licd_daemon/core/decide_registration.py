@@ -1,4 +1,4 @@
-"""The license (R2), the challenge and its code (R6-R10), reset and release (R30)."""
+"""The challenge and its code (R6-R10), seats after another license (R2), reset and release (R30)."""
 
 from licd_daemon.core import checks
 from licd_daemon.core.commands import (
@@ -7,7 +7,6 @@ from licd_daemon.core.commands import (
     ReleaseLicense,
     ResetRegistration,
     SettleCode,
-    UploadLicense,
 )
 from licd_daemon.core.draft import Draft
 from licd_daemon.core.events import (
@@ -15,16 +14,12 @@ from licd_daemon.core.events import (
     CodeAttempted,
     CodeMatched,
     CodeRejected,
-    LicenseExpired,
-    LicenseInstalled,
     LicenseReleased,
     LockedOut,
-    ProjectKeyDrawn,
     Registered,
     RegistrationRefused,
     RegistrationReset,
     SeatWithdrawn,
-    UploadRefused,
 )
 from licd_daemon.core.model import (
     TOLERATED_WRONG_CODES,
@@ -40,79 +35,13 @@ from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.formats.license import License
 
 
-def upload_license(draft: Draft, command: UploadLicense) -> Refused | None:
-    """R2. Uploading the license in force again changes nothing."""
-    license = command.license
-    if isinstance(license, Failure):
-        return _upload_refused(draft, (license,))
-    failures = _upload_failures(license, command.auth_method, draft.state, draft.now)
-    if failures:
-        return _upload_refused(draft, failures)
-    if license == draft.state.license:
-        return None
-    _refuse_older(draft.state, license)
-    kept = draft.state.license is not None and draft.state.license.license_id == license.license_id
-    if kept:
-        _refuse_fewer(draft.state, license)
-    if draft.state.project_key is None:
-        draft.emit(ProjectKeyDrawn(command.project_key))
-    draft.emit(LicenseInstalled(license, kept))
-    if draft.now.wall >= license.expires_at * 1000:
-        draft.emit(LicenseExpired())
-    place_all(draft)
-    return None
-
-
-def _upload_refused(draft: Draft, failures: tuple[Failure, ...]) -> Refused:
-    draft.emit(UploadRefused(failures))
-    message = "The license was refused; the one in force, if any, stays. " + _titles(failures)
-    return Refused(Reason.LICENSE_REFUSED, message, failures=failures)
-
-
 def _titles(failures: tuple[Failure, ...]) -> str:
     return " ".join(dict.fromkeys(f"{failure.title}." for failure in failures))
 
 
-def _upload_failures(license: License, auth_method: str, state: State, now: Now) -> tuple[Failure, ...]:
-    found = []
-    if auth_method != license.auth_method:
-        found.append(checks.certificate_type_mismatch())
-    if _surely_expired(license, state, now):
-        found.append(checks.certificate_expired(license))
-    return tuple(found)
-
-
-def _surely_expired(license: License, state: State, now: Now) -> bool:
+def surely_expired(license: License, state: State, now: Now) -> bool:
     """While the clock is not trusted nobody here can say so: the portal judges, and its code sets the time (R23)."""
     return now.wall >= license.expires_at * 1000 and state.clock_untrusted is None
-
-
-def _refuse_older(state: State, license: License) -> None:
-    """A reissue must be later than every one accepted before; the very latest may come back after another license."""
-    newest = state.newest_issue.get(license.license_id, 0)
-    in_force = state.license is not None and state.license.license_id == license.license_id
-    if license.issued_at < newest or (in_force and license.issued_at == newest):
-        raise Refused(
-            Reason.LICENSE_OLDER,
-            "A newer issue of this license was uploaded before: upload the newest Container.lic.",
-            metadata={"issued_at": str(license.issued_at), "newest": str(newest)},
-        )
-
-
-def _refuse_fewer(state: State, license: License) -> None:
-    """R2: every seat that is held or may still be believed in counts, and its node is named."""
-    if state.tally.taken <= license.max_nodes:
-        return
-    seated = sorted(
-        (session for session in state.sessions.values() if session.seat is not Seat.NONE),
-        key=lambda session: session.number,
-    )
-    names = ", ".join(session.node_name for session in seated[:20]) + (", ..." if len(seated) > 20 else "")
-    raise Refused(
-        Reason.SEATS_IN_USE,
-        f"{len(seated)} seats are in use and this license has {license.max_nodes}: stop nodes first. In use: {names}.",
-        metadata={"seats_in_use": str(len(seated)), "max_nodes": str(license.max_nodes)},
-    )
 
 
 def place_all(draft: Draft) -> None:
@@ -143,7 +72,7 @@ def refuse_challenge(state: State, now: Now) -> None:
     """Raises Refused if no challenge may be drawn now: before the costly drawing, and again when it is decided."""
     license = _license(state)
     _refuse_locked(state, now)
-    if _surely_expired(license, state, now):
+    if surely_expired(license, state, now):
         failures = (checks.certificate_expired(license),)
         raise Refused(Reason.REGISTRATION_REFUSED, _titles(failures), failures=failures)
 

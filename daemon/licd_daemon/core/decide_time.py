@@ -61,13 +61,13 @@ def _license_time(draft: Draft) -> None:
     if draft.now.wall >= state.license.expires_at * 1000:
         draft.emit(LicenseExpired())
         return
-    left = min(end for end in (state.license.expires_at * 1000, _recertify_at(state)) if end) - draft.now.wall
+    left = min(end for end in (state.license.expires_at * 1000, recertify_at(state)) if end) - draft.now.wall
     days = next((days for days in WARNING_DAYS if left <= days * DAY_MS), None)
     if days is not None and (state.warned_days is None or days < state.warned_days):
         draft.emit(ExpiryNear(days))
 
 
-def _recertify_at(state: State) -> int | None:
+def recertify_at(state: State) -> int | None:
     """When the registration must be renewed, wall ms; None: never."""
     if state.license is None or state.registration is None or not state.license.recertify_days:
         return None
@@ -79,8 +79,8 @@ def _registration_time(draft: Draft) -> None:
     registration = draft.state.registration
     if registration is None:
         return
-    recertify_at = _recertify_at(draft.state)
-    if recertify_at is not None and draft.now.wall >= recertify_at:
+    due = recertify_at(draft.state)
+    if due is not None and draft.now.wall >= due:
         draft.emit(RegistrationReset("RECERTIFY"))
     elif _window_over(draft, registration):
         draft.emit(RegistrationReset("WINDOW_OVER"))

@@ -32,10 +32,9 @@ replace = msgspec.structs.replace
 
 
 def evolve(state: State, event: e.AnyEvent, now: Now) -> State:
-    """The state after `event`, which happened at `now`; it is not before the license in force was issued (R23)."""
+    """The state after `event`, which happened at `now`. When a license was issued moves no clock (R2)."""
     state = _HANDLERS[type(event)](state, event, now)
-    issued = state.license.issued_at * 1000 if state.license else 0
-    return replace(state, effective=max(issued, now.wall), served=max(state.served, now.served))
+    return replace(state, effective=now.wall, served=max(state.served, now.served))
 
 
 def _put(state: State, session: Session, **changes: Any) -> State:

@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from licd_daemon.core.model import Failure
+
+if TYPE_CHECKING:
+    from licd_daemon.core.effect import Effect
 
 
 class Reason(StrEnum):
@@ -35,7 +39,10 @@ class Reason(StrEnum):
 
 
 class Refused(Exception):
-    """A refusal. `message` is one public sentence with the remedy; `retry_after_ms` says when waiting helps."""
+    """A refusal. `message` is one public sentence with the remedy; `retry_after_ms` says when waiting helps.
+
+    `effect`: what goes on only if it is asked for again (R2).
+    """
 
     def __init__(
         self,
@@ -45,6 +52,7 @@ class Refused(Exception):
         failures: tuple[Failure, ...] = (),
         metadata: Mapping[str, str] | None = None,
         retry_after_ms: int | None = None,
+        effect: "Effect | None" = None,
     ) -> None:
         super().__init__(f"{reason}: {message}")
         self.reason = reason
@@ -52,3 +60,4 @@ class Refused(Exception):
         self.failures = failures
         self.metadata = dict(metadata or {})
         self.retry_after_ms = retry_after_ms
+        self.effect = effect

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from starlette.responses import Response
 
 from licd_daemon.core.refusal import Reason, Refused
-from licd_daemon.rpc.convert import failure_message
+from licd_daemon.rpc.convert import compact_json, effect_message, failure_message
 
 STATUS = {
     Reason.NO_CREDENTIALS: 401,
@@ -34,10 +34,13 @@ def answer(content: object, status: int = 200) -> Response:
 
 def refused(refusal: Refused) -> Response:
     """A refusal with its reason and every failure that holds."""
+    metadata = dict(refusal.metadata)
+    if refusal.effect is not None:
+        metadata["effect"] = compact_json(effect_message(refusal.effect))
     told = {
         "reason": str(refusal.reason),
         "message": refusal.message,
-        "metadata": refusal.metadata,
+        "metadata": metadata,
         "failures": [plain(failure_message(failure)) for failure in refusal.failures],
     }
     response = answer({"refused": told}, STATUS.get(refusal.reason, 200))

@@ -21,7 +21,13 @@ from licd_daemon.http.guard import body
 from licd_daemon.qr import draw
 from licd_daemon.registrar import Registrar
 from licd_daemon.rpc import fields
-from licd_daemon.rpc.convert import AUTH_METHOD, failure_message, leader_message, registration_message
+from licd_daemon.rpc.convert import (
+    AUTH_METHOD,
+    effect_message,
+    failure_message,
+    leader_message,
+    registration_message,
+)
 from licd_daemon.rpc.errors import invalid_field
 
 MAX_LICENSE_BYTES = 64 * 1024
@@ -61,12 +67,17 @@ class RegistrationCalls:
         return answer(self.told())
 
     async def upload(self, request: Request) -> Response:
-        """Takes a Container.lic: the body; the method is a parameter."""
+        """Takes a Container.lic: the body; the method is a parameter. `dry_run` only tells, `replace` goes on (R2)."""
         method = request.query_params.get("method", "")
         if method not in AUTH_METHOD.values():
             raise invalid_field("auth_method", "is not set or unknown", "Choose Local Container.")
-        await self._registrar.upload(await body(request, MAX_LICENSE_BYTES), method)
-        return answer(self.told())
+        content = await body(request, MAX_LICENSE_BYTES)
+        if "dry_run" in request.query_params:
+            _, effect = self._registrar.try_upload(content, method)
+        else:
+            replace = "replace" in request.query_params
+            _, effect = await self._registrar.upload(content, method, replace=replace)
+        return answer({**self.told(), "effect": plain(effect_message(effect))})
 
     async def create_challenge(self, _: Request) -> Response:
         """Draws a fresh challenge."""

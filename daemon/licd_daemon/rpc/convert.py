@@ -1,12 +1,15 @@
 """Values of the core to messages of licd.v1 and back."""
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.json_format import MessageToJson
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from licd.v1 import cluster_service_pb2 as cluster
 from licd.v1 import failure_pb2 as failures
 from licd.v1 import registration_service_pb2 as registration
 from licd.v1 import token_service_pb2 as tokens
+from licd_daemon.core.effect import Effect
 from licd_daemon.core.model import (
     CHALLENGE_VALID_MS,
     Challenge,
@@ -57,6 +60,17 @@ def duration(ms: float) -> Duration:
     return span
 
 
+def compact_json(message: Message) -> str:
+    """Proto3 JSON in one line: snake_case, defaults included."""
+    return MessageToJson(
+        message,
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
+        ensure_ascii=False,
+        indent=None,
+    )
+
+
 def failure_message(failure: Failure) -> failures.Failure:
     """One reason in its words."""
     return failures.Failure(
@@ -92,6 +106,24 @@ def license_message(license: License) -> registration.License:
         key_id=license.key_id,
         recertify_days=license.recertify_days or 0,
         outage_grace=duration(license.outage_grace_seconds * 1000),
+    )
+
+
+def effect_message(effect: Effect) -> registration.UploadEffect:
+    """What an upload changes (R2)."""
+    return registration.UploadEffect(
+        license=license_message(effect.license),
+        ends_registration=effect.ends_registration,
+        seats_lost=effect.seats_lost,
+        nodes_rejected=[
+            registration.RejectedNode(
+                name=node.name,
+                session_id=node.session_id,
+                failures=[failure_message(failure) for failure in node.failures],
+            )
+            for node in effect.nodes_rejected
+        ],
+        failures=[failure_message(failure) for failure in effect.failures],
     )
 
 

@@ -9,10 +9,11 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from licd.v1.registration_service_pb2 import UploadEffect
 from licd_daemon.core.model import Failure
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.rpc.context import Context
-from licd_daemon.rpc.convert import failure_message
+from licd_daemon.rpc.convert import compact_json, effect_message, failure_message
 
 log = structlog.get_logger(__name__)
 
@@ -20,6 +21,7 @@ DOMAIN = "licd"
 LEADER = "licd-leader"
 """The metadata in which a daemon that does not lead names the one that does."""
 MAX_DETAILS_BYTES = 6_000  # gRPC peers take 8 KiB of metadata by default; base64 and other trailers need the rest
+MAX_EFFECT_BYTES = 3_500  # beside a message that names nodes
 
 STATUS = {
     Reason.INVALID_FIELD: grpc.StatusCode.INVALID_ARGUMENT,
@@ -80,6 +82,8 @@ def _status(refusal: Refused) -> status_pb2.Status:
     metadata = dict(refusal.metadata)
     if omitted:
         metadata["failures_omitted"] = str(omitted)
+    if refusal.effect is not None:
+        metadata["effect"] = _fitting_effect(effect_message(refusal.effect))
     info = error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN, metadata=metadata)
     status.details.extend([_packed(info), *failures, *tail])
     return status
@@ -102,6 +106,19 @@ def _fitting(failures: tuple[Failure, ...]) -> tuple[list[any_pb2.Any], int]:
             break
         packed.append(detail)
     return packed, len(failures) - len(packed)
+
+
+def _fitting_effect(effect: UploadEffect) -> str:
+    """As much of an effect as metadata may carry, as JSON; a dry run reports all of it."""
+    text = compact_json(effect)
+    while len(text.encode()) > MAX_EFFECT_BYTES and (effect.failures or effect.nodes_rejected):
+        del effect.failures[len(effect.failures) // 2 :]
+        del effect.nodes_rejected[len(effect.nodes_rejected) // 2 :]
+        text = compact_json(effect)
+    if len(text.encode()) > MAX_EFFECT_BYTES:
+        effect.ClearField("license")
+        text = compact_json(effect)
+    return text
 
 
 def _packed(message: Message) -> any_pb2.Any:

@@ -17,6 +17,7 @@ from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import (
     AUTH_METHOD,
     challenge_message,
+    effect_message,
     failure_message,
     leader_message,
     registration_message,
@@ -63,12 +64,15 @@ class RegistrationService(pb_grpc.RegistrationServiceServicer):
             await asyncio.sleep(NEWS_PAUSE_S)
 
     async def UploadLicense(self, request: pb.UploadLicenseRequest, context: Context) -> pb.UploadLicenseResponse:
-        """Takes a Container.lic."""
+        """Takes a Container.lic, or tells what it would change."""
         method = AUTH_METHOD.get(request.auth_method)
         if method is None:
             raise invalid_field("auth_method", "is not set or unknown", "Choose AUTH_METHOD_LOCAL_CONTAINER.")
-        state = await self._registrar.upload(request.content, method)
-        return pb.UploadLicenseResponse(registration=self._registration(state))
+        if request.dry_run:
+            state, effect = self._registrar.try_upload(request.content, method)
+        else:
+            state, effect = await self._registrar.upload(request.content, method, replace=request.replace)
+        return pb.UploadLicenseResponse(registration=self._registration(state), effect=effect_message(effect))
 
     async def CreateChallenge(self, request: pb.CreateChallengeRequest, context: Context) -> pb.CreateChallengeResponse:
         """Draws a fresh challenge."""

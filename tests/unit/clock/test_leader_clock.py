@@ -77,10 +77,10 @@ async def test_R23_confirmed_time_that_went_back_is_where_the_next_run_begins(de
         assert coordinator.now().wall < later
 
 
-async def test_R23_a_license_of_later_issue_moves_the_running_clock_too(deployment: Deployment) -> None:
+async def test_R2_a_license_of_later_issue_moves_no_clock(deployment: Deployment) -> None:
     async with deployment.started(told_time=True) as coordinator:
         await licensed(coordinator)
-        issued = coordinator.now().wall // 1000 + 86_400
-        reissue = dataclasses.replace(LICENSE, issued_at=issued, max_nodes=5)
+        before = coordinator.now().wall
+        reissue = dataclasses.replace(LICENSE, issued_at=before // 1000 + 600, max_nodes=5)
         await coordinator.submit(c.UploadLicense(reissue, "LOCAL_CONTAINER", "ab" * 16))
-        assert coordinator.now().wall == coordinator.state.effective == issued * 1000
+        assert coordinator.now().wall == coordinator.state.effective == before

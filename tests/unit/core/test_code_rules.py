@@ -143,7 +143,7 @@ def test_R9_the_count_spans(between: str) -> None:
     elif between == "upload":
         w.upload(issued_at=1_700_000_001)
     elif between == "other license":
-        w.upload(license_id=OTHER_ID)
+        w.upload(license_id=OTHER_ID, replace=True)
     elif between == "reset":
         w.reset()
     elif between == "release":

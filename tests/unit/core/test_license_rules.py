@@ -41,7 +41,7 @@ def test_R2_every_fault_of_an_upload_is_told() -> None:
 def test_R2_a_license_of_another_id_needs_a_new_registration() -> None:
     w = licensed().register("a")
     key = w.state.project_key
-    w.upload(license_id=OTHER_ID)
+    w.upload(license_id=OTHER_ID, replace=True)
     assert w.registration == "UNREGISTERED"
     assert w.node("a") == "PENDING"
     assert w.state.project_key == key
@@ -111,7 +111,7 @@ def test_R2_a_reissue_for_another_version_drains_the_seats_of_those_who_no_longe
     w = licensed(max_nodes=2).register("a")
     w.join("b", version="11.0")
     assert w.nodes("a", "b") == "LICENSED REJECTED"
-    w.upload(version="11.0", issued_at=T0_S + 1, max_nodes=1)
+    w.upload(version="11.0", issued_at=T0_S + 1, max_nodes=1, replace=True)
     assert w.nodes("a", "b") == "REJECTED WAITING"
     w.drained("a")
     assert w.nodes("a", "b") == "REJECTED LICENSED"

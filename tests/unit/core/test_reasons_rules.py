@@ -102,6 +102,54 @@ def test_R5_versions_match_when_the_certified_parts_are_a_prefix(certified: str,
     assert ("VERSION_MISMATCH" in told(license=license_of(version=certified), version=local)) is not matches
 
 
+@pytest.mark.parametrize(
+    ("lowest", "local", "admitted"),
+    [
+        ("10.0.5", "10.0.5", True),
+        ("10.0.5", "10.0.6", True),
+        ("10.0.5", "10.0.10", True),
+        ("10.0.10", "10.0.9", False),
+        ("10.0.5", "10.0.4.99", False),
+        ("10.0.5", "10.0.5.1", True),
+        ("10.0.5", "10.0", False),
+        ("10.0", "10.0.0", True),
+        ("10.0.0", "10.0", True),
+        ("10.0.5", "10.0.05", True),
+        ("10.0.5", "10.0.5-rc1", False),
+        ("10.0.5-rc1", "10.0.5", True),
+        ("10.0.5-rc1", "10.0.5-rc2", True),
+        ("10.0.5-rc2", "10.0.5-rc1", False),
+        ("10.0.5", "10.0.6-rc1", True),
+        ("10.0.5", "10.0.beta", False),
+        ("10.0.5", "10.0.", False),
+        ("10.0.5", "10.0.٩", False),
+        ("", "10.0", True),
+    ],
+)
+def test_R5_a_version_below_the_lowest_one_is_a_mismatch(lowest: str, local: str, admitted: bool) -> None:
+    assert ("VERSION_MISMATCH" in told(license=license_of(min_version=lowest), version=local)) is not admitted
+
+
+def test_R5_a_version_below_the_lowest_one_names_all_three_versions_once() -> None:
+    for local in ("10.0.4", "9.0"):
+        failure = told(license=license_of(min_version="10.0.5"), version=local)["VERSION_MISMATCH"]
+        assert failure.title == "Version mismatch"
+        assert failure.detail == (
+            f"Certified application version: 10.0 Local application version: {local} Lowest application version: 10.0.5"
+        )
+        assert "version 10.0, at least 10.0.5, on this node" in failure.remedy
+    above = told(license=license_of(min_version="10.0.5"), version="10.1")["VERSION_MISMATCH"]
+    assert above.detail == "Certified application version: 10.0 Local application version: 10.1"
+
+
+def test_R5_a_lowest_version_keeps_a_node_from_a_seat_until_a_license_without_it() -> None:
+    w = licensed(min_version="10.0.5").register("a")
+    w.join("b", version="10.0.4")
+    assert w.nodes("a", "b") == "LICENSED REJECTED"
+    w.upload(issued_at=T0_S + 1)
+    assert w.node("b") == "LICENSED"
+
+
 @pytest.mark.parametrize("content", ["Sales", "sales ", " sales", "", "sale"])
 def test_R5_content_is_compared_exactly(content: str) -> None:
     assert list(told(content=content)) == ["PROJECT_CONTENT_MISMATCH"]

@@ -12,7 +12,7 @@ TAKEN: dict[str, Callable[[World], None]] = {
     "eviction": lambda w: w.evict("a"),
     "copy": lambda w: w.copied("a"),
     "drift": lambda w: w.drift("a", joining=True),
-    "reissue": lambda w: w.upload(max_nodes=1, name="report-server-2", issued_at=T0_S + 1),
+    "reissue": lambda w: w.upload(max_nodes=1, name="report-server-2", issued_at=T0_S + 1, replace=True),
 }
 RETURNED: dict[str, Callable[[World], None]] = {
     "acknowledged, or its lease is over": lambda w: w.drained("a"),
@@ -40,7 +40,8 @@ def test_R13_a_seat_taken_from_its_holder_is_nobodys_until(how: str, end: str) -
 
 def lose_by(w: World, how: str) -> None:
     """`a` loses its seat with its registration."""
-    {"reset": w.reset, "license": lambda: w.upload(license_id=OTHER_ID, max_nodes=1), "release": w.release}[how]()
+    other = license_of(license_id=OTHER_ID, max_nodes=1)
+    {"reset": w.reset, "license": lambda: w.upload(other, replace=True), "release": w.release}[how]()
 
 
 @pytest.mark.parametrize("how", ["reset", "license", "release"])

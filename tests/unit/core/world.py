@@ -14,6 +14,8 @@ import pytest
 from licd_daemon.core import commands as c
 from licd_daemon.core.checks import clock_drift
 from licd_daemon.core.decide import Decision, decide
+from licd_daemon.core.decide_upload import try_upload
+from licd_daemon.core.effect import Effect
 from licd_daemon.core.events import AnyEvent
 from licd_daemon.core.evolve import evolve
 from licd_daemon.core.model import Application, EndReason, Failure, Now, Policy, Session, State
@@ -51,7 +53,8 @@ APPLICATION = Application("report-server", "10.0.19", "2024-05-31", "sales")
 
 def license_of(**changes: object) -> License:
     """The license for two nodes for a year, with changes; `version`, `name`, `content` are the application's."""
-    inner = {key: changes.pop(key) for key in ("name", "version", "content", "min_build_date") if key in changes}
+    names = ("name", "version", "content", "min_build_date", "min_version")
+    inner = {key: changes.pop(key) for key in names if key in changes}
     application = dataclasses.replace(LICENSE.application, **inner)  # type: ignore[arg-type]
     return dataclasses.replace(LICENSE, application=application, **changes)  # type: ignore[arg-type]
 
@@ -120,9 +123,22 @@ class World:
     # License, challenge and code
 
     def upload(
-        self, license: License | Failure | None = None, method: str = "LOCAL_CONTAINER", **changes: object
+        self,
+        license: License | Failure | None = None,
+        method: str = "LOCAL_CONTAINER",
+        *,
+        replace: bool = False,
+        **changes: object,
     ) -> None:
-        self.do(c.UploadLicense(license or license_of(**changes), method, f"{self.challenges:032x}"))
+        self.do(c.UploadLicense(license or license_of(**changes), method, f"{self.challenges:032x}", replace))
+
+    def try_upload(self, method: str = "LOCAL_CONTAINER", **changes: object) -> Effect:
+        """What an upload would change; nothing happens."""
+        before = self.state
+        try:
+            return try_upload(self.state, license_of(**changes), method, self.now)
+        finally:
+            assert self.state is before
 
     def challenge(self) -> str:
         """A fresh challenge's id."""
