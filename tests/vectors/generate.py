@@ -192,10 +192,10 @@ def invalid_values() -> Iterator[tuple[str, str, str]]:
         yield f"max_nodes {value!r}", with_claims(max_nodes=value), INVALID
     for value in (0, 36_501, "90"):
         yield f"recertify_days {value!r}", with_claims(recertify_days=value), INVALID
-    for value in (-1, 604_801, "900", True, 1.0, None):
-        yield f"outage_grace_seconds {value!r}", with_claims(outage_grace_seconds=value), INVALID
-    for value in (10, None, "1" * 65, "10.0\n", "10.\u202e0"):
-        yield f"min_version {value!r}", with_claims(application__min_version=value), INVALID
+    for grace in (-1, 604_801, "900", True, 1.0, None):
+        yield f"outage_grace_seconds {grace!r}", with_claims(outage_grace_seconds=grace), INVALID
+    for lowest in (10, None, "1" * 65, "10.0\n", "10.\u202e0"):
+        yield f"min_version {lowest!r}", with_claims(application__min_version=lowest), INVALID
     for date in ("2021-02-29", "20211030", "2021-W43-6", "2021-10-30T00:00", "30.10.2021", "2021-1-3"):
         yield f"min_build_date {date}", with_claims(application__min_build_date=date), INVALID
     yield "content too long", with_claims(application__content="c" * 1025), INVALID

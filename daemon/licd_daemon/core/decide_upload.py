@@ -146,7 +146,7 @@ def _counted(sessions: Sequence[Session], noun: str) -> str:
 
 
 def _names(sessions: Sequence[Session]) -> str:
-    shown, length = [], 0
+    shown, length = list[str](), 0
     for session in sessions:
         length += len(session.node_name) + 2
         if shown and length > _SHOWN_CHARACTERS:

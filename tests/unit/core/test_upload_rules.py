@@ -1,6 +1,7 @@
 """R1, R2: what an upload costs is asked about first; when a license was issued moves no clock and locks nothing out."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 from unit.core.world import LICENSE, MINUTE, OTHER_ID, SECOND, T0_S, YEAR_S, World, license_of, licensed, refused
@@ -8,6 +9,7 @@ from unit.core.world import LICENSE, MINUTE, OTHER_ID, SECOND, T0_S, YEAR_S, Wor
 from licd_daemon.core import commands as c
 from licd_daemon.core.checks import certificate_content_incorrect, clock_untrusted
 from licd_daemon.core.effect import Effect
+from licd_daemon.formats.license import License
 
 DAY_S = 86_400
 DOUBT = clock_untrusted("jumped ahead by 83 s, which nothing has confirmed", "Set it right, or confirm it.")
@@ -20,7 +22,7 @@ def reasons(effect: Effect) -> list[str]:
 
 # What would be lost
 
-COSTS = {
+COSTS: dict[str, dict[str, Any]] = {
     "another license": {"license_id": OTHER_ID},
     "another license of another application": {"license_id": OTHER_ID, "name": "etl"},
     "another application": {"name": "etl", **REISSUED},
@@ -65,7 +67,7 @@ def test_R2_the_wrong_file_refused_costs_nothing_and_the_right_one_is_taken_as_e
 @pytest.mark.parametrize("how", ["recovering", "restarted", "expired"])
 def test_R2_a_registration_that_waits_for_its_nodes_or_a_reissue_is_not_ended_unasked(how: str) -> None:
     w = licensed().register("a")
-    changes = {"license_id": OTHER_ID, "expires_at": T0_S + 3 * YEAR_S}
+    changes: dict[str, Any] = {"license_id": OTHER_ID, "expires_at": T0_S + 3 * YEAR_S}
     if how == "recovering":
         w.silent("a")
     elif how == "restarted":
@@ -108,7 +110,7 @@ def test_R2_the_way_of_those_who_wait_or_may_come_back_is_asked_about_too() -> N
     w = licensed(max_nodes=2).register("a", "b")
     w.join("c", version="10.0.2")
     assert w.node("c") == "WAITING"
-    change = {"issued_at": T0_S + 1, "max_nodes": 2, "min_version": "10.0.3"}
+    change: dict[str, Any] = {"issued_at": T0_S + 1, "max_nodes": 2, "min_version": "10.0.3"}
     with refused("WOULD_END_REGISTRATION") as caught:
         w.upload(**change)
     assert "the way to a seat of 1 node: c" in caught[0].message
@@ -120,7 +122,7 @@ def test_R2_the_way_of_those_who_wait_or_may_come_back_is_asked_about_too() -> N
 
 
 @pytest.mark.parametrize("change", [{"name": "etl"}, {"version": "9"}, {"content": ""}, {"min_version": "10.1"}])
-def test_R2_the_way_to_a_registration_is_not_closed_unasked(change: dict[str, str]) -> None:
+def test_R2_the_way_to_a_registration_is_not_closed_unasked(change: dict[str, Any]) -> None:
     w = licensed()
     w.upload(license_id=OTHER_ID, **change, replace=True)  # nobody is connected: nothing to lose
     w.upload(license_id=LICENSE.license_id)
@@ -143,7 +145,7 @@ def test_R2_fewer_nodes_than_are_connected_close_the_way_to_a_registration() -> 
     w.upload(license_id=OTHER_ID, max_nodes=1)  # too many for either
 
 
-FREE = {
+FREE: dict[str, tuple[License | None, dict[str, Any]]] = {
     "the first license": (None, {}),
     "the first license, for no node that is connected": (None, {"name": "etl"}),
     "another license while nothing is registered": (LICENSE, {"license_id": OTHER_ID}),
@@ -254,12 +256,12 @@ def test_R2_a_dry_run_before_the_first_node_tells_that_nobody_is_there() -> None
         ("SEATS_IN_USE", {"issued_at": T0_S + 1, "max_nodes": 1}),
     ],
 )
-def test_R2_a_dry_run_is_refused_as_the_upload_would_be(reason: str, changes: dict[str, object]) -> None:
+def test_R2_a_dry_run_is_refused_as_the_upload_would_be(reason: str, changes: dict[str, Any]) -> None:
     w = licensed().register("a", "b")
     with refused(reason) as tried:
-        w.try_upload(**changes)  # type: ignore[arg-type]
+        w.try_upload(**changes)
     with refused(reason) as done:
-        w.upload(**changes)  # type: ignore[arg-type]
+        w.upload(**changes)
     assert (tried[0].message, tried[0].failures) == (done[0].message, done[0].failures)
 
 

@@ -4,6 +4,7 @@ A catalogue is a Markdown table. Its rows are compared with the enum, the option
 in both directions: nothing is missing, nothing is made up.
 """
 
+import dataclasses
 import re
 import tomllib
 from collections.abc import Iterator
@@ -16,9 +17,10 @@ from licd_daemon.cli.serve import serve
 from licd_daemon.core import checks, events
 from licd_daemon.core.drift import Estimate
 from licd_daemon.core.effective import NtpWord, doubts, failure_of
-from licd_daemon.core.model import Application, Failure, FailureReason
+from licd_daemon.core.model import Application, Failure, FailureReason, Now
 from licd_daemon.core.refusal import Reason
 from licd_daemon.formats.claims import to_claims
+from licd_daemon.formats.file_kinds import named
 from licd_daemon.formats.license import License, LicensedApplication, Portal, Vendor
 from licd_daemon.journal import chain
 from licd_daemon.rpc import event_message
@@ -100,6 +102,7 @@ def _failures() -> Iterator[Failure]:
     yield checks.certificate_expired(LICENSE)
     yield checks.certificate_type_mismatch()
     yield checks.certificate_content_incorrect()
+    yield checks.certificate_content_incorrect(named(b"<html>"))
     yield checks.maximum_reached(3)
     yield checks.no_nodes()
     now, limit = 1_700_000_000_000, 5_000
@@ -114,6 +117,11 @@ def _failures() -> Iterator[Failure]:
         yield untrusted
     yield checks.clock_drift("report-2", 12_300, 3.2, 5_000)
     yield from checks.judge_application(LICENSE, OTHER, "report-2")
+    certified = dataclasses.replace(LICENSE.application, min_version="10.0.5")
+    yield from checks.judge_application(dataclasses.replace(LICENSE, application=certified), OTHER, "report-2")
+    ahead = checks.dated_ahead(LICENSE, Now(wall=now, run=0, served=0), None)
+    assert ahead is not None
+    yield ahead
 
 
 @pytest.mark.parametrize("failure", list(_failures()), ids=lambda failure: failure.reason)
@@ -149,7 +157,8 @@ def test_a_tag_of_the_catalogue_is_the_kind_in_the_journal() -> None:
 
 def test_every_claim_of_a_license_is_described() -> None:
     claims: set[str] = set()
-    for name, value in to_claims(LICENSE).items():
+    application = dataclasses.replace(LICENSE.application, min_version="10.0.5")
+    for name, value in to_claims(dataclasses.replace(LICENSE, application=application, outage_grace_seconds=0)).items():
         claims |= {f"{name}.{inner}" for inner in value} if isinstance(value, dict) else {name}
     assert set(_by_code("formats.md", "### Claims")) == claims
 
@@ -197,8 +206,8 @@ def test_every_decision_record_stands_in_the_index() -> None:
 
 def test_the_changelog_begins_with_the_version_of_the_package() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert headings[0] == version
+    released = re.findall(r"^## (\S+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert released[0] == version
 
 
 def _prose(page: Path) -> str:
