@@ -7,7 +7,18 @@ import pytest
 
 from licd_daemon.formats.challenge import SealedContent
 from licd_vendor.domain.model import Binding, LicenseRecord, hash_project_key
-from licd_vendor.domain.scan import Advance, Bind, Facts, Record, Refusal, Refused, Shown, decide
+from licd_vendor.domain.scan import (
+    Advance,
+    Bind,
+    Facts,
+    FirstUnknown,
+    KeepUnknown,
+    Record,
+    Refusal,
+    Refused,
+    Shown,
+    decide,
+)
 
 NOW = 1_800_000_000
 LICENSE = LicenseRecord(
@@ -116,6 +127,31 @@ def test_r28_an_old_qr_that_is_scanned_late_is_no_copy() -> None:
     facts = dataclasses.replace(HERE, newest_drawn_at=NOW - 60)
     assert refusal(facts, predecessor=b"ancestor", created_at=NOW - 61) is Refusal.QR_TOO_OLD
     assert refusal(facts, predecessor=b"ancestor", created_at=NOW - 60) is Refusal.COPIED
+
+
+LATE = dataclasses.replace(HERE, newest_drawn_at=NOW + 1)
+ANOTHER = "aa" * 8
+
+
+def test_r28_the_first_with_an_unknown_predecessor_is_remembered() -> None:
+    verdict = decide(LATE, dataclasses.replace(CONTENT, predecessor=b"ancestor"), NOW)
+    assert verdict == Refused(Refusal.QR_TOO_OLD, change=KeepUnknown(7))
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [
+        (FirstUnknown(CONTENT.challenge_id.hex(), NOW - 3600), Refusal.QR_TOO_OLD),
+        (FirstUnknown(ANOTHER, NOW - 3600), Refusal.COPIED),
+        (FirstUnknown(ANOTHER, NOW), Refusal.COPIED),
+        (FirstUnknown(ANOTHER, NOW + 599), Refusal.COPIED),
+        (FirstUnknown(ANOTHER, NOW + 600), Refusal.QR_TOO_OLD),
+    ],
+)
+def test_r28_another_one_drawn_after_the_answer_is_a_copys(first: FirstUnknown, expected: Refusal) -> None:
+    facts = dataclasses.replace(LATE, first_unknown=first)
+    verdict = decide(facts, dataclasses.replace(CONTENT, predecessor=b"ancestor"), NOW)
+    assert verdict == Refused(expected), "and nothing more is remembered"
 
 
 @pytest.mark.parametrize("predecessor", [bytes(8), b"restored"])

@@ -152,6 +152,7 @@ def test_r28_an_alert_is_settled_on_the_page(
     (alert,) = open_alerts(database)
     browser.log_in()
     assert "Copied or restored deployment" in browser.look("/alerts").text
+    assert "QRs from unknown records</dt><dd>1<" in browser.look(f"/licenses/{deployment.license.license_id}").text
     assert browser.act(f"/alerts/{alert}/settle").status == 409
     assert browser.act(f"/alerts/{alert}/settle", side="refused").status == 303
     assert "No alerts" in browser.look("/alerts").text

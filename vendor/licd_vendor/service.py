@@ -26,13 +26,16 @@ def judge_scan(connection: Connection, content: SealedContent, now: int) -> scan
         return scan.Refused(scan.Refusal.UNREADABLE)
     known = bindings.known(connection, content)
     facts = scan.Facts(
-        license_, known.binding, known.first_shown_at, known.shown_in_force, known.key_released, known.newest_drawn_at
-    )
+        license_, known.binding, known.first_shown_at, known.shown_in_force, known.key_released, known.newest_drawn_at,
+        known.first_unknown,
+    )  # fmt: skip
     verdict = scan.decide(facts, content, now)
-    if isinstance(verdict, scan.Shown) and verdict.change is not None:
+    if isinstance(verdict.change, scan.KeepUnknown):
+        bindings.keep_unknown(connection, verdict.change, content, now)
+    elif verdict.change is not None:
         bindings.apply(connection, verdict.change, content, now)
-        if isinstance(verdict.change, scan.Bind):
-            _audit(connection, Act.BOUND, license_, now, f"{content.node_count} nodes")
+    if isinstance(verdict.change, scan.Bind):
+        _audit(connection, Act.BOUND, license_, now, f"{content.node_count} nodes")
     is_first = history.keep(connection, content, Purpose.REGISTER, name_of(verdict), known.binding, now)
     _raise_alert(connection, verdict, license_, now, is_first=is_first)
     return verdict

@@ -3,8 +3,8 @@
 Rules:
 
 - Times in RFC 3339; of a binding no hash and no head.
-- How often the customer has moved licenses of the contract without asking, and how often they may, stands with each
-  license (R30).
+- With each license: how often the customer has moved licenses of the contract without asking, and how often they may
+  (R30); and how many QRs it was shown that no code leads to, from the first on (R28).
 """
 
 from typing import Any
@@ -33,6 +33,7 @@ def one_license(connection: Connection, license_id: str, now: int) -> dict[str, 
     return _license(record, bound[0]["bound_at"] if bound else None, now) | {
         "self_releases": bindings.count_self_releases(connection, record.contract_id, since),
         "self_releases_per_year": contract.terms.self_releases_per_year,
+        "unknown_predecessors": bindings.count_unknown(connection, record.license_id),
         "issues": [
             {
                 "issued_at": clock.iso(row["issued_at"]),

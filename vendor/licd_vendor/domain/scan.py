@@ -10,8 +10,14 @@ Rules, in the order in which they are judged:
    An unbound license is bound by this scan, and the challenge's predecessor, whatever it is, becomes the head.
 5. The predecessor of a bound deployment's challenge is the head, or a code shown since (R28). In the second case that
    code was used: it becomes the new head, and all other codes shown before are forgotten, for the deployment that used
-   one of them cannot have used another. Neither, and drawn before the newest challenge that was shown: an old QR,
-   scanned late. Neither else: a copied or restored deployment; no code, and the vendor sees it.
+   one of them cannot have used another.
+6. Any other predecessor is unknown: a copied or restored deployment's. No code, and the vendor sees it. But a challenge
+   that was drawn before the newest one shown may be an old QR, scanned late: it is too old, once for each unknown
+   predecessor. Another one with that predecessor, drawn after the first was answered, shows that a deployment goes on
+   from those records: a copy, whose clock is behind.
+
+The times of rule 6 are of two clocks: drawn by the deployment's, answered by the portal's. They are at most 10 minutes
+apart (rule 3), so 10 minutes are taken off the answer's: a copy's clock that is behind must not make it look honest.
 
 Why forgetting all matters: two copies that each got a code under the same head would otherwise take turns for ever.
 Refreshing a QR keeps its predecessor, so it is no copy.
@@ -45,12 +51,21 @@ class Refusal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class KeepUnknown:
+    """Remember that this challenge is the first with its unknown predecessor."""
+
+    binding_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """No code."""
 
     kind: Refusal
     clock_offset: int = 0
     """CLOCK_OFF: the server's clock minus the portal's, in seconds."""
+    change: KeepUnknown | None = None
+    """What the portal must make durable before it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +104,15 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstUnknown:
+    """The first challenge with an unknown predecessor that was answered as too old."""
+
+    challenge_id: str
+    answered_at: int
+    """By the portal's clock."""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the portal knows that bears on one scan."""
 
@@ -103,6 +127,8 @@ class Facts:
     """The project key was released."""
     newest_drawn_at: int | None = None
     """When the newest challenge shown in the binding in force was drawn, by the deployment's clock."""
+    first_unknown: FirstUnknown | None = None
+    """Of this challenge's predecessor, in the binding in force."""
 
 
 def decide(facts: Facts, content: SealedContent, now: int) -> Shown | Refused:
@@ -151,5 +177,16 @@ def _follow(facts: Facts, content: SealedContent) -> Bind | Record | Advance | R
         return Record(binding.binding_id)
     if predecessor in binding.shown_since_head:
         return Advance(binding.binding_id, predecessor)
-    is_old = facts.newest_drawn_at is not None and content.created_at < facts.newest_drawn_at
-    return Refused(Refusal.QR_TOO_OLD if is_old else Refusal.COPIED)
+    return _judge_unknown(facts, binding, content)
+
+
+def _judge_unknown(facts: Facts, binding: Binding, content: SealedContent) -> Refused:
+    if facts.newest_drawn_at is None or content.created_at >= facts.newest_drawn_at:
+        return Refused(Refusal.COPIED)
+    first = facts.first_unknown
+    if first is None:
+        return Refused(Refusal.QR_TOO_OLD, change=KeepUnknown(binding.binding_id))
+    is_another = first.challenge_id != content.challenge_id.hex()
+    # the portal's clock against the deployment's: without the 10 minutes a copy whose clock is behind is never found
+    is_later = content.created_at > first.answered_at - MAX_CLOCK_OFFSET_SECONDS
+    return Refused(Refusal.COPIED if is_another and is_later else Refusal.QR_TOO_OLD)

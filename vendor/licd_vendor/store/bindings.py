@@ -20,8 +20,8 @@ from sqlalchemy import (
 
 from licd_daemon.formats.challenge import SealedContent
 from licd_vendor.domain.model import Binding, hash_project_key
-from licd_vendor.domain.scan import SHOWN, Advance, Bind, Record
-from licd_vendor.store.schema import bindings, licenses, scans, shown_codes
+from licd_vendor.domain.scan import SHOWN, Advance, Bind, FirstUnknown, KeepUnknown, Record, Refusal
+from licd_vendor.store.schema import bindings, licenses, scans, shown_codes, unknown_predecessors
 
 BY_VENDOR, BY_RELEASE = "vendor", "release"
 
@@ -40,6 +40,8 @@ class Known:
     """The project key was ever released, from whatever license (R30)."""
     newest_drawn_at: int | None
     """When the newest challenge shown in the binding was drawn, by the deployment's clock."""
+    first_unknown: FirstUnknown | None
+    """The first challenge with this predecessor that was answered as too old in the binding (R28)."""
 
 
 def known(connection: Connection, content: SealedContent) -> Known:
@@ -56,7 +58,8 @@ def known(connection: Connection, content: SealedContent) -> Known:
         shown = frozenset({names["predecessor"]} if row.predecessor_shown else ())
         binding = Binding(row.binding_id, row.project_key_hash, row.head, shown)
     in_force = row.binding_id is not None and row.shown_in == row.binding_id
-    return Known(binding, row.shown_at, in_force, bool(row.key_released), row.newest_drawn_at)
+    first = None if row.unknown_id is None else FirstUnknown(row.unknown_id, row.unknown_at)
+    return Known(binding, row.shown_at, in_force, bool(row.key_released), row.newest_drawn_at, first)
 
 
 def in_force(connection: Connection, license_id: str) -> Binding | None:
@@ -120,6 +123,29 @@ def apply(connection: Connection, change: Bind | Record | Advance, content: Seal
     connection.execute(_SHOW, shown)
 
 
+def keep_unknown(connection: Connection, change: KeepUnknown, content: SealedContent, now: int) -> None:
+    """Make durable that a challenge is the first with its unknown predecessor (R28)."""
+    connection.execute(
+        insert(unknown_predecessors).values(
+            binding_id=change.binding_id,
+            predecessor=content.predecessor.hex(),
+            challenge_id=content.challenge_id.hex(),
+            answered_at=now,
+        )
+    )
+
+
+def count_unknown(connection: Connection, license_id: str) -> int:
+    """Count the QRs of a license with an unknown predecessor: each one's first, and those of copies (R28)."""
+    firsts = (
+        select(func.count())
+        .select_from(unknown_predecessors.join(bindings, bindings.c.binding_id == unknown_predecessors.c.binding_id))
+        .where(bindings.c.license_id == license_id)
+    )
+    copies = select(func.count()).where(scans.c.license_id == license_id, scans.c.verdict == Refusal.COPIED.value)
+    return (connection.scalar(firsts) or 0) + (connection.scalar(copies) or 0)
+
+
 def end(connection: Connection, binding: Binding, ended_by: str, now: int) -> None:
     """End a binding: the license is free for a new server (R27, R30)."""
     connection.execute(
@@ -161,6 +187,10 @@ def _known_query() -> Select[Any]:
     newest = select(func.max(scans.c.first_at + scans.c.clock_offset)).where(
         scans.c.license_id == license_id, scans.c.binding_id == there.c.binding_id, scans.c.verdict == SHOWN
     )
+    unknown = and_(
+        unknown_predecessors.c.binding_id == there.c.binding_id,
+        unknown_predecessors.c.predecessor == bindparam("predecessor", type_=String),
+    )
     one = select(literal(1).label("one")).subquery("one")
     in_force = and_(there.c.license_id == license_id, there.c.ended_at.is_(None))
     return select(
@@ -172,7 +202,9 @@ def _known_query() -> Select[Any]:
         last_shown.c.binding_id.label("shown_in"),
         released.label("key_released"),
         newest.scalar_subquery().label("newest_drawn_at"),
-    ).select_from(one.outerjoin(there, in_force).outerjoin(last_shown, true()))
+        unknown_predecessors.c.challenge_id.label("unknown_id"),
+        unknown_predecessors.c.answered_at.label("unknown_at"),
+    ).select_from(one.outerjoin(there, in_force).outerjoin(last_shown, true()).outerjoin(unknown_predecessors, unknown))
 
 
 _KNOWN = _known_query()

@@ -4,8 +4,8 @@ Rules:
 
 - Nothing here is a secret: of a project key only the SHA-256 is kept (R26), of a code nothing.
 - A license has at most one binding in force: the database itself holds to that, whatever the code does.
-- A migration only adds: tables, and columns that may be null. A worker of the version before goes on beside the new
-  one.
+- A migration only adds: tables, and columns that may be null or have a default. A worker of the version before goes on
+  next to the new one.
 """
 
 from sqlalchemy import (
@@ -107,6 +107,15 @@ shown_codes = Table(
     Column("shown_at", BigInteger, nullable=False),
     Column("since_head", Boolean, nullable=False),
     UniqueConstraint("binding_id", "challenge_id"),
+)
+
+unknown_predecessors = Table(
+    "unknown_predecessors",
+    metadata,
+    Column("binding_id", Integer, ForeignKey("bindings.binding_id"), primary_key=True, autoincrement=False),
+    Column("predecessor", String(16), primary_key=True),
+    Column("challenge_id", String(16), nullable=False),
+    Column("answered_at", BigInteger, nullable=False),
 )
 
 scans = Table(
