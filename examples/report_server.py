@@ -10,7 +10,8 @@ Under a pre-forking server, one seat for its four workers (licd-node tells them 
     licd-node run --application "name=Report Server,version=10.0.19,build_date=2024-05-31" -- \
         gunicorn -w 4 -b 127.0.0.1:8080 examples.report_server:app
 
-`GET /` shows the license's state; `GET /report` gives the report, or 503 and the reasons while not licensed.
+`GET /` shows the license's state; `GET /report` gives the report, or 503 and the reasons while it may not run. An
+outage of the daemon that the license allows for shows a note and costs no report.
 """
 
 import argparse
@@ -34,6 +35,7 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem; color: #1c2733 }
 .state { display: inline-block; padding: .2rem .8rem; border-radius: 1rem; color: #fff; background: #a33b2a }
 .state.licensed { background: #237a45 }
+.state.grace { background: #8a6100 }
 table { border-collapse: collapse; width: 100% }
 td, th { text-align: left; padding: .4rem; border-bottom: 1px solid #d5dce3 }
 small { color: #5c6b7a }
@@ -65,21 +67,22 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
         return _page(
             start_response, "200 OK", "Report server", _license(status) + "<p><a href='/report'>Report</a></p>"
         )
-    if not status.licensed:
+    if not status.may_run:
         return _page(start_response, "503 Service Unavailable", "No report without a license", _license(status))
     rows = "".join(f"<tr><td>{region}<td>{sold}" for region, sold in SALES)
     return _page(start_response, "200 OK", "Sales by region", f"<table><tr><th>Region<th>Sold{rows}</table>")
 
 
 def _license(status: node_client.Status) -> str:
-    kind = "state licensed" if status.licensed else "state"
+    kind = "state licensed" if status.licensed else "state grace" if status.may_run else "state"
     reasons = "".join(
         f"<tr><td>{html.escape(failure.title)}<td>{html.escape(failure.detail)}<td>{html.escape(failure.remedy)}"
         for failure in status.failures
     )
     table = f"<table><tr><th>Reason<th>Found<th>What to do{reasons}</table>" if reasons else ""
     lease = f"<small>lease: {status.lease_left:.1f} s left</small>" if status.licensed else ""
-    return f"<p><span class='{kind}'>{status.state}</span> {lease}</p>{table}"
+    grace = f"<small>the license daemon is away; {status.grace_left:.0f} s left</small>" if status.grace_left else ""
+    return f"<p><span class='{kind}'>{status.label}</span> {lease}{grace}</p>{table}"
 
 
 def _page(start_response: StartResponse, status: str, title: str, body: str) -> list[bytes]:

@@ -8,12 +8,17 @@
 - A `state` counts only if its serial is higher than the last one applied in the session (R13).
 - A closed or evicted node never believes again (R15).
 - A node past its lease is in JEOPARDY, whatever the last word was (R15).
+- If that last word was LICENSED, its program may run on for the license's outage grace, counted from the lease's end
+  (R41). Every other word, and every end of the session or the node, is definite and leaves no grace.
 """
 
 import dataclasses
 import math
 
 from node_client.values import Failure, NodeState, Status
+
+LONGEST_GRACE = 7 * 86_400.0
+"""Seconds; no license allows more (R41)."""
 
 
 class OlderEpochError(Exception):
@@ -34,6 +39,7 @@ class Answer:
     heartbeat_interval: float
     word: NodeState
     failures: tuple[Failure, ...] = ()
+    outage_grace: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,6 +54,7 @@ class Belief:
         epoch: the highest epoch seen, over all sessions.
         serial: the last `state` applied in this session.
         end: CLOSED or EVICTED once the node is over.
+        outage_grace: seconds that the program may go on after the lease's end, as the daemon said last (R41).
     """
 
     word: NodeState | None = None
@@ -57,6 +64,7 @@ class Belief:
     epoch: int = 0
     serial: int = 0
     end: NodeState | None = None
+    outage_grace: float = 0.0
 
     def state_at(self, now: float) -> NodeState:
         """The state at the instant `now`."""
@@ -72,7 +80,12 @@ class Belief:
         licensed = state is NodeState.LICENSED
         troubles = () if self.trouble is None else (self.trouble,)
         left = self.lease_until - now if licensed else 0.0
-        return Status(state, licensed, self.failures + troubles, left)
+        return Status(state, licensed, self.failures + troubles, left, self._grace_left_at(now))
+
+    def _grace_left_at(self, now: float) -> float:
+        if self.word is not NodeState.LICENSED or not self.lapsed_at(now):
+            return 0.0
+        return max(0.0, self.lease_until + self.outage_grace - now)
 
     def lapsed_at(self, now: float) -> bool:
         """Whether a session is there whose lease has ended by `now`."""
@@ -94,6 +107,7 @@ class Belief:
             trouble=None,
             lease_until=sent + answer.lease_ttl,
             epoch=answer.epoch,
+            outage_grace=min(answer.outage_grace, LONGEST_GRACE),
         )
 
     def acknowledged(self, *, epoch: int, lease_ttl: float, sent: float, now: float) -> "Belief":
@@ -108,15 +122,20 @@ class Belief:
         renewed = max(self.lease_until, sent + lease_ttl) if now < self.lease_until else self.lease_until
         return dataclasses.replace(self, epoch=epoch, lease_until=renewed)
 
-    def told(self, serial: int, word: NodeState, failures: tuple[Failure, ...]) -> "Belief":
+    def told(self, serial: int, word: NodeState, failures: tuple[Failure, ...], outage_grace: float = 0.0) -> "Belief":
         """After a `state` on the stream; unchanged if it is not newer than the last one applied."""
         if self.end is not None or serial <= self.serial:
             return self
-        return dataclasses.replace(self, word=word, failures=failures, serial=serial)
+        grace = min(outage_grace, LONGEST_GRACE)
+        return dataclasses.replace(self, word=word, failures=failures, serial=serial, outage_grace=grace)
 
     def troubled(self, trouble: Failure) -> "Belief":
         """After a failure to reach the daemon: the lease, if one runs, runs on."""
         return self if self.end is not None else dataclasses.replace(self, trouble=trouble)
+
+    def unwelcome(self) -> "Belief":
+        """After the daemon refused this node itself: that is no silence, so no grace follows the lease (R41)."""
+        return self if self.end is not None else dataclasses.replace(self, outage_grace=0.0)
 
     def forgotten(self) -> "Belief":
         """After the end of the session: only the highest epoch is kept."""

@@ -43,7 +43,7 @@ def connect(
         insecure: plaintext instead of TLS; loopback addresses only (R34).
 
     Returns:
-        The node: ask is_licensed() before licensed work, close() it at the end.
+        The node: ask may_run() before licensed work (R41), close() it at the end.
 
     Raises:
         ValueError: an argument is bad; the message names it.

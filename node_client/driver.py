@@ -35,6 +35,8 @@ _EVICTED = Failure(
     "An administrator evicted this node",
     remedy="Restart this program if it may join the cluster again.",
 )
+_UNWELCOME = frozenset({"NO_CREDENTIALS", "WRONG_ROLE"})
+"""The daemon that leads refuses this node itself, as after its token was revoked."""
 _OLDER_REMEDY = "Stop the daemon that runs on an old copy of the journal; if the copy is wanted, restart this program."
 
 
@@ -236,7 +238,8 @@ class Driver:
     def _told(self, state: pb.StateChange) -> None:
         before = self._belief()
         word, failures = wire.word(state.state), wire.failures(state.failures)
-        after = self._change(lambda belief: belief.told(state.serial, word, failures))
+        grace = wire.seconds(state.outage_grace)
+        after = self._change(lambda belief: belief.told(state.serial, word, failures, grace))
         if after.serial != before.serial:
             self._session.pace = self._session.pace.hurried(clock.boottime())
 
@@ -256,6 +259,8 @@ class Driver:
             return
         if refusal.reason == "WRONG_SECRET":
             self._forget()
+        if refusal.reason in _UNWELCOME:
+            self._change(Belief.unwelcome)
         self._trouble(refusal.trouble(link.address))
         self._route.advance()
         self._route.lead(self._allowed(refusal.leader))

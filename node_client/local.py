@@ -13,7 +13,7 @@ from typing import Any
 
 from node_client.callbacks import Callbacks, OnChange
 from node_client.node import Node
-from node_client.values import Failure, NodeState, Status
+from node_client.values import GRACE, Failure, NodeState, Status
 
 _TIMEOUT = 1.0
 """Seconds; an answer that takes longer counts as none."""
@@ -50,10 +50,14 @@ def ask(path: str) -> Status:
 
 
 def _status(told: dict[str, Any]) -> Status:
-    state = NodeState(told["state"])
+    in_grace = told["state"] == GRACE
+    state = NodeState.JEOPARDY if in_grace else NodeState(told["state"])
     licensed = told["licensed"] is True and state is NodeState.LICENSED
     failures = tuple(Failure(**failure) for failure in told["failures"])
-    return Status(state, licensed, failures, float(told["lease_left"]) if licensed else 0.0)
+    lease_left = float(told["lease_left"]) if licensed else 0.0
+    # A licd-node before 0.2 knows no grace.
+    grace_left = float(told["grace_left"]) if in_grace else 0.0
+    return Status(state, licensed, failures, lease_left, grace_left)
 
 
 class LocalNode(Node):
@@ -100,6 +104,6 @@ class LocalNode(Node):
         before = Status(NodeState.CONNECTING, licensed=False)
         while not self._closed.wait(_POLL):
             now = self.status()
-            if (before.state, before.failures) != (now.state, now.failures):
+            if now.differs(before):
                 callbacks.changed()
             before = now

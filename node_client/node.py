@@ -50,9 +50,22 @@ class Node(abc.ABC):
         """Seconds for which the license holds without another word from the daemon; 0 when not licensed."""
         return self.status().lease_left
 
+    @property
+    def grace_left(self) -> float:
+        """Seconds for which the program may go on without the daemon, once its lease has ended; else 0 (R41)."""
+        return self.status().grace_left
+
     def is_licensed(self) -> bool:
-        """Whether licensed work may be done, judged at the instant of the call (R15)."""
+        """Whether the node holds a seat for certain, judged at the instant of the call (R15)."""
         return self.status().licensed
+
+    def may_run(self) -> bool:
+        """Whether the program may go on, judged at the instant of the call: licensed, or in the outage's grace (R41).
+
+        The grace begins when the lease of a LICENSED node ends in silence, and lasts as long as the license says. Any
+        other word of the daemon ends it.
+        """
+        return self.status().may_run
 
     def wait_licensed(self, timeout: float | None = None) -> bool:
         """Waits until the node is licensed, at most `timeout` seconds (None: without end).

@@ -82,7 +82,7 @@ class RemoteNode(Node):
         with self._lock:
             before, now = self._published, self.status()
             self._published = now
-        if (before.state, before.failures) != (now.state, now.failures):
+        if now.differs(before):
             self._tell_watchers()
             if self._callbacks is not None:
                 self._callbacks.changed()

@@ -1,7 +1,7 @@
 """licd-node: holds one seat for a program that does not link node_client, or for one of many processes.
 
 licd-node run [options] -- CMD...   joins, starts CMD once licensed, leaves when CMD ends
-licd-node check                     for a container's probe: exit 0 licensed, 1 not, 2 no way to tell
+licd-node check                     for a container's probe: exit 0 CMD may run, 1 not, 2 no way to tell
 
 Each option of `run` is also an environment variable, LICD_ and its name. A token never stands on the command line,
 where every user of the machine could read it.
@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from node_client import local, seat_socket
 from node_client.client import SOCKET_VARIABLE, connect
 from node_client.node import Node
-from node_client.supervisor import Supervisor
-from node_client.values import Application, Status
+from node_client.supervisor import OnLoss, Supervisor, describe
+from node_client.values import Application
 
 _YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 _FIELDS = ("name", "version", "build_date", "content")
@@ -51,7 +51,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="licd-node", description="Holds one licd seat for a program.", allow_abbrev=False
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="run | check")
-    actions.add_parser("check", help="exit 0 if the licd-node that runs here is licensed, 1 if not", allow_abbrev=False)
+    actions.add_parser(
+        "check",
+        help="exit 0 if the licd-node that runs here is licensed, or in the grace of an absent daemon; 1 if not",
+        allow_abbrev=False,
+    )
     run = actions.add_parser(
         "run",
         help="run CMD while a seat is held",
@@ -67,9 +71,16 @@ def _parser() -> argparse.ArgumentParser:
     option("--insecure", action="store_const", const="true", help="plaintext, loopback addresses only")
     option("--node-name", metavar="NAME", help="a name for people (the host's)")
     option(
-        "--on-loss", metavar="stop|warn", help="when the license is lost: stop CMD after the grace, or only warn (stop)"
+        "--on-loss",
+        metavar="hold|stop|warn",
+        help="when the license is lost: stop CMD and start it again once licensed, stop CMD and end, or only warn "
+        "(hold)",
     )
-    option("--loss-grace", metavar="SECONDS", help="how long CMD may go on without a license (30)")
+    option(
+        "--loss-grace",
+        metavar="SECONDS",
+        help="how long CMD may go on after a definite loss; while the daemon is away, the license says how long (30)",
+    )
     return parser
 
 
@@ -81,12 +92,13 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
         message = "no command; write it after --, as in: licd-node run --application ... -- CMD"
         raise UsageError(message)
     application = _application(_value(options, "application", ""))
-    insecure, grace = _insecure(_value(options, "insecure", "")), _grace(options)
+    insecure = _insecure(_value(options, "insecure", ""))
+    on_loss, loss_grace = _on_loss(_value(options, "on_loss", "hold")), _seconds(_value(options, "loss_grace", "30"))
     token = _token(_value(options, "token_file", ""))
     if shutil.which(command[0]) is None:
         sys.stderr.write(f"licd-node: cannot run {command[0]}: no such program\n")
         return 127
-    supervisor = Supervisor(command, grace)
+    supervisor = Supervisor(command, on_loss, loss_grace)
     node = connect(
         _value(options, "address", "127.0.0.1:7443"),
         application=application,
@@ -138,15 +150,18 @@ def _insecure(text: str) -> bool:
     return text.lower() in _YES
 
 
-def _grace(options: argparse.Namespace) -> float | None:
-    on_loss, text = _value(options, "on_loss", "stop"), _value(options, "loss_grace", "30")
-    if on_loss not in ("stop", "warn"):
-        message = f"on-loss: {on_loss!r} is neither stop nor warn"
+def _on_loss(text: str) -> OnLoss:
+    if text not in tuple(OnLoss):
+        message = f"on-loss: {text!r} is none of hold, stop and warn"
         raise UsageError(message)
+    return OnLoss(text)
+
+
+def _seconds(text: str) -> float:
     if not text.isascii() or not text.replace(".", "", 1).isdigit():
         message = f"loss-grace: {text!r} is no number of seconds"
         raise UsageError(message)
-    return float(text) if on_loss == "stop" else None
+    return float(text)
 
 
 def _token(path: str) -> str | None:
@@ -176,12 +191,8 @@ def _check() -> int:
     except (OSError, ValueError) as error:
         sys.stdout.write(f"licd-node does not answer: {error}\n")
         return 1
-    sys.stdout.write(_line(status) + "\n")
-    return 0 if status.licensed else 1
-
-
-def _line(status: Status) -> str:
-    return "; ".join([str(status.state), *(f"{failure.title}. {failure.remedy}" for failure in status.failures)])
+    sys.stdout.write(describe(status) + "\n")
+    return 0 if status.may_run else 1
 
 
 if __name__ == "__main__":

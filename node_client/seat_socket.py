@@ -19,6 +19,7 @@ from typing import Self
 
 from node_client import local
 from node_client.node import Node
+from node_client.values import Status
 
 _PREFIX = "licd-node-"
 _NAME = "node.sock"
@@ -42,7 +43,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path != "/state":
             self._answer(404, {"error": "ask GET /state"})
             return
-        self._answer(200, dataclasses.asdict(self.server.node.status()))
+        self._answer(200, _content(self.server.node.status()))
 
     def _answer(self, code: int, content: dict[str, object]) -> None:
         body = json.dumps(content).encode()
@@ -55,6 +56,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Says nothing: a question is no event."""
+
+
+def _content(status: Status) -> dict[str, object]:
+    return {
+        "state": status.label,
+        "licensed": status.licensed,
+        "may_run": status.may_run,
+        "failures": [dataclasses.asdict(failure) for failure in status.failures],
+        "lease_left": status.lease_left,
+        "grace_left": status.grace_left,
+    }
 
 
 class SeatSocket:

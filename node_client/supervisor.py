@@ -1,14 +1,20 @@
 """Runs one command while a seat is held: the work of `licd-node run`.
 
 - CMD starts once the node is licensed, and not before.
+- While the daemon is away, CMD goes on for the outage's grace (R41). When that is over it is stopped; after a definite
+  loss (evicted, seat withdrawn, registration reset, license expired), or where there is no grace, when the loss's
+  own grace is over: SIGTERM, KILL_AFTER seconds later SIGKILL.
+- CMD that was stopped is held (ON_LOSS hold): a fresh process starts once the node is licensed again. Or licd-node ends
+  (stop). With warn it is never stopped.
 - Signals are passed on. One that a terminal sent has reached CMD already, which stands in the same foreground group:
   its si_code tells, so the signals are waited for rather than handled.
-- When the license is lost for longer than the grace: SIGTERM, KILL_AFTER seconds later SIGKILL, and exit code LOST.
-- Otherwise the exit code is CMD's own, 128 + signal if one ended it.
+- The exit code is CMD's own, 128 + signal if one ended it; LOST where CMD was stopped and does not start again.
 """
 
 import dataclasses
+import enum
 import logging
+import math
 import os
 import queue
 import signal
@@ -17,7 +23,7 @@ from collections.abc import Mapping, Sequence
 
 from node_client import clock
 from node_client.node import Node
-from node_client.values import FINAL, Status
+from node_client.values import FINAL, NodeState, Status
 
 _LOG = logging.getLogger("licd-node")
 LOST = 75
@@ -36,8 +42,21 @@ _PASSED = frozenset(
     }
 )
 _ENDING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
+_FOR_GOOD = frozenset({signal.SIGTERM, signal.SIGINT})
+"""Whoever sends these to a running CMD wants an end: it is not started again. The others may mean something to CMD."""
 _SI_KERNEL = 0x80
 _LONGEST_WAIT = 1.0
+
+
+class OnLoss(enum.StrEnum):
+    """What becomes of CMD when the license is lost (R41)."""
+
+    HOLD = "hold"
+    """Stop it, and start it again once licensed."""
+    STOP = "stop"
+    """Stop it, and end."""
+    WARN = "warn"
+    """Let it go on."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,76 +77,80 @@ class Loss:
     """How a loss of the license goes on: pure, with time passed in (seconds of boottime).
 
     Attributes:
-        grace: seconds that CMD may go on; None: for ever.
-        since: when the license was lost; None while it is there.
+        grace: seconds that CMD may go on after a definite loss; infinite with warn.
+        in_outage: whether the last look found the node in the outage's grace.
+        until: when CMD is stopped; None while it may run.
         stopped: when SIGTERM was sent; a license that comes back later no longer helps.
         killed: whether SIGKILL was sent.
     """
 
-    grace: float | None
-    since: float | None = None
+    grace: float
+    in_outage: bool = False
+    until: float | None = None
     stopped: float | None = None
     killed: bool = False
 
-    def seen(self, now: float, *, licensed: bool) -> tuple["Loss", signal.Signals | None]:
+    def seen(self, now: float, status: Status) -> tuple["Loss", signal.Signals | None]:
         """After a look at the license: what is so from now on, and the signal to send."""
         if self.stopped is not None:
             if self.killed or now < self.stopped + KILL_AFTER:
                 return self, None
             return dataclasses.replace(self, killed=True), signal.SIGKILL
-        if licensed:
-            return dataclasses.replace(self, since=None), None
-        since = now if self.since is None else self.since
-        if self.grace is None or now < since + self.grace:
-            return dataclasses.replace(self, since=since), None
-        return dataclasses.replace(self, since=since, stopped=now), signal.SIGTERM
+        if status.may_run:
+            return Loss(self.grace, in_outage=not status.licensed), None
+        until = self._until(now, status) if self.until is None else self.until
+        if now < until:
+            return dataclasses.replace(self, until=until), None
+        return dataclasses.replace(self, until=until, stopped=now), signal.SIGTERM
+
+    def _until(self, now: float, status: Status) -> float:
+        # The outage's grace was used up in silence. Whoever slept through its end, as a suspended machine does, was
+        # licensed at the last look and has the other grace to reach the daemon.
+        used_up = self.in_outage and status.state is NodeState.JEOPARDY
+        return now if used_up and self.grace < math.inf else now + self.grace
 
     def next_at(self, now: float) -> float:
         """When to look again, at the latest."""
         instants = [now + _LONGEST_WAIT]
         if self.stopped is not None:
             instants.append(self.stopped + KILL_AFTER)
-        elif self.since is not None and self.grace is not None:
-            instants.append(self.since + self.grace)
+        elif self.until is not None:
+            instants.append(self.until)
         return min(instants)
 
 
 class Supervisor:
     """Runs `command` under a node's seat; make it in the main thread, before any other thread starts."""
 
-    def __init__(self, command: Sequence[str], grace: float | None) -> None:
+    def __init__(self, command: Sequence[str], on_loss: OnLoss, loss_grace: float) -> None:
         """Blocks the signals, so that every later thread leaves them to the one that waits for them."""
         self._command = command
-        self._loss = Loss(grace)
+        self._holds = on_loss is OnLoss.HOLD
+        self._grace = math.inf if on_loss is OnLoss.WARN else loss_grace
         self._events: queue.SimpleQueue[Signalled | Exited | None] = queue.SimpleQueue()
+        self._in_outage = False
         signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED)
         threading.Thread(target=self._listen, name="licd-node-signals", daemon=True).start()
 
     def changed(self, node: Node) -> None:
         """The node's on_change: says so in the log and looks at the license."""
-        _log_status(node.status())
+        status = node.status()
+        if self._in_outage and not status.may_run:
+            _LOG.error("the grace for an absent daemon is over")
+        self._in_outage = status.may_run and not status.licensed
+        _LOG.log(logging.INFO if status.licensed else logging.WARNING, "%s", describe(status))
         self._events.put(None)
 
     def run(self, node: Node, environment: Mapping[str, str]) -> int:
-        """Waits for the license, runs the command, and gives the exit code."""
+        """Waits for the license, runs the command, again after each loss if it holds, and gives the exit code."""
         ended = self._wait_licensed(node)
-        if ended is not None:
-            return ended
-        try:
-            pid = os.posix_spawnp(
-                self._command[0],
-                list(self._command),
-                dict(environment),
-                setsigmask=(),
-                # Python ignores these two; a program expects them as they are by default.
-                setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
-            )
-        except OSError as error:
-            _LOG.error("cannot run %s: %s", self._command[0], error.strerror)
-            return 127 if isinstance(error, FileNotFoundError) else 126
-        _LOG.info("licensed; %s runs as process %s", self._command[0], pid)
-        threading.Thread(target=self._watch, args=(pid,), name="licd-node-child", daemon=True).start()
-        return self._supervise(pid, node)
+        while ended is None:
+            code, may_return = self._run_once(node, environment)
+            if not may_return:
+                return code
+            _LOG.warning("held: %s starts again once the node is licensed", self._command[0])
+            ended = None if self._wait_licensed(node) is None else LOST
+        return ended
 
     def _wait_licensed(self, node: Node) -> int | None:
         while not (status := node.status()).licensed:
@@ -138,24 +161,42 @@ class Supervisor:
                 return 128 + event.number
         return None
 
-    def _supervise(self, pid: int, node: Node) -> int:
+    def _run_once(self, node: Node, environment: Mapping[str, str]) -> tuple[int, bool]:
+        """One process of CMD, to its end: the exit code, and whether another may follow."""
+        try:
+            pid = self._spawn(environment)
+        except OSError as error:
+            _LOG.error("cannot run %s: %s", self._command[0], error.strerror)
+            return (127 if isinstance(error, FileNotFoundError) else 126), False
+        _LOG.info("licensed; %s runs as process %s", self._command[0], pid)
+        threading.Thread(target=self._watch, args=(pid,), name="licd-node-child", daemon=True).start()
+        return self._supervise(pid, node)
+
+    def _spawn(self, environment: Mapping[str, str]) -> int:
+        return os.posix_spawnp(
+            self._command[0],
+            list(self._command),
+            dict(environment),
+            setsigmask=(),
+            # Python ignores these two; a program expects them as they are by default.
+            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
+        )
+
+    def _supervise(self, pid: int, node: Node) -> tuple[int, bool]:
+        loss, for_good = Loss(self._grace), False
         while True:
             now = clock.boottime()
-            self._loss, number = self._loss.seen(now, licensed=node.is_licensed())
+            loss, number = loss.seen(now, node.status())
             if number is not None:
                 _LOG.error("the license was lost; %s to process %s", number.name, pid)
                 os.kill(pid, number)
-            event = self._next(self._loss.next_at(now) - now)
+            event = self._next(loss.next_at(now) - now)
             if isinstance(event, Exited):
-                return self._exit_code(pid)
-            if isinstance(event, Signalled) and not event.by_terminal:
-                os.kill(pid, event.number)
-
-    def _exit_code(self, pid: int) -> int:
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        if self._loss.stopped is not None:
-            return LOST
-        return 128 - code if code < 0 else code
+                return _exit_code(pid, loss), self._holds and loss.stopped is not None and not for_good
+            if isinstance(event, Signalled):
+                for_good = for_good or event.number in _FOR_GOOD
+                if not event.by_terminal:
+                    os.kill(pid, event.number)
 
     def _next(self, wait: float) -> Signalled | Exited | None:
         try:
@@ -174,7 +215,15 @@ class Supervisor:
             self._events.put(Signalled(signal.Signals(info.si_signo), info.si_code == _SI_KERNEL))
 
 
-def _log_status(status: Status) -> None:
-    level = logging.INFO if status.licensed else logging.WARNING
-    reasons = "".join(f"; {failure.title}: {failure.detail} {failure.remedy}" for failure in status.failures)
-    _LOG.log(level, "%s%s", status.state, reasons)
+def _exit_code(pid: int, loss: Loss) -> int:
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if loss.stopped is not None:
+        return LOST
+    return 128 - code if code < 0 else code
+
+
+def describe(status: Status) -> str:
+    """The state in one line: what is left of a grace, and each reason with its remedy."""
+    left = f", {status.grace_left:.0f} s left" if status.grace_left else ""
+    reasons = ("; " + " ".join(filter(None, (f"{f.title}:", f.detail, f.remedy))) for f in status.failures)
+    return f"{status.label}{left}{''.join(reasons)}"

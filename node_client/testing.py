@@ -22,23 +22,30 @@ class FakeNode(Node):
         self._state = state
         self._failures: tuple[Failure, ...] = ()
         self._on_change = on_change
+        self._grace_left = 0.0
 
     def status(self) -> Status:
         """What the test said; a licensed one has 15 seconds of lease left."""
         licensed = self._state is NodeState.LICENSED
-        return Status(self._state, licensed, self._failures, 15.0 if licensed else 0.0)
+        return Status(self._state, licensed, self._failures, 15.0 if licensed else 0.0, self._grace_left)
+
+    def set_grace(self, left: float) -> None:
+        """As if the daemon were away: JEOPARDY, and the program may run for `left` seconds more; 0: no longer (R41).
+
+        No time passes here: the grace lasts until the test changes it or the state.
+
+        Raises:
+            ValueError: as set_state().
+        """
+        self._become(NodeState.JEOPARDY, left)
 
     def set_state(self, state: NodeState) -> None:
-        """Changes the state and tells everyone who waits.
+        """Changes the state and tells everyone who waits; a JEOPARDY set here has no grace.
 
         Raises:
             ValueError: the node is closed or evicted, which no real node ever leaves.
         """
-        if self._state in FINAL and state is not self._state:
-            message = f"state: a node that is {self._state} never becomes {state}"
-            raise ValueError(message)
-        self._state = state
-        self._changed()
+        self._become(state, 0.0)
 
     def set_failures(self, failures: Iterable[Failure]) -> None:
         """Changes the failures and tells everyone who waits."""
@@ -49,6 +56,13 @@ class FakeNode(Node):
         """Closes the node, as a program does."""
         if self._state not in FINAL:
             self.set_state(NodeState.CLOSED)
+
+    def _become(self, state: NodeState, grace_left: float) -> None:
+        if self._state in FINAL and state is not self._state:
+            message = f"state: a node that is {self._state} never becomes {state}"
+            raise ValueError(message)
+        self._state, self._grace_left = state, grace_left
+        self._changed()
 
     def _changed(self) -> None:
         self._tell_watchers()

@@ -20,7 +20,8 @@ class NodeState(enum.StrEnum):
     REJECTED = "REJECTED"
     """The node may not have a seat, for the reasons in `failures`; healed as soon as they are gone."""
     JEOPARDY = "JEOPARDY"
-    """The lease has ended without a word from the daemon: not licensed, and reconnecting (R15)."""
+    """The lease has ended without a word from the daemon: not licensed, and reconnecting (R15). `may_run` tells whether
+    the program may go on all the same (R41)."""
     EVICTED = "EVICTED"
     """An administrator evicted the node: it does not join anew by itself."""
     CLOSED = "CLOSED"
@@ -29,6 +30,8 @@ class NodeState(enum.StrEnum):
 
 FINAL = frozenset({NodeState.EVICTED, NodeState.CLOSED})
 """States that no node leaves again."""
+GRACE = "GRACE"
+"""What licd-node reports in place of JEOPARDY while its program may run (R41)."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,12 +62,28 @@ class Status:
         licensed: whether it may do licensed work.
         failures: why it is not licensed, or what will soon stand in its way.
         lease_left: seconds for which `licensed` holds without another word from the daemon; 0 when not licensed.
+        grace_left: seconds for which a program may go on after its lease has ended in silence (R41); else 0.
     """
 
     state: NodeState
     licensed: bool
     failures: tuple[Failure, ...] = ()
     lease_left: float = 0.0
+    grace_left: float = 0.0
+
+    @property
+    def may_run(self) -> bool:
+        """Whether the program may go on: it is licensed, or the daemon is away and its grace is not over (R41)."""
+        return self.licensed or self.grace_left > 0
+
+    @property
+    def label(self) -> str:
+        """The state as licd-node reports it: GRACE in place of JEOPARDY while the program may run (R41)."""
+        return GRACE if self.may_run and not self.licensed else str(self.state)
+
+    def differs(self, other: "Status") -> bool:
+        """Whether `on_change` reports it: everything but the spans, which always change."""
+        return (self.label, self.failures) != (other.label, other.failures)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

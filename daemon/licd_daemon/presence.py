@@ -13,9 +13,10 @@ from typing import NamedTuple, Protocol
 
 from licd_daemon.core.drift import SAMPLES, ClockFilter, Estimate, Level, Sample, Verdict, measure
 from licd_daemon.core.model import Failure, Seat, Session, SessionStatus, State
-from licd_daemon.core.view import NodeState, RegistrationState, node_state, registration_state
+from licd_daemon.core.view import NodeState, RegistrationState, node_state, outage_grace_s, registration_state
 
-Told = tuple[NodeState, tuple[Failure, ...], RegistrationState]
+Told = tuple[NodeState, tuple[Failure, ...], RegistrationState, int]
+"""Node, reasons, registration, and the seconds of the outage's grace (R41)."""
 
 REMEMBERED_EXCHANGES = 8
 SAMPLED_EVERY_MS = 500
@@ -108,7 +109,7 @@ class Presence:
 
     def tell(self, state: State, session: Session) -> None:
         """Tells the node what the daemon says of it, if that is news to its stream."""
-        told = (*node_state(state, session), registration_state(state))
+        told = (*node_state(state, session), registration_state(state), outage_grace_s(state))
         if self.stream is None or told == self._told:
             return
         self.serial += 1

@@ -171,7 +171,7 @@ def test_licd_node_runs_any_program_under_one_seat_and_exits_75_when_the_license
     registered(admin, vendor, connect, 1)
     marker = tmp_path / "running"
     script = f"touch {marker}; exec sleep infinity"
-    command = licd_node(daemon, "sh", "-c", script, options=("--loss-grace", "0.5"))
+    command = licd_node(daemon, "sh", "-c", script, options=("--on-loss", "stop", "--loss-grace", "0.5"))
     with subprocess.Popen(command) as wrapped:
         eventually(marker.exists)
         assert admin.nodes()["wrapped"] == "LICENSED"

@@ -1,8 +1,10 @@
+import pathlib
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from node_support.licd_node import Run, starting
 from node_support.scripted_daemon import APPLICATION, TOKEN, Join, ScriptedDaemon, eventually
 
 import node_client
@@ -14,6 +16,13 @@ def daemon() -> Iterator[ScriptedDaemon]:
     scripted = ScriptedDaemon()
     yield scripted
     scripted.stop()
+
+
+@pytest.fixture
+def run(daemon: ScriptedDaemon, tmp_path: pathlib.Path) -> Iterator[Run]:
+    """Starts licd-nodes of the scripted daemon and ends them."""
+    with starting(daemon.address, tmp_path) as start:
+        yield start
 
 
 @pytest.fixture

@@ -78,6 +78,19 @@ def test_alone_it_shows_its_license_and_refuses_reports_without_one(daemon: Scri
     assert len(daemon.leaves) == 1
 
 
+def test_R41_an_outage_of_the_daemon_costs_no_report(daemon: ScriptedDaemon) -> None:
+    daemon.outage_grace, daemon.lease_ttl, daemon.heartbeat_interval = 900, 1.0, 0.3
+    with serving(daemon, "examples/report_server.py", "--port", "0") as process:
+        url = address(process)
+        eventually(lambda: get(f"{url}/report")[0] == 200)
+        daemon.stop()
+        eventually(lambda: "GRACE" in get(url)[1])
+        assert get(f"{url}/report")[0] == 200
+        daemon.state, daemon.failures = WAITING, (FULL,)
+        daemon.start()
+        eventually(lambda: get(f"{url}/report")[0] == 503)
+
+
 def test_four_workers_of_a_pre_forking_server_share_one_seat(daemon: ScriptedDaemon) -> None:
     gunicorn = ("-m", "gunicorn", "-w", "4", "-b", "127.0.0.1:0", "examples.report_server:app")
     with serving(daemon, "-m", "node_client.run", "run", "--", sys.executable, *gunicorn) as process:

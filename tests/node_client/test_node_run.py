@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import pathlib
 import signal
 import socket
@@ -10,64 +9,16 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from node_support.licd_node import Run, shell
 from node_support.scripted_daemon import APPLICATION, LICENSED, PENDING, REJECTED, TOKEN, ScriptedDaemon, eventually
 
 import node_client
 from licd.v1 import node_service_pb2 as pb
 from node_client import NodeState, local
 from node_client.seat_socket import SeatSocket
-from node_client.supervisor import KILL_AFTER, Loss
 from node_client.testing import FakeNode
-
-SIMPLE = "name=Report Server,version=10.0.19,build_date=2024-05-31,content=sales, north"
-Run = Callable[..., subprocess.Popen[str]]
-
-
-@pytest.fixture
-def run(daemon: ScriptedDaemon, tmp_path: pathlib.Path) -> Iterator[Run]:
-    """Starts licd-node in directories of its own and ends it."""
-    started: list[subprocess.Popen[str]] = []
-    token = tmp_path / "node.token"
-    token.write_text(TOKEN + "\n")
-
-    def start(
-        *arguments: str,
-        program: tuple[str, ...] = ("-m", "node_client.run"),
-        stdin: int = subprocess.DEVNULL,
-        **environment: str,
-    ) -> subprocess.Popen[str]:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("LICD_")}
-        settings = {
-            "LICD_ADDRESS": daemon.address,
-            "LICD_INSECURE": "true",
-            "LICD_TOKEN_FILE": str(token),
-            "LICD_APPLICATION": SIMPLE,
-            "TMPDIR": str(tmp_path),
-        }
-        process = subprocess.Popen(
-            [sys.executable, *program, *arguments],
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**clean, **settings, **environment},
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.terminate()  # not kill: its command would live on
-        process.communicate(timeout=20)
-
-
-def shell(script: str) -> tuple[str, ...]:
-    return ("--", "sh", "-c", script)
 
 
 def test_it_starts_the_command_once_licensed_and_leaves_when_it_ends(daemon: ScriptedDaemon, run: Run) -> None:
@@ -142,9 +93,8 @@ def test_a_signal_before_the_license_ends_it_without_a_start(daemon: ScriptedDae
 
 
 def test_the_loss_of_the_license_stops_the_command_after_the_grace(daemon: ScriptedDaemon, run: Run) -> None:
-    process = run(
-        "run", "--loss-grace", "0.2", *shell("trap 'echo told; exit 0' TERM; echo ready; while :; do sleep 0.02; done")
-    )
+    script = "trap 'echo told; exit 0' TERM; echo ready; while :; do sleep 0.02; done"
+    process = run("run", "--on-loss", "stop", "--loss-grace", "0.2", *shell(script))
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     eventually(lambda: len(daemon.heartbeats) >= 8)
@@ -278,7 +228,14 @@ def test_the_socket_answers_any_language_by_http() -> None:
             "remedy": "remedy",
             "node_name": "report-1",
         }
-        assert content == {"state": "WAITING", "licensed": False, "failures": [told], "lease_left": 0.0}
+        assert content == {
+            "state": "WAITING",
+            "licensed": False,
+            "may_run": False,
+            "failures": [told],
+            "lease_left": 0.0,
+            "grace_left": 0.0,
+        }
         assert get(str(seat.path), "/secrets")[0] == 404
         assert local.ask(str(seat.path)).failures == (failure,)
     assert not seat.path.parent.exists()
@@ -304,20 +261,3 @@ def test_a_node_under_the_socket_sees_each_change_and_its_end(monkeypatch: pytes
     assert inner.failures[0].reason == "UNREACHABLE"
     inner.close()
     assert inner.status().state is NodeState.CLOSED
-
-
-@given(st.lists(st.tuples(st.floats(0, 9), st.booleans()), max_size=20), st.floats(0, 20))
-def test_the_command_is_stopped_only_after_a_whole_grace_without_a_license(
-    looks: list[tuple[float, bool]], grace: float
-) -> None:
-    loss, now, lost_since, stopped = Loss(grace), 0.0, None, None
-    for pause, licensed in looks:
-        now += pause
-        lost_since = None if licensed else now if lost_since is None else lost_since
-        loss, number = loss.seen(now, licensed=licensed)
-        if stopped is None:
-            expected = lost_since is not None and now >= lost_since + grace
-            assert (number is signal.SIGTERM) is expected
-            stopped = now if expected else None
-        else:
-            assert number is None or (number is signal.SIGKILL and now >= stopped + KILL_AFTER)

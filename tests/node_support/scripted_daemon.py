@@ -59,6 +59,7 @@ class ScriptedDaemon(node_service_pb2_grpc.NodeServiceServicer):
     def __init__(self) -> None:
         self.epoch = 1
         self.lease_ttl = 3.0
+        self.outage_grace: float | None = None  # not sent, as by a daemon before 0.2
         self.heartbeat_interval = 1.0
         self.state = LICENSED
         self.failures: tuple[failure_pb2.Failure, ...] = ()
@@ -116,7 +117,7 @@ class ScriptedDaemon(node_service_pb2_grpc.NodeServiceServicer):
         if serial is None or serial > self.serial:
             self.state, self.failures = state, failures
         self.serial = self.serial + 1 if serial is None else serial
-        change = pb.StateChange(serial=self.serial, state=state, failures=failures)
+        change = pb.StateChange(serial=self.serial, state=state, failures=failures, outage_grace=self._grace())
         self.push(pb.KeepAliveResponse(state=change))
 
     def end(self, reason: pb.EndReason) -> None:
@@ -194,7 +195,11 @@ class ScriptedDaemon(node_service_pb2_grpc.NodeServiceServicer):
             max_clock_drift=duration(5),
             state=self.state,
             failures=self.failures,
+            outage_grace=self._grace(),
         )
+
+    def _grace(self) -> Duration | None:
+        return None if self.outage_grace is None else duration(self.outage_grace)
 
     def _hear(self, context: grpc.ServicerContext) -> None:
         self.authorizations.append(str(dict(context.invocation_metadata()).get("authorization")))

@@ -50,6 +50,11 @@ def node_state(state: State, session: Session) -> tuple[NodeState, tuple[Failure
     return NodeState.PENDING, ()
 
 
+def outage_grace_s(state: State) -> int:
+    """Seconds that programs may go on without the daemon (R41); 0 without a license."""
+    return 0 if state.license is None else state.license.outage_grace_seconds
+
+
 def in_sight(state: State) -> list[Session]:
     """The sessions that operators see: live ones, and those awaited after a restart, in the order of their joining."""
     seen = (s for s in state.sessions.values() if s.status in (SessionStatus.LIVE, SessionStatus.AWAITED))

@@ -52,12 +52,13 @@ class NodeStream:
 
     def state(self, serial: int, told: Told) -> None:
         """See `presence.Stream.state`."""
-        node_state, failures, registration = told
+        node_state, failures, registration, outage_grace_s = told
         change = pb.StateChange(
             serial=serial,
             state=NODE_STATE[node_state],
             failures=[failure_message(failure) for failure in failures],
             registration_state=REGISTRATION_STATE[registration],
+            outage_grace=duration(1000 * outage_grace_s),
         )
         self._post(pb.KeepAliveResponse(state=change))
 

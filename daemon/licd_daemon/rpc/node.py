@@ -12,7 +12,7 @@ from licd.v1 import node_service_pb2_grpc as pb_grpc
 from licd_daemon.coordinator import Coordinator
 from licd_daemon.core import commands as c
 from licd_daemon.core.refusal import Reason, Refused
-from licd_daemon.core.view import node_state
+from licd_daemon.core.view import node_state, outage_grace_s
 from licd_daemon.presence import Presence
 from licd_daemon.rpc import fields
 from licd_daemon.rpc.context import Context
@@ -80,6 +80,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
             "max_clock_drift": self._max_drift,
             "state": NODE_STATE[told],
             "failures": [failure_message(failure) for failure in failures],
+            "outage_grace": duration(1000 * outage_grace_s(state)),
         }
 
     async def Leave(self, request: pb.LeaveRequest, context: Context) -> pb.LeaveResponse:

@@ -192,16 +192,18 @@ class HeartbeatAck(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., epoch: _Optional[int] = ..., received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sent_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lease_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class StateChange(_message.Message):
-    __slots__ = ("serial", "state", "failures", "registration_state")
+    __slots__ = ("serial", "state", "failures", "registration_state", "outage_grace")
     SERIAL_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     FAILURES_FIELD_NUMBER: _ClassVar[int]
     REGISTRATION_STATE_FIELD_NUMBER: _ClassVar[int]
+    OUTAGE_GRACE_FIELD_NUMBER: _ClassVar[int]
     serial: int
     state: NodeState
     failures: _containers.RepeatedCompositeFieldContainer[_failure_pb2.Failure]
     registration_state: _registration_service_pb2.RegistrationState
-    def __init__(self, serial: _Optional[int] = ..., state: _Optional[_Union[NodeState, str]] = ..., failures: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ..., registration_state: _Optional[_Union[_registration_service_pb2.RegistrationState, str]] = ...) -> None: ...
+    outage_grace: _duration_pb2.Duration
+    def __init__(self, serial: _Optional[int] = ..., state: _Optional[_Union[NodeState, str]] = ..., failures: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ..., registration_state: _Optional[_Union[_registration_service_pb2.RegistrationState, str]] = ..., outage_grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Reconnect(_message.Message):
     __slots__ = ("after", "address")
