@@ -6,6 +6,9 @@ Works on the difference of two states, so it needs no knowledge of single events
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import structlog
 
 from licd_daemon.core.events import (
     AnyEvent,
@@ -16,8 +19,10 @@ from licd_daemon.core.events import (
     RegistrationReset,
 )
 from licd_daemon.core.leases import Deadline, Leases
-from licd_daemon.core.model import Seat, Session, SessionStatus, State
+from licd_daemon.core.model import EndedRegistration, Seat, Session, SessionStatus, State
 from licd_daemon.presence import Presences
+
+log = structlog.get_logger(__name__)
 
 _GONE = (SessionStatus.LOST, SessionStatus.ENDED)
 
@@ -61,6 +66,8 @@ class Publication:
             self._follow_leases(session_id, old, new, served)
         if _concerns_all(before, after):
             self._presences.tell_all(after)
+        if after.last_registration is not None and before.registration is not None:
+            _log_end(after.last_registration)
         self.watchers.notify()
 
     def _follow_leases(self, session_id: str, old: Session | None, new: Session | None, served: int) -> None:
@@ -79,6 +86,22 @@ class Publication:
         elif new.status in _GONE and (old is None or old.status is not new.status):
             self._leases.drop(Deadline.LEASE, session_id)
             self._leases.remember(session_id, new.since or served)
+
+
+def _log_end(ended: EndedRegistration) -> None:
+    """R17: a registration that ended says so in the log as well."""
+    log.warning(
+        "registration_ended",
+        cause=str(ended.cause),
+        registered_at=_iso(ended.registered_at),
+        ended_at=_iso(ended.ended_at),
+        nodes=list(ended.nodes),
+        remedy="register again: licd qr",
+    )
+
+
+def _iso(wall_ms: int) -> str:
+    return datetime.fromtimestamp(wall_ms / 1000, UTC).isoformat(timespec="seconds")
 
 
 def _touched(before: State, after: State, events: Sequence[AnyEvent]) -> set[str]:

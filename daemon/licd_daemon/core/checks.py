@@ -12,6 +12,8 @@ from itertools import zip_longest
 from licd_daemon.core.model import (
     MINUTE_MS,
     Application,
+    EndCause,
+    EndedRegistration,
     Failure,
     FailureReason,
     Now,
@@ -36,7 +38,17 @@ TITLES = {
     FailureReason.CLOCK_UNTRUSTED: "The leader's clock is not to be trusted",
     FailureReason.BUILD_TOO_OLD: "The report server's build is too old",
     FailureReason.NO_NODES_CONNECTED: "No node is connected",
+    FailureReason.REGISTRATION_ENDED: "The registration has ended",
 }
+ENDED = {
+    EndCause.ALL_GONE: "after every node that held a seat had left or been evicted",
+    EndCause.WINDOW_OVER: "after no node that held a seat had come back within the recovery window",
+    EndCause.RECERTIFY: "because it was older than the license allows",
+    EndCause.ADMIN: "because an administrator reset it",
+    EndCause.REPLACED: "because another license was uploaded",
+    EndCause.RELEASED: "because the license was released",
+}
+"""How each cause goes on after `Ended at ...`."""
 
 
 def failure(reason: FailureReason, detail: str, remedy: str, node_name: str = "") -> Failure:
@@ -123,6 +135,19 @@ def no_nodes() -> Failure:
         FailureReason.NO_NODES_CONNECTED,
         "",
         "Start at least one report server and let it connect to this daemon.",
+    )
+
+
+def registration_ended(ended: EndedRegistration, *, licensed: bool) -> Failure:
+    """R17: what a node that is PENDING learns of the last registration. `licensed`: there is a license to register."""
+    at = datetime.fromtimestamp(ended.ended_at / 1000, UTC)
+    upload = "" if licensed else "upload a Container.lic, "
+    return Failure(
+        FailureReason.REGISTRATION_ENDED,
+        TITLES[FailureReason.REGISTRATION_ENDED],
+        f"Ended {at:%Y-%m-%d %H:%M} UTC {ENDED[ended.cause]}",
+        f"Ask the cluster administrator to {upload}create a QR code, scan it and submit the code.",
+        at=ended.ended_at,
     )
 
 

@@ -6,6 +6,7 @@ registration, a reset, an expiry, an epoch) visit each once.
 """
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -14,7 +15,11 @@ from immutables import Map
 from licd_daemon.core import events as e
 from licd_daemon.core.model import (
     REMEMBERED_CHALLENGES,
+    REMEMBERED_FAILURES,
+    REMEMBERED_HOLDERS,
     Challenge,
+    EndCause,
+    EndedRegistration,
     EndReason,
     Lockout,
     Now,
@@ -120,7 +125,7 @@ def _project_key_drawn(state: State, event: e.ProjectKeyDrawn, now: Now) -> Stat
 def _license_installed(state: State, event: e.LicenseInstalled, now: Now) -> State:
     license = event.license
     if not event.kept:
-        state = _end_challenge(_end_registration(state, now))
+        state = _end_challenge(_over(state, EndCause.REPLACED, now))
     newest = max(license.issued_at, state.newest_issue.get(license.license_id, 0))
     return replace(
         state,
@@ -129,8 +134,16 @@ def _license_installed(state: State, event: e.LicenseInstalled, now: Now) -> Sta
         warned_days=None,
         newest_issue=state.newest_issue.set(license.license_id, newest),
         release=None,
-        last_failures=(),
     )
+
+
+def _over(state: State, cause: EndCause, now: Now) -> State:
+    """The registration, if there is one, has ended, and is remembered (R17)."""
+    living = state.registration
+    if living is not None:
+        names = tuple(name for _, name in state.holders)
+        state = replace(state, last_registration=EndedRegistration(now.wall, cause, living.registered_at, names))
+    return _end_registration(state, now)
 
 
 def _end_registration(state: State, now: Now) -> State:
@@ -144,11 +157,12 @@ def _end_registration(state: State, now: Now) -> State:
         return session
 
     state = _put_all(state, ended)
-    return replace(state, registration=None, line=Map(), line_head=0, line_tail=0)
+    return replace(state, registration=None, holders=(), line=Map(), line_head=0, line_tail=0)
 
 
 def _failures_told(state: State, event: e.UploadRefused | e.RegistrationRefused, now: Now) -> State:
-    return replace(state, last_failures=event.failures)
+    found = tuple(replace(failure, at=now.wall) for failure in event.failures)
+    return replace(state, last_failures=(*found, *state.last_failures)[:REMEMBERED_FAILURES])
 
 
 def _expiry_near(state: State, event: e.ExpiryNear, now: Now) -> State:
@@ -165,7 +179,7 @@ def _license_expired(state: State, event: e.LicenseExpired, now: Now) -> State:
 def _license_released(state: State, event: e.LicenseReleased, now: Now) -> State:
     assert state.license is not None
     release = Release(state.license.license_id, event.url, now.wall)
-    state = _end_challenge(_end_registration(state, now))
+    state = _end_challenge(_over(state, EndCause.RELEASED, now))
     return replace(
         state,
         license=None,
@@ -174,7 +188,6 @@ def _license_released(state: State, event: e.LicenseReleased, now: Now) -> State
         project_key=None,
         predecessor="",
         release=release,
-        last_failures=(),
     )
 
 
@@ -220,6 +233,8 @@ def _registered(state: State, event: e.Registered, now: Now) -> State:
     return replace(
         _put_all(state, placed),
         registration=Registration(now.wall, event.challenge_id),
+        holders=_with_holders((), (state.sessions[session_id] for session_id in event.seated)),
+        last_registration=None,
         predecessor=event.challenge_id,
         challenge=replace(challenge, used=True) if challenge else None,
         warned_days=None,
@@ -243,7 +258,15 @@ def _living(state: State) -> Registration:
 
 
 def _registration_reset(state: State, event: e.RegistrationReset, now: Now) -> State:
-    return _end_registration(state, now)
+    return _over(state, EndCause(event.reason), now)
+
+
+def _with_holders(holders: tuple[tuple[int, str], ...], more: Iterable[Session]) -> tuple[tuple[int, str], ...]:
+    """Each name once, under the number of its first session; a name past the first 100 changes nothing."""
+    first: dict[str, int] = {}
+    for number, name in sorted([*holders, *((session.number, session.node_name) for session in more)]):
+        first.setdefault(name, number)
+    return tuple((number, name) for name, number in islice(first.items(), REMEMBERED_HOLDERS))
 
 
 def _session_joined(state: State, event: e.SessionJoined, now: Now) -> State:
@@ -330,6 +353,7 @@ def _session_unqueued(state: State, event: e.SessionUnqueued, now: Now) -> State
 
 def _seat_granted(state: State, event: e.SeatGranted, now: Now) -> State:
     session = state.sessions[event.session_id]
+    state = replace(state, holders=_with_holders(state.holders, [session]))
     return _put(_unline(state, session), session, seat=Seat.HELD, holder=True, line=None)
 
 

@@ -26,6 +26,8 @@ FIRST_LOCKOUT_MS = 15 * MINUTE_MS  # R9
 LONGEST_LOCKOUT_MS = DAY_MS  # R9
 RESUMABLE_MS = DAY_MS  # R16
 REMEMBERED_CHALLENGES = 8
+REMEMBERED_FAILURES = 20
+REMEMBERED_HOLDERS = 100
 
 
 class Frozen(msgspec.Struct, frozen=True):
@@ -60,16 +62,18 @@ class FailureReason(StrEnum):
     CLOCK_UNTRUSTED = "CLOCK_UNTRUSTED"
     BUILD_TOO_OLD = "BUILD_TOO_OLD"
     NO_NODES_CONNECTED = "NO_NODES_CONNECTED"
+    REGISTRATION_ENDED = "REGISTRATION_ENDED"
 
 
 class Failure(Frozen, frozen=True):
-    """One reason in the words that are shown to people."""
+    """One reason in the words that are shown to people. `at`: when it was found, wall ms; unset where it holds now."""
 
     reason: FailureReason
     title: str
     detail: str
     remedy: str
     node_name: str = ""
+    at: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Application(Frozen, frozen=True):
@@ -142,6 +146,28 @@ class Registration(Frozen, frozen=True):
     challenge_id: str
     recovering_since: int | None = None
     copied: bool = False
+
+
+class EndCause(StrEnum):
+    """Why a registration ended; the contract's `END_CAUSE_*`."""
+
+    ALL_GONE = "ALL_GONE"
+    WINDOW_OVER = "WINDOW_OVER"
+    RECERTIFY = "RECERTIFY"
+    ADMIN = "ADMIN"
+    REPLACED = "REPLACED"
+    RELEASED = "RELEASED"
+
+
+class EndedRegistration(Frozen, frozen=True):
+    """A registration that is over (R17). Wall times in ms; `nodes`: the names of those that held a seat in it, in the
+    order of their joining, the first 100.
+    """
+
+    ended_at: int
+    cause: EndCause
+    registered_at: int
+    nodes: tuple[str, ...]
 
 
 class ChallengeState(StrEnum):
@@ -269,6 +295,9 @@ class State(Frozen, frozen=True):
     `newest_issue` maps each license id to the latest `iat` ever accepted (R2). `longest_lease_ms` is the longest lease
     ever granted; before `granting_from`, in served time, no seat goes to anyone but its recorded holder (R18). `tokens`
     by id.
+
+    `holders` (R17): number and name of those that held a seat in the present registration, a name once, the first 100;
+    `last_registration`: the one that ended last, None while there is one. `last_failures`: newest first (R4).
     """
 
     epoch: int = 0
@@ -281,6 +310,8 @@ class State(Frozen, frozen=True):
     warned_days: int | None = None
     newest_issue: Map[str, int] = Map()
     registration: Registration | None = None
+    holders: tuple[tuple[int, str], ...] = ()
+    last_registration: EndedRegistration | None = None
     predecessor: str = ""
     challenge: Challenge | None = None
     past_challenges: tuple[str, ...] = ()

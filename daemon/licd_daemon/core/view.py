@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from licd_daemon.core.checks import certificate_expired, maximum_reached, qualifying
+from licd_daemon.core.checks import certificate_expired, maximum_reached, qualifying, registration_ended
 from licd_daemon.core.model import Failure, Seat, Session, SessionStatus, State
 
 
@@ -47,6 +47,8 @@ def node_state(state: State, session: Session) -> tuple[NodeState, tuple[Failure
         return NodeState.REJECTED, failures
     if state.license is not None and state.open and session.line is not None:
         return NodeState.WAITING, (maximum_reached(state.license.max_nodes),)
+    if state.last_registration is not None:
+        return NodeState.PENDING, (registration_ended(state.last_registration, licensed=state.license is not None),)
     return NodeState.PENDING, ()
 
 

@@ -1,5 +1,6 @@
 """Values of the core to messages of licd.v1 and back."""
 
+import msgspec
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
@@ -14,6 +15,8 @@ from licd_daemon.core.model import (
     CHALLENGE_VALID_MS,
     Challenge,
     ChallengeState,
+    EndCause,
+    EndedRegistration,
     Failure,
     FailureReason,
     Lockout,
@@ -32,6 +35,7 @@ NODE_STATE = {state: f"NODE_STATE_{state}" for state in NodeState}
 REGISTRATION_STATE = {state: f"REGISTRATION_STATE_{state}" for state in RegistrationState}
 CHALLENGE_STATE = {state: f"CHALLENGE_STATE_{state}" for state in ChallengeState}
 FAILURE_REASON = {reason: f"FAILURE_REASON_{reason}" for reason in FailureReason}
+END_CAUSE = {cause: f"END_CAUSE_{cause}" for cause in EndCause}
 ROLE = {role: f"ROLE_{role.name}" for role in Role}
 AUTH_METHOD = {
     registration.AUTH_METHOD_LOCAL_CONTAINER: "LOCAL_CONTAINER",
@@ -79,6 +83,7 @@ def failure_message(failure: Failure) -> failures.Failure:
         detail=failure.detail,
         remedy=failure.remedy,
         node_name=failure.node_name,
+        at=None if failure.at is msgspec.UNSET else timestamp(failure.at),
     )
 
 
@@ -157,15 +162,26 @@ def release_message(release: Release) -> registration.Release:
     )
 
 
+def ended_message(ended: EndedRegistration) -> registration.EndedRegistration:
+    """A registration that has ended."""
+    return registration.EndedRegistration(
+        ended_at=timestamp(ended.ended_at),
+        cause=END_CAUSE[ended.cause],
+        nodes=ended.nodes,
+        registered_at=timestamp(ended.registered_at),
+    )
+
+
 def registration_message(
     state: State, now: Now, leader: registration.Leader, recovery_window_ms: int
 ) -> registration.Registration:
     """The registration as it stands at `now`."""
     living = state.registration
-    deadline = None
+    since = deadline = None
     if living is not None and living.recovering_since is not None:
-        left = living.recovering_since + recovery_window_ms - now.served
-        deadline = timestamp(now.wall + max(0, left))
+        gone = now.served - living.recovering_since
+        since = timestamp(now.wall - gone)
+        deadline = timestamp(now.wall + max(0, recovery_window_ms - gone))
     return registration.Registration(
         state=REGISTRATION_STATE[registration_state(state)],
         license=license_message(state.license) if state.license else None,
@@ -177,9 +193,12 @@ def registration_message(
         max_nodes=state.license.max_nodes if state.license else 0,
         registered_at=timestamp(living.registered_at) if living else None,
         recovery_deadline=deadline,
+        recovering_since=since,
         last_failures=[failure_message(failure) for failure in state.last_failures],
         leader=leader,
         release=release_message(state.release) if state.release else None,
+        last_registration=ended_message(state.last_registration) if state.last_registration else None,
+        clock_untrusted=failure_message(state.clock_untrusted) if state.clock_untrusted else None,
     )
 
 

@@ -1,6 +1,7 @@
 """R13, R16: what streams are told, in which order, and which echo acknowledges a loss."""
 
-from unit.core.world import LEASE, World, licensed
+import structlog
+from unit.core.world import APPLICATION, LEASE, LICENSE, World, licensed
 
 from licd_daemon.core import commands as c
 from licd_daemon.core.events import AnyEvent
@@ -169,3 +170,50 @@ def test_what_concerns_all_is_told_to_all() -> None:
     assert [stream.words[-1] for stream in heard] == ["PENDING", "PENDING"]
     assert change.is_set()
     assert not p.publication.watchers.next_change().is_set()
+
+
+def test_R17_the_end_of_a_registration_is_one_line_of_the_log() -> None:
+    published = Published(licensed().register("a", "b"))
+    with structlog.testing.capture_logs() as lines:
+        published.do(c.Leave("a", "a"))
+        published.do(c.Leave("b", "b"))
+        published.do(c.Tick())
+    (line,) = lines
+    assert (line["event"], line["log_level"], line["cause"]) == ("registration_ended", "warning", "ALL_GONE")
+    assert (line["registered_at"], line["ended_at"]) == ("2023-11-14T22:13:20+00:00", "2023-11-14T22:13:20+00:00")
+    assert line["nodes"] == ["a", "b"]
+    assert "licd qr" in line["remedy"]
+
+
+def test_R20_a_registration_that_is_renewed_has_not_ended() -> None:
+    published = Published(licensed().register("a"))
+    with structlog.testing.capture_logs() as lines:
+        published.do(c.LeaseOver("a"))
+        published.world.join("b")
+        published.do(c.CreateChallenge("x", LICENSE.license_id, "https://portal/Q/X"))
+        published.do(c.AttemptCode("x"), c.SettleCode("x", right=True))
+    assert published.world.registration == "REGISTERED"
+    assert lines == []
+
+
+def test_R17_each_pending_node_is_told_of_the_end_once() -> None:
+    world = licensed().register("a", "b")
+    world.join("waits")
+    published = Published(world)
+    heard = {name: published.attach(name) for name in ("a", "b", "waits")}
+    published.do(c.ResetRegistration())
+    published.do(c.Tick())
+    for name, stream in heard.items():
+        assert stream.words[1:] == ["PENDING"], name
+    assert world.reasons("waits") == ["REGISTRATION_ENDED"]
+
+
+def test_R17_a_seat_that_is_granted_visits_no_other_session() -> None:
+    """What is remembered of a registration's nodes must not make each grant news to all of them."""
+    world = licensed(max_nodes=3).register("a")
+    published = Published(world)
+    told: list[object] = []
+    published.presences.tell_all = told.append  # type: ignore[method-assign]
+    published.do(c.Join("b", "b", "b", "b", APPLICATION))
+    assert world.nodes("b") == "LICENSED"
+    assert told == []

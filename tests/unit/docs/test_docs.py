@@ -17,7 +17,7 @@ from licd_daemon.cli.serve import serve
 from licd_daemon.core import checks, events
 from licd_daemon.core.drift import Estimate
 from licd_daemon.core.effective import NtpWord, doubts, failure_of
-from licd_daemon.core.model import Application, Failure, FailureReason, Now
+from licd_daemon.core.model import Application, EndCause, EndedRegistration, Failure, FailureReason, Now
 from licd_daemon.core.refusal import Reason
 from licd_daemon.formats.claims import to_claims
 from licd_daemon.formats.file_kinds import named
@@ -116,6 +116,9 @@ def _failures() -> Iterator[Failure]:
         assert untrusted is not None
         yield untrusted
     yield checks.clock_drift("report-2", 12_300, 3.2, 5_000)
+    ended = EndedRegistration(now, EndCause.ALL_GONE, now - limit, ("report-1",))
+    yield checks.registration_ended(ended, licensed=True)
+    yield checks.registration_ended(ended, licensed=False)
     yield from checks.judge_application(LICENSE, OTHER, "report-2")
     certified = dataclasses.replace(LICENSE.application, min_version="10.0.5")
     yield from checks.judge_application(dataclasses.replace(LICENSE, application=certified), OTHER, "report-2")

@@ -5,12 +5,15 @@ import subprocess
 import sys
 import time
 
+import msgspec
 import pytest
 from immutables import Map
 
 from licd_daemon.core.model import (
     Application,
     Challenge,
+    EndCause,
+    EndedRegistration,
     EndReason,
     Failure,
     FailureReason,
@@ -70,12 +73,14 @@ FULL = State(
     warned_days=30,
     newest_issue=Map({LICENSE.license_id: 1_700_000_000}),
     registration=Registration(5, "0011223344556677", recovering_since=9, copied=True),
+    holders=((1, "report-1"), (2, "ä")),
+    last_registration=EndedRegistration(8, EndCause.WINDOW_OVER, 5, ("report-1", "ä")),
     predecessor="0011223344556677",
     challenge=Challenge("8899aabbccddeeff", "HTTPS://PORTAL.EXAMPLE/Q/AAAA", 3, 4, used=True),
     past_challenges=("a", "b"),
     lockout=Lockout(6, 1, True, 0),
     release=Release(LICENSE.license_id, "HTTPS://PORTAL.EXAMPLE/R/AAAA", 8),
-    last_failures=(FAILURE, FAILURE),
+    last_failures=(FAILURE, msgspec.structs.replace(FAILURE, at=4)),
     clock_untrusted=FAILURE,
     sessions=Map({
         "1": session(1, seat=Seat.HELD, holder=True, clock=FAILURE),
