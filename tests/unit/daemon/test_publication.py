@@ -1,11 +1,13 @@
 """R13, R16: what streams are told, in which order, and which echo acknowledges a loss."""
 
+import pytest
 import structlog
 from unit.core.world import APPLICATION, LEASE, LICENSE, World, licensed
 
 from licd_daemon.core import commands as c
 from licd_daemon.core.events import AnyEvent
 from licd_daemon.core.leases import Deadline, Leases, with_margin
+from licd_daemon.core.model import State
 from licd_daemon.presence import Presence, Presences, Told
 from licd_daemon.publication import Publication
 
@@ -208,12 +210,12 @@ def test_R17_each_pending_node_is_told_of_the_end_once() -> None:
     assert world.reasons("waits") == ["REGISTRATION_ENDED"]
 
 
-def test_R17_a_seat_that_is_granted_visits_no_other_session() -> None:
+def test_R17_a_seat_that_is_granted_visits_no_other_session(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is remembered of a registration's nodes must not make each grant news to all of them."""
     world = licensed(max_nodes=3).register("a")
     published = Published(world)
-    told: list[object] = []
-    published.presences.tell_all = told.append  # type: ignore[method-assign]
+    told: list[State] = []
+    monkeypatch.setattr(published.presences, "tell_all", told.append)
     published.do(c.Join("b", "b", "b", "b", APPLICATION))
     assert world.nodes("b") == "LICENSED"
     assert told == []
