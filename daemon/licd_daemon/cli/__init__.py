@@ -11,7 +11,7 @@ from licd_daemon.cli.options import LazyGroup
 _COMMANDS = {
     "serve": "licd_daemon.cli.serve:serve",
     "request": "licd_daemon.cli.request:request",
-    "upload": "licd_daemon.cli.registering:upload",
+    "upload": "licd_daemon.cli.upload:upload",
     "qr": "licd_daemon.cli.qr:qr",
     "submit": "licd_daemon.cli.registering:submit",
     "status": "licd_daemon.cli.status:status",

@@ -24,6 +24,7 @@ _REMEDIES = {
     "NO_LICENSE": "Upload one: licd upload Container.lic",
     "NO_SUCH_CHALLENGE": "Draw a new QR: licd qr",
     "CHALLENGE_EXPIRED": "Draw a new QR: licd qr",
+    "WOULD_END_REGISTRATION": "On the command line: licd upload --replace FILE; --dry-run shows what it would change.",
     "NO_FOLLOWER": "See which daemons run: each needs the same --journal.",
     "LAST_ADMIN_TOKEN": "Make another admin token: licd token create admin",
 }

@@ -1,70 +1,25 @@
-"""The commands that change the registration: `licd upload`, `submit`, `reset`, `release`."""
+"""The commands that change the registration: `licd submit`, `reset`, `release`."""
 
 import sys
-from typing import BinaryIO
 
 import click
 
 from licd.v1.registration_service_pb2 import (
-    AuthMethod,
-    CreateChallengeRequest,
-    CreateChallengeResponse,
     GetRegistrationRequest,
     GetRegistrationResponse,
     Registration,
-    RegistrationState,
     ReleaseLicenseRequest,
     ReleaseLicenseResponse,
     ResetRegistrationRequest,
     ResetRegistrationResponse,
     SubmitCodeRequest,
     SubmitCodeResponse,
-    UploadLicenseRequest,
-    UploadLicenseResponse,
 )
 from licd_daemon.cli.client import Client
 from licd_daemon.cli.errors import Refused
 from licd_daemon.cli.options import client_command, output_option, yes_option
-from licd_daemon.cli.qr_picture import challenge_lines, show_picture, without_pictures
-from licd_daemon.cli.text import clean, say, say_json, when
-
-# One byte over the limit (R1) is enough for the daemon, which judges it, to see that the file is too large.
-_READ_BYTES = 64 * 1024 + 1
-_AUTH_METHODS = {"LOCAL_CONTAINER": AuthMethod.AUTH_METHOD_LOCAL_CONTAINER}
-
-
-@click.command(short_help="Upload a Container.lic, and show the QR.")
-@click.argument("file", type=click.File("rb"))
-@click.option(
-    "--auth-method",
-    type=click.Choice(list(_AUTH_METHODS)),
-    default="LOCAL_CONTAINER",
-    show_default=True,
-    help="How the license is authenticated.",
-)
-@client_command
-@output_option
-def upload(client: Client, file: BinaryIO, auth_method: str, output: str) -> None:
-    """Upload a Container.lic (- reads it from the standard input) and show the QR to scan."""
-    request = UploadLicenseRequest(content=file.read(_READ_BYTES), auth_method=_AUTH_METHODS[auth_method])
-    registration = client.call("RegistrationService/UploadLicense", request, UploadLicenseResponse).registration
-    license_ = registration.license
-    if output == "text":
-        terms = f"{clean(license_.company)}, {license_.max_nodes} nodes, until {when(license_.expires_at)}"
-        say(f"The license is accepted: {terms}.")
-    if registration.state == RegistrationState.REGISTRATION_STATE_REGISTERED:
-        if output == "text":
-            say("The cluster stays registered: there is nothing to scan.")
-    else:
-        challenge = client.call(
-            "RegistrationService/CreateChallenge", CreateChallengeRequest(), CreateChallengeResponse
-        ).challenge
-        registration.challenge.CopyFrom(without_pictures(challenge))
-        if output == "text":
-            show_picture(challenge.qr_text)
-            say("\n".join([*challenge_lines(challenge), "Scan it with a phone, then: licd submit CODE"]))
-    if output == "json":
-        say_json(registration)
+from licd_daemon.cli.qr_picture import show_picture
+from licd_daemon.cli.text import clean, say, say_json
 
 
 @click.command()
