@@ -1,12 +1,13 @@
 """The web console in a real browser: an administrator registers a cluster without reading a manual."""
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from e2e.console_page import SIZES, console_page, lock, log_in, qr_url, type_code, violations, wrong
+from e2e.console_page import SIZES, console_page, keep_picture, lock, log_in, qr_url, type_code, violations, wrong
 from playwright.sync_api import Browser, Page, expect
 from support.admin import Admin
 from support.daemon import Daemon, running
@@ -170,6 +171,33 @@ def test_a_license_is_dragged_from_a_folder_onto_the_page(
         hand.send("Input.dispatchDragEvent", {"type": "drop", "data": dragged, **point})
         expect(page.locator("#state")).to_have_text("Not registered")
         expect(place).to_have_class("drop")
+
+
+def test_R2_another_applications_license_is_shown_for_what_it_costs_before_it_replaces(
+    daemon: Daemon, admin: Admin, cluster: RawNode, vendor: TestVendor, browser: Browser, tmp_path: Path
+) -> None:
+    admin.register()
+    license_ = vendor.license()
+    wrong_one = dataclasses.replace(license_, application=dataclasses.replace(license_.application, name="etl-server"))
+    file = tmp_path / "Container.lic"
+    file.write_bytes(vendor.lic(wrong_one))
+    with console_page(browser) as page:
+        log_in(page, daemon.console, daemon.token("admin"))
+        expect(page.locator("#state")).to_have_text("Registered")
+        page.get_by_text("Upload another license").click()
+        dialog = page.get_by_role("dialog", name="Replace the license?")
+        for button, state in (("Cancel", "Registered"), ("Replace the license", "Not registered")):
+            page.get_by_label("Choose Container.lic").set_input_files(file)
+            expect(dialog).to_contain_text("etl-server 10.0: 3 nodes")
+            expect(dialog).to_contain_text("1 seat: report-1")
+            expect(dialog).to_contain_text("ends; the cluster needs another scan")
+            expect(dialog.locator("#effect-facts")).to_contain_text("Seats lost1")
+            expect(dialog).to_contain_text("Application name does not match (Node report-1)")
+            keep_picture(page, tmp_path / "effect.png")
+            dialog.get_by_role("button", name=button).click()
+            expect(dialog).to_be_hidden()
+            expect(page.locator("#state")).to_have_text(state)
+        assert admin.registration().license.application.name == "etl-server"
 
 
 def test_a_viewer_sees_all_and_can_change_nothing(

@@ -1,5 +1,6 @@
 """The registration over the console's calls: what the page is told, from no license to REGISTERED and back."""
 
+import json
 import secrets
 
 import pytest
@@ -69,6 +70,23 @@ def test_R36_a_file_too_large_is_refused_before_it_is_read_whole(console: Consol
     answer = console.post(UPLOAD, b"x" * 70_000)
     assert answer.refused == "INVALID_FIELD"
     assert "64 KiB" in answer.json["refused"]["message"]
+
+
+def test_R2_what_would_end_a_registration_is_told_first_and_goes_on_with_replace(
+    console: Console, daemon: Daemon, node: RawNode, vendor: TestVendor, admin: Admin
+) -> None:
+    console.post(UPLOAD, vendor.lic())
+    admin.register()
+    other = vendor.lic()
+    tried = console.post(f"{UPLOAD}&dry_run=1", other).json
+    assert tried["registration"]["state"] == "REGISTRATION_STATE_REGISTERED"
+    assert (tried["effect"]["ends_registration"], tried["effect"]["seats_lost"]) == (True, 1)
+    refused = console.post(UPLOAD, other)
+    assert refused.refused == "WOULD_END_REGISTRATION"
+    assert json.loads(refused.json["refused"]["metadata"]["effect"]) == tried["effect"]
+    assert state(console) == "REGISTERED"
+    done = console.post(f"{UPLOAD}&replace=1", other).json
+    assert (done["effect"], state(console)) == (tried["effect"], "UNREGISTERED")
 
 
 @pytest.mark.parametrize("method", ["", "METHOD", "AUTH_METHOD_LOCAL_CONTAINER"])

@@ -4,6 +4,7 @@ import {
   byId, call, clockText, confirmed, daemonNow, el, failureItem, facts, follow, isAdmin, setNow, showFailure, svg, t, when,
 } from "./app.js";
 import { sixDigits } from "./digits.js";
+import { agreed } from "./effect.js";
 
 const CHIPS = { REGISTERED: "good", RECOVERING: "warn", UNREGISTERED: "warn", EXPIRED: "bad", UNLICENSED: "idle" };
 const MINUTE = 60_000;
@@ -206,14 +207,28 @@ async function upload(file) {
   put(problemPlace, t("license.uploading"));
   try {
     const method = new FormData(byId("upload")).get("method");
-    news(await call(`license?method=${method}`, file));
-    put(problemPlace, t("license.accepted"));
-    byId("draw").focus();
+    const answer = await sendOrAsk((how) => call(`license?method=${method}${how}`, file));
+    put(problemPlace, t(answer ? "license.accepted" : "license.drop"));
+    if (answer) {
+      news(answer);
+      byId("draw").focus();
+    }
   } catch (error) {
     put(problemPlace, t("license.drop"));
     showFailure(error, t("failure.lead.license"));
   }
   byId("file").value = "";
+}
+
+/** A dry run first. The daemon refuses what costs something: then it is shown, and goes on only when it is wanted. */
+async function sendOrAsk(send) {
+  const { effect } = await send("&dry_run=1");
+  try {
+    return await send("");
+  } catch (error) {
+    if (error.reason !== "WOULD_END_REGISTRATION") throw error;
+    return await agreed(effect, error.message, Boolean(current?.registered_at)) ? send("&replace=1") : null;
+  }
 }
 
 function news(answer) {
