@@ -95,6 +95,148 @@ def test_a_license_that_ends_soon_is_to_be_renewed(licd: Licd, daemon: Daemon) -
     assert "To do: The license expires soon: ask Vendor" in licd("status").stdout
 
 
+UNTRUSTED = Failure(
+    reason="FAILURE_REASON_CLOCK_UNTRUSTED",
+    title="The leader's clock is not to be trusted",
+    detail="jumped ahead by 90 s",
+    remedy="Set the clock right (NTP).",
+)
+DRIFTED = Failure(
+    reason="FAILURE_REASON_CLOCK_DRIFT",
+    title="Server clocks do not agree",
+    detail="12 s ahead",
+    remedy="Set that clock right.",
+    node_name="report-2",
+)
+TOO_MANY = Failure(
+    reason="FAILURE_REASON_MAX_AUTHORIZATIONS_REACHED", title="The maximum", detail="", remedy="Stop some."
+)
+WELL = "All is well: there is nothing to do."
+
+
+@pytest.mark.parametrize("failure", [UNTRUSTED, DRIFTED, VERSION], ids=["R22", "R21", "R12"])
+def test_R4_what_is_wrong_in_a_registered_cluster_is_not_all_well(licd: Licd, daemon: Daemon, failure: Failure) -> None:
+    answer_status(daemon, registration("REGISTERED"))
+    daemon.answers["RegistrationService/CheckRegistration"] = registering.CheckRegistrationResponse(
+        failures=[failure, TOO_MANY]
+    )
+    result = licd("status")
+    assert result.exit_code == 0
+    assert "Needs attention:" in result.stdout
+    assert failure.title in result.stdout
+    assert failure.remedy in result.stdout
+    assert "The maximum" not in result.stdout, "a node that waits is no fault of a registered cluster"
+    assert "To do: Fix what needs attention" in result.stdout
+    assert WELL not in result.stdout
+
+
+def test_R4_of_many_faults_the_first_are_shown(licd: Licd, daemon: Daemon) -> None:
+    answer_status(daemon, registration("REGISTERED"))
+    many = registering.CheckRegistrationResponse(failures=[DRIFTED] * 25)
+    daemon.answers["RegistrationService/CheckRegistration"] = many
+    shown = licd("status").stdout
+    assert shown.count("Server clocks do not agree") == 20
+    assert "... and 5 more: licd check" in shown
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (registration("EXPIRED", clock_untrusted=UNTRUSTED), "Set the clock right (NTP)."),
+        (
+            registering.Registration(state="REGISTRATION_STATE_UNLICENSED", clock_untrusted=UNTRUSTED),
+            "jumped ahead by 90 s",
+        ),
+        (registration("REGISTERED", journal_unavailable=True), "To do: Make room on the daemon's disk"),
+    ],
+)
+def test_R22_R33_a_clock_in_doubt_and_a_full_disk_are_told_in_every_state(
+    licd: Licd, daemon: Daemon, answer: registering.Registration, told: str
+) -> None:
+    answer_status(daemon, answer)
+    result = licd("status")
+    assert result.exit_code == 0
+    assert told in result.stdout
+    assert WELL not in result.stdout
+
+
+@pytest.mark.parametrize(("age_days", "well"), [(10, True), (61, False)])
+def test_R19_a_registration_that_must_be_renewed_soon_is_told(
+    licd: Licd, daemon: Daemon, age_days: int, well: bool
+) -> None:
+    answer = registration("REGISTERED", registered_at=at(days=-age_days))
+    answer.license.recertify_days = 90
+    answer_status(daemon, answer)
+    shown = licd("status").stdout
+    assert (WELL in shown) == well
+    assert ("To do: Renew the registration before" in shown) != well
+
+
+def ended(cause: str, *nodes: str) -> registering.EndedRegistration:
+    return registering.EndedRegistration(
+        ended_at=at(hours=-3, minutes=-5), cause=f"END_CAUSE_{cause}", nodes=nodes, registered_at=at(days=-9)
+    )
+
+
+@pytest.mark.parametrize(
+    ("cause", "why"),
+    [
+        ("ALL_GONE", "(3 h ago) after every node that held a seat had left or been evicted"),
+        ("WINDOW_OVER", "(3 h ago) after no node that held a seat had come back within the recovery window"),
+        ("RECERTIFY", "(3 h ago) because it was older than the license allows"),
+        ("ADMIN", "(3 h ago) because an administrator reset it"),
+        ("REPLACED", "(3 h ago) because another license was uploaded"),
+        ("RELEASED", "(3 h ago) because the license was released"),
+    ],
+)
+def test_R17_status_says_since_when_and_why_there_is_no_registration(
+    licd: Licd, daemon: Daemon, cause: str, why: str
+) -> None:
+    answer_status(daemon, registration("UNREGISTERED", last_registration=ended(cause, "report-1", "report-\x1b[2J")))
+    shown = licd("status").stdout
+    assert why in shown
+    assert "seats were held by report-1, report-\\x1b[2J" in shown
+    assert "To do: Scan the QR with a phone and type the code: licd qr" in shown
+
+
+def test_R17_many_nodes_and_a_cause_of_a_newer_daemon_are_no_obstacle(licd: Licd, daemon: Daemon) -> None:
+    told = ended("ADMIN", *(f"n{number}" for number in range(12)))
+    told.cause = 77  # type: ignore[assignment]
+    answer_status(daemon, registration("UNREGISTERED", last_registration=told))
+    shown = licd("status").stdout
+    assert "n9 and 2 more" in shown
+    assert "(3 h ago) (77)" in shown
+
+
+def test_R17_recovering_says_since_when_until_when_and_what_must_happen(licd: Licd, daemon: Daemon) -> None:
+    answer = registration("RECOVERING", recovering_since=at(minutes=-2), recovery_deadline=at(minutes=3, seconds=30))
+    answer_status(daemon, answer)
+    shown = licd("status").stdout
+    assert "(in 3 min), then the registration ends" in shown
+    assert "no node that held a seat has been connected since" in shown
+    assert "(2 min ago)" in shown
+    assert "To do: Bring back a process that held a seat before the recovery deadline" in shown
+
+
+def test_R4_refusals_are_shown_with_their_times_the_newest_with_its_remedies(licd: Licd, daemon: Daemon) -> None:
+    def at_minute(failure: Failure, minute: int) -> Failure:
+        dated = Failure()
+        dated.CopyFrom(failure)
+        dated.at.CopyFrom(at(minutes=minute))
+        return dated
+
+    refusals = [at_minute(VERSION, -1), at_minute(DRIFTED, -1), at_minute(VERSION, -60)]
+    answer_status(daemon, registration("UNREGISTERED", last_failures=refusals))
+    lines = licd("status").stdout.splitlines()
+    heading = next(line for line in lines if line.startswith("The last upload or registration that was refused ("))
+    newest = lines[lines.index(heading) + 1 :]
+    assert newest[0].startswith("- Version mismatch (node report-1)")
+    assert newest[2].startswith("- Server clocks do not agree (node report-2)")
+    earlier = newest[newest.index("Refused before:") + 1]
+    assert earlier.startswith("- 20")
+    assert earlier.endswith("Version mismatch (node report-1)")
+
+
 def test_status_as_json_is_the_registration_with_its_defaults(licd: Licd, daemon: Daemon) -> None:
     answer_status(daemon, registration("REGISTERED"))
     told = json.loads(licd("status", "--output", "json").stdout)
@@ -128,7 +270,7 @@ def test_status_says_what_stands_in_the_way_before_a_code_is_spent(licd: Licd, d
     told = licd("status").stdout
     assert told.count("Version mismatch") == 1
     assert "A registration would be refused now:" in told
-    assert "To do: Mend what stands in the way; then scan the QR" in told
+    assert "To do: Fix what stands in the way; then scan the QR" in told
 
 
 def test_upload_shows_the_qr_and_the_next_step(licd: Licd, daemon: Daemon, tmp_path: Path) -> None:

@@ -5,20 +5,25 @@ from datetime import UTC, datetime
 
 import click
 
-from licd.v1.failure_pb2 import Failure
+from licd.v1.failure_pb2 import Failure, FailureReason
 from licd.v1.registration_service_pb2 import (
     GetRegistrationRequest,
     GetRegistrationResponse,
     Registration,
     RegistrationState,
 )
+from licd_daemon.cli.advice import DUE, advice
 from licd_daemon.cli.check import failing, obstacle_lines
 from licd_daemon.cli.client import Client
 from licd_daemon.cli.options import client_command, output_option
-from licd_daemon.cli.text import clean, failure_lines, left, local, say, say_json, short, when
+from licd_daemon.cli.past import ended_rows, refused_lines
+from licd_daemon.cli.text import clean, left, say, say_json, short, when
 
-_WARN_DAYS = 30
-_TO_BE_REGISTERED = frozenset({"UNREGISTERED", "RECOVERING"})
+_MOST_PROBLEMS = 20
+# A node above the maximum waits, and a cluster without nodes is RECOVERING: both are said elsewhere.
+_NORMAL_WHEN_REGISTERED = frozenset(
+    {FailureReason.FAILURE_REASON_MAX_AUTHORIZATIONS_REACHED, FailureReason.FAILURE_REASON_NO_NODES_CONNECTED}
+)
 _COLOURS = {"REGISTERED": "green", "RECOVERING": "yellow", "UNREGISTERED": "yellow"}
 
 
@@ -31,8 +36,7 @@ def status(client: Client, output: str) -> None:
     if output == "json":
         say_json(answer.registration)
         return
-    state = short(RegistrationState, answer.registration.state, "REGISTRATION_STATE_")
-    obstacles = failing(client).failures if state in _TO_BE_REGISTERED else []
+    obstacles = failing(client).failures if answer.registration.HasField("license") else []
     for line in describe(answer.registration, obstacles, datetime.now(UTC)):
         say(line)
 
@@ -42,45 +46,33 @@ def describe(registration: Registration, obstacles: Sequence[Failure], now: date
 
     Args:
         registration: what the daemon said.
-        obstacles: what stands in the way of a registration that is due.
+        obstacles: what would stand in the way of a registration, whether one is due or not.
         now: this machine's wall time, with a time zone.
     """
     state = short(RegistrationState, registration.state, "REGISTRATION_STATE_")
     rows = [("State", click.style(state, fg=_COLOURS.get(state, "red"), bold=True))]
     rows += _license_rows(registration, now) + _cluster_rows(registration, now)
     lines = [f"{name:<13}{value}" for name, value in rows]
-    if past := [failure for failure in registration.last_failures if failure not in obstacles]:
-        lines += ["", "The last upload or registration was refused:", *failure_lines(past)]
-    if obstacles:
-        lines += ["", "A registration would be refused now:", *obstacle_lines(obstacles)]
-    return [*lines, "", *advice(registration, state, now, blocked=bool(obstacles))]
+    due = state in DUE
+    problems = list(obstacles) if due else _problems(registration, state, obstacles)
+    lines += refused_lines(registration.last_failures, problems)
+    if problems:
+        heading = "A registration would be refused now:" if due else "Needs attention:"
+        lines += ["", heading, *_first(problems)]
+    return [*lines, "", *advice(registration, state, now, blocked=bool(problems))]
 
 
-def advice(registration: Registration, state: str, now: datetime, *, blocked: bool) -> list[str]:
-    """What to do now; one line says so when there is nothing."""
-    license_ = registration.license
-    vendor = f"{clean(license_.vendor_name)} <{clean(license_.vendor_email)}>"
-    todo = []
-    if registration.lockout.locked:
-        todo.append(f"Too many wrong codes: wait until {when(registration.lockout.locked_until)}, then: licd qr")
-    match state:
-        case "UNLICENSED":
-            todo.append("Upload the license: licd upload Container.lic")
-        case "UNREGISTERED" if not registration.lockout.locked:
-            first = "Mend what stands in the way; then scan" if blocked else "Scan"
-            todo.append(f"{first} the QR with a phone and type the code: licd qr")
-        case "RECOVERING":
-            todo.append("Bring back a node that held a seat, before the recovery deadline; or register anew: licd qr")
-        case "EXPIRED":
-            todo.append(f"Ask {vendor} for a new Container.lic, then: licd upload Container.lic")
-    if state == "REGISTERED" and (local(license_.expires_at) - now).days < _WARN_DAYS:
-        todo.append(f"The license expires soon: ask {vendor} for a reissue, then: licd upload Container.lic")
-    if registration.nodes_waiting:
-        todo.append(f"Nodes wait for a seat: stop or evict others (licd nodes), or ask {vendor} for more.")
-    idle = registration.nodes_connected - registration.nodes_licensed - registration.nodes_waiting
-    if state == "REGISTERED" and idle > 0:
-        todo.append(f"Nodes connected without a seat, nor in line for one: {idle}; see why: licd nodes")
-    return [f"To do: {line}" for line in todo] or ["All is well: there is nothing to do."]
+def _problems(registration: Registration, state: str, obstacles: Sequence[Failure]) -> list[Failure]:
+    """What is wrong although no registration is due: nodes that may not work, and the leader's clock."""
+    if state == "REGISTERED":
+        return [failure for failure in obstacles if failure.reason not in _NORMAL_WHEN_REGISTERED]
+    return [registration.clock_untrusted] if registration.HasField("clock_untrusted") else []
+
+
+def _first(problems: Sequence[Failure]) -> list[str]:
+    lines = obstacle_lines(problems[:_MOST_PROBLEMS])
+    more = len(problems) - _MOST_PROBLEMS
+    return [*lines, f"... and {more} more: licd check"] if more > 0 else lines
 
 
 def _license_rows(registration: Registration, now: datetime) -> list[tuple[str, str]]:
@@ -105,7 +97,12 @@ def _cluster_rows(registration: Registration, now: datetime) -> list[tuple[str, 
         rows.append(("Registered", when(registration.registered_at)))
     if registration.HasField("recovery_deadline"):
         deadline = registration.recovery_deadline
-        rows.append(("Recovery", f"until {when(deadline)} ({left(deadline, now)}), then the registration resets"))
+        rows.append(("Recovery", f"until {when(deadline)} ({left(deadline, now)}), then the registration ends"))
+    if registration.HasField("recovering_since"):
+        since = registration.recovering_since
+        rows.append(("", f"no node that held a seat has been connected since {when(since)} ({left(since, now)})"))
+    if registration.HasField("last_registration"):
+        rows += ended_rows(registration.last_registration, now)
     if lockout.locked:
         rows.append(("Locked", f"until {when(lockout.locked_until)} ({left(lockout.locked_until, now)})"))
     elif lockout.wrong_codes:

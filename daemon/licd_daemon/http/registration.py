@@ -58,7 +58,8 @@ class RegistrationCalls:
         """The registration as it stands, its position in the journal, and the daemon's time."""
         state, now = self._coordinator.state, self._coordinator.now()
         leader = leader_message(self._advertise, state.epoch, self._coordinator.since)
-        message = registration_message(state, now, leader, self._recovery_window_ms)
+        writable = self._coordinator.writable
+        message = registration_message(state, now, leader, self._recovery_window_ms, writable=writable)
         return {"registration": plain(message), "position": self._coordinator.position, "now": now.wall}
 
     async def get(self, _: Request) -> Response:

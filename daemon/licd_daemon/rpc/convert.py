@@ -173,9 +173,9 @@ def ended_message(ended: EndedRegistration) -> registration.EndedRegistration:
 
 
 def registration_message(
-    state: State, now: Now, leader: registration.Leader, recovery_window_ms: int
+    state: State, now: Now, leader: registration.Leader, recovery_window_ms: int, *, writable: bool
 ) -> registration.Registration:
-    """The registration as it stands at `now`."""
+    """The registration as it stands at `now`. `writable`: whether the journal can be written."""
     living = state.registration
     since = deadline = None
     if living is not None and living.recovering_since is not None:
@@ -199,6 +199,7 @@ def registration_message(
         release=release_message(state.release) if state.release else None,
         last_registration=ended_message(state.last_registration) if state.last_registration else None,
         clock_untrusted=failure_message(state.clock_untrusted) if state.clock_untrusted else None,
+        journal_unavailable=not writable,
     )
 
 

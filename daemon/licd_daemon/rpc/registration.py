@@ -43,7 +43,8 @@ class RegistrationService(pb_grpc.RegistrationServiceServicer):
 
     def _registration(self, state: State) -> pb.Registration:
         leader = leader_message(self._advertise, self._coordinator.state.epoch, self._coordinator.since)
-        return registration_message(state, self._coordinator.now(), leader, self._recovery_window_ms)
+        writable, now = self._coordinator.writable, self._coordinator.now()
+        return registration_message(state, now, leader, self._recovery_window_ms, writable=writable)
 
     async def GetRegistration(self, request: pb.GetRegistrationRequest, context: Context) -> pb.GetRegistrationResponse:
         """The registration as it stands."""
