@@ -44,6 +44,13 @@ def registration(state: str, **fields: Any) -> registering.Registration:
     return registering.Registration(state=f"REGISTRATION_STATE_{state}", **values)
 
 
+def granting(**grace: float) -> registering.Registration:
+    """A registration whose license gives that much outage grace (R41)."""
+    answer = registration("REGISTERED")
+    answer.license.outage_grace.FromTimedelta(timedelta(**grace))
+    return answer
+
+
 CHALLENGE = registering.Challenge(
     challenge_id="00ff", url="https://portal.example/Q/AB", qr_png=b"PNG", qr_svg="<svg/>", qr_text=" ▀▄█ \n █▄▀ \n"
 )
@@ -63,6 +70,10 @@ def answer_status(daemon: Daemon, answer: registering.Registration) -> None:
         (registration("UNREGISTERED"), "To do: Scan the QR with a phone and type the code: licd qr"),
         (registration("REGISTERED"), "All is well"),
         (registration("REGISTERED"), "(in 100 days)"),
+        (registration("REGISTERED"), "Outage grace none"),
+        (granting(seconds=900), "Outage grace 15 min\n"),
+        (granting(days=7), "Outage grace 7 days\n"),
+        (granting(days=1, hours=1, seconds=30), "Outage grace 1 day 1 h 30 s\n"),
         (registration("REGISTERED", nodes_waiting=1), "ask Vendor <lic@vendor.example> for more"),
         (registration("RECOVERING", recovery_deadline=at(hours=4, minutes=50)), "(in 4 h)"),
         (registration("EXPIRED"), "Ask Vendor <lic@vendor.example> for a new Container.lic"),

@@ -55,6 +55,7 @@ def test_from_login_to_registered(parts: Parts, browser: Browser, tmp_path: Path
 
         page.get_by_label("Choose Container.lic").set_input_files(parts.license)
         expect(page.locator("#license-done")).to_contain_text("Example Reports Ltd: 3 nodes")
+        expect(page.locator("#facts")).to_contain_text("15 minutes for programs, while this daemon is away")
         expect(page.locator("#blocking-list")).to_contain_text("Application name does not match (Node report-9)")
 
         page.get_by_role("button", name="Show the QR").click()
@@ -274,6 +275,7 @@ def test_in_chinese_but_the_contracts_words(
         page.goto(f"{daemon.console}/login")
         page.get_by_label("令牌").fill(daemon.token("admin"))
         page.get_by_role("button", name="登录").click()
+        expect(page.locator("#facts")).to_contain_text("程序可继续运行 15分钟")
         page.get_by_role("button", name="显示二维码").click()
         code = vendor.code(qr_url(page))
         expect(page.get_by_label("第 1 位，共 6 位")).to_be_focused()

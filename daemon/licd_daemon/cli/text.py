@@ -64,6 +64,15 @@ def milliseconds(span: Duration) -> str:
     return f"{span.ToTimedelta() / timedelta(milliseconds=1):+.1f} ms"
 
 
+def length(span: Duration) -> str:
+    """How long a span is, to the second: `15 min`, `1 day 12 h`; `none` for 0."""
+    seconds, parts = span.ToTimedelta() // timedelta(seconds=1), []
+    for size, unit in (*_UNITS, (1, "s")):
+        count, seconds = divmod(seconds, size)
+        parts += [f"{count} {unit}{'s' if unit == 'day' and count != 1 else ''}"] if count else []
+    return " ".join(parts) or "none"
+
+
 def left(moment: Timestamp, now: datetime) -> str:
     """How far off a wall time is, roughly: `in 12 days`, `in 4 min`, `3 days ago`."""
     span = local(moment) - now

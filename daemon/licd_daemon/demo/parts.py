@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.error import HTTPError
@@ -151,8 +151,12 @@ class Parts:
         """
         process = self.processes[name]
         if process.poll() is not None:
-            said = (self.folder / f"{name}.log").read_text(errors="replace").strip().splitlines()
+            said = self.said(name).strip().splitlines()
             raise PartFailed(f"{name} ended with {process.returncode}: " + "\n".join(said[-5:]))
+
+    def said(self, name: str) -> str:
+        """Everything that a process has logged."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")
 
     def make_vendor(self) -> None:
         """Keys and a contract for 3 nodes, once a folder."""
@@ -203,11 +207,13 @@ class Parts:
         self.alive("daemon")
         return (self.data_dir / "address").exists()
 
-    def start_node(self, name: str, command: list[str], env: Mapping[str, str] | None = None) -> None:
-        """A report server under `licd-node run`."""
+    def start_node(
+        self, name: str, command: list[str], env: Mapping[str, str] | None = None, options: Sequence[str] = ()
+    ) -> None:
+        """A report server under `licd-node run` with `options`."""
         argv = [
             program("licd-node"), "run", "--application", NODE_APPLICATION, "--node-name", name, "--address",
-            self.address, "--ca", str(self.ca), "--token-file", str(self.token_file("node")), "--", *command,
+            self.address, "--ca", str(self.ca), "--token-file", str(self.token_file("node")), *options, "--", *command,
         ]  # fmt: skip
         self.spawn(name, argv, env)
 

@@ -1,7 +1,7 @@
 """`licd demo`: the whole story, played by itself with real parts, each step checked.
 
 Issue, upload, scan (by decoding the QR's picture), code, three nodes, a fourth that waits for a seat, a clock that
-drifts, kill -9 of the daemon, all nodes gone: reset. It exits 0 only if each step did what it should.
+drifts, kill -9 of the daemon, an outage of it, all nodes gone: reset. It exits 0 only if each step did what it should.
 """
 
 import json
@@ -15,7 +15,10 @@ from typing import Any
 
 from licd_daemon.demo.parts import PartFailed, Parts, clock_ahead, eventually, open_on_phone
 
-QUICK = ("--lease-ttl", "6s", "--heartbeat-interval", "2s")
+LEASE_S = 6
+QUICK = ("--lease-ttl", f"{LEASE_S}s", "--heartbeat-interval", "2s")
+LOSS_GRACE = ("--loss-grace", "1")
+"""As short as the leases: without the license's grace an outage would end the programs a second after their lease."""
 SLEEP = [sys.executable, "-c", "import signal; signal.pause()"]
 PORTAL = "127.0.0.1:8601"
 
@@ -39,6 +42,7 @@ class Story:
             ("A fourth report server waits, and gets the first seat freed", self.fourth),
             ("A node whose clock drifts is rejected, and told by how much", self.drift),
             ("kill -9 of the daemon: same registration, same seats, no human", self.restart),
+            ("The daemon is away for longer than a lease: no program ends, and no code is asked for", self.outage),
             ("All nodes gone: the registration is over, the license stays", self.reset),
         ]
 
@@ -58,7 +62,7 @@ class Story:
     def connect(self) -> str:
         """Nodes that nobody has licensed yet are PENDING."""
         for number in (1, 2, 3):
-            self.parts.start_node(f"report-{number}", SLEEP)
+            self.parts.start_node(f"report-{number}", SLEEP, options=LOSS_GRACE)
         return self._nodes(dict.fromkeys(("report-1", "report-2", "report-3"), "PENDING"))
 
     def upload(self) -> str:
@@ -88,7 +92,7 @@ class Story:
 
     def fourth(self) -> str:
         """First WAITING, then LICENSED."""
-        self.parts.start_node("report-4", SLEEP)
+        self.parts.start_node("report-4", SLEEP, options=LOSS_GRACE)
         self._nodes({"report-4": "WAITING"})
         self.parts.end("report-1")
         return self._nodes({"report-2": "LICENSED", "report-3": "LICENSED", "report-4": "LICENSED"})
@@ -112,6 +116,20 @@ class Story:
         eventually("the registration is back", lambda: self.parts.state() == "REGISTERED")
         _expect("registered at", self.parts.licd_json("status")["registered_at"], before)
         return self._nodes({"report-2": "LICENSED", "report-3": "LICENSED", "report-4": "LICENSED"})
+
+    def outage(self) -> str:
+        """The programs go on in the license's grace, and are the same ones afterwards."""
+        names, before = ("report-2", "report-3", "report-4"), self.parts.licd_json("status")["registered_at"]
+        began = time.monotonic()
+        self.parts.end("daemon", signal.SIGKILL)
+        eventually("the nodes are in GRACE", lambda: all("GRACE, " in self.parts.said(name) for name in names))
+        eventually("two leases are over", lambda: time.monotonic() > began + 2 * LEASE_S)
+        self.parts.start_daemon(*QUICK)
+        away = time.monotonic() - began
+        self._nodes(dict.fromkeys(names, "LICENSED"))
+        _expect("registered at", self.parts.licd_json("status")["registered_at"], before)
+        _expect("programs started", [self.parts.said(name).count("runs as process") for name in names], [1, 1, 1])
+        return f"away for {away:.0f} s, {away / LEASE_S:.1f} leases of {LEASE_S} s; the license allows 15 minutes"
 
     def reset(self) -> str:
         """The next registration needs a scan; no upload."""

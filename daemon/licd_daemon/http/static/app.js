@@ -80,6 +80,19 @@ export function clockText(ms) {
   return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
+const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+
+/** How long a span is, to the second: 15 minutes. */
+export function lengthText(seconds) {
+  const parts = [];
+  for (const [unit, size] of UNITS) {
+    const count = Math.floor(seconds / size);
+    seconds -= count * size;
+    if (count) parts.push(new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long" }).format(count));
+  }
+  return parts.join(" ");
+}
+
 /** How long ago, roughly. */
 export function ago(ms) {
   const seconds = Math.round(ms / 1000);

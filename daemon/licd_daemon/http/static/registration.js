@@ -1,7 +1,8 @@
 // The registration: from no license to REGISTERED, at one sight. What is shown follows the daemon's word.
 
 import {
-  byId, call, clockText, confirmed, daemonNow, el, failureItem, facts, follow, isAdmin, setNow, showFailure, svg, t, when,
+  byId, call, clockText, confirmed, daemonNow, el, failureItem, facts, follow, isAdmin, lengthText, setNow, showFailure, svg, t,
+  when,
 } from "./app.js";
 import { sixDigits } from "./digits.js";
 import { agreed } from "./effect.js";
@@ -69,7 +70,10 @@ function showFacts(registration) {
     const { name, version, content } = license.application;
     rows.push(["company", license.company], ["project", license.project], ["application", `${name} ${version}`]);
     if (content) rows.push(["content", content]);
+    const grace = parseFloat(license.outage_grace);
+    const outage = grace ? t("fact.outage_grace.text", { length: lengthText(grace) }) : t("fact.outage_grace.none");
     rows.push(["expires", when(license.expires_at)], ["vendor", vendor(license)], ["license", license.license_id]);
+    rows.push(["outage_grace", outage]);
   }
   if (registration.registered_at) rows.push(["registered", when(registration.registered_at)]);
   if (registration.recovery_deadline) rows.push(["recovery", when(registration.recovery_deadline)]);
