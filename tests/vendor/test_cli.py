@@ -1,11 +1,16 @@
 """`licd-vendor` as a vendor uses it: R27, R29, exit codes, and what is on disk afterwards."""
 
 import email
+import email.message
 import email.policy
 import json
 import signal
 import stat
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import Result
@@ -41,6 +46,14 @@ def issue(vendor: Run, tmp_path: Path) -> Run:
         return vendor("issue", *given)
 
     return invoke
+
+
+def mail_text(tmp_path: Path) -> str:
+    """What the customer reads in the answer."""
+    message = email.message_from_bytes((tmp_path / "answer.eml").read_bytes(), policy=email.policy.default)
+    body = message.get_body()
+    assert isinstance(body, email.message.EmailMessage)
+    return str(body.get_content())
 
 
 def mode(path: Path) -> int:
@@ -130,9 +143,95 @@ def test_r29_file_that_cannot_be_written_leaves_no_license_behind(issue: Run, ve
     assert json.loads(vendor("list", "--output", "json").output) == []
 
 
-def test_r3_license_ends_with_the_last_second_of_its_day(issue: Run, tmp_path: Path) -> None:
+@pytest.fixture(params=["UTC", "America/Los_Angeles", "Asia/Shanghai", "Pacific/Kiritimati", "Etc/GMT+12"])
+def vendors_zone(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The time zone of the machine that issues."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield request.param
+    time.tzset()
+
+
+def test_r3_a_license_lasts_through_its_last_day_in_every_time_zone(
+    issue: Run, tmp_path: Path, vendors_zone: str
+) -> None:
+    zone = vendors_zone
     assert issue(days=None, expires="2099-12-31").exit_code == 0
-    assert clock.iso(read_license(tmp_path).expires_at) == "2099-12-31T23:59:59Z"
+    ends = datetime.fromtimestamp(read_license(tmp_path).expires_at, ZoneInfo(zone))
+    assert ends >= datetime(2100, 1, 1, tzinfo=ZoneInfo(zone))
+    assert clock.iso(read_license(tmp_path).expires_at) == "2100-01-01T12:00:00Z"
+    assert "until 2100-01-01 12:00 UTC" in mail_text(tmp_path)
+
+
+def test_r3_a_last_day_may_be_today_and_not_yesterday(issue: Run) -> None:
+    today = datetime.now(UTC).date()
+    assert issue(days=None, expires=str(today)).exit_code == 0
+    refused = issue(days=None, expires=str(today - timedelta(days=1)))
+    assert (refused.exit_code, "would have expired" in refused.stderr) == (1, True)
+
+
+def test_r41_the_outage_grace_is_the_contracts_unless_the_vendor_chooses_another(
+    issue: Run, vendor: Run, tmp_path: Path
+) -> None:
+    assert "for 1 node until" in issue().output
+    assert read_license(tmp_path).outage_grace_seconds == 900
+    assert "programs may run for 15 min while" in mail_text(tmp_path)
+    assert vendor(*CONTRACT, "--outage-grace", "24h").output == "2\n"
+    assert issue(contract="2").exit_code == 0
+    license_ = read_license(tmp_path)
+    assert license_.outage_grace_seconds == 86_400
+    assert "programs may run for 1 d while" in mail_text(tmp_path)
+    assert "1 d" in vendor("contract", "list").output
+    assert json.loads(vendor("contract", "show", "2", "--output", "json").output)["outage_grace_seconds"] == 86_400
+    assert json.loads(vendor("show", license_.license_id, "--output", "json").output)["outage_grace_seconds"] == 86_400
+    assert issue(contract="2", reissue=license_.license_id, **{"outage-grace": "0"}).exit_code == 0
+    assert read_license(tmp_path).outage_grace_seconds == 0
+    assert "programs may run for 0 s while" in mail_text(tmp_path)
+    assert json.loads(vendor("show", license_.license_id, "--output", "json").output)["outage_grace_seconds"] == 0
+
+
+@pytest.mark.parametrize(
+    ("span", "seconds"),
+    [("90s", 90), ("90", 90), ("15m", 900), ("15 min", 900), ("2H", 7200), ("7d", 604_800), ("0", 0)],
+)
+def test_r41_the_outage_grace_is_a_duration(issue: Run, tmp_path: Path, span: str, seconds: int) -> None:
+    assert issue(**{"outage-grace": span}).exit_code == 0
+    assert read_license(tmp_path).outage_grace_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("span", "code"), [("soon", 2), ("-1", 2), ("1.5h", 2), ("7d1s", 2), ("8d", 1), ("604801s", 1)]
+)
+def test_r41_an_outage_grace_beyond_7_days_is_refused(issue: Run, run: Run, span: str, code: int) -> None:
+    for refused in (issue(**{"outage-grace": span}), run(*CONTRACT, "--outage-grace", span)):
+        assert refused.exit_code == code
+        assert "outage" in refused.stderr
+        assert "grace" in refused.stderr
+
+
+def test_r5_the_lowest_version_is_the_contracts_unless_the_vendor_chooses_another(
+    issue: Run, vendor: Run, tmp_path: Path
+) -> None:
+    assert issue().exit_code == 0
+    assert read_license(tmp_path).application.min_version == ""
+    assert vendor(*CONTRACT, "--min-version", "10.0.19").output == "2\n"
+    assert issue(contract="2").exit_code == 0
+    license_ = read_license(tmp_path)
+    assert license_.application.min_version == "10.0.19"
+    assert "Application: report-server 10.0, at least 10.0.19" in mail_text(tmp_path)
+    assert "10.0.19" in vendor("contract", "list").output
+    assert json.loads(vendor("contract", "show", "2", "--output", "json").output)["min_version"] == "10.0.19"
+    assert json.loads(vendor("show", license_.license_id, "--output", "json").output)["min_version"] == "10.0.19"
+    assert issue(contract="2", **{"min-version": ""}).exit_code == 0
+    assert read_license(tmp_path).application.min_version == ""
+
+
+@pytest.mark.parametrize("version", ["11", "10.1", "10.1.3", "x" * 65, "1\x1b"])
+def test_r5_a_lowest_version_that_admits_none_is_refused(issue: Run, run: Run, version: str) -> None:
+    for refused in (issue(**{"min-version": version}), run(*CONTRACT, "--min-version", version)):
+        assert refused.exit_code == 1
+        assert "min version" in refused.stderr
 
 
 def test_r2_reissue_keeps_the_id_and_is_later(issue: Run, vendor: Run, tmp_path: Path) -> None:

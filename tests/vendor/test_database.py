@@ -3,6 +3,7 @@
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from licd_vendor import service
 from licd_vendor.domain.scan import Refused, Shown
 from licd_vendor.errors import RefusedError
 from licd_vendor.store import database as database_module
+from licd_vendor.store import records
 from licd_vendor.store.database import Database, default_url, open_database
 from licd_vendor.store.schema import bindings, metadata
 
@@ -132,6 +134,27 @@ def test_an_old_and_a_new_worker_run_side_by_side_since_migrations_only_add(empt
             assert all(may_be_left_out for _, may_be_left_out in added.values()), added
             assert constraints_of(connection, tables) == old_rules
     engine.dispose()
+
+
+def test_r41_what_0_1_0_has_kept_has_the_default_grace(empty_url: str) -> None:
+    engine = sa.create_engine(empty_url)
+    config = Config()
+    config.set_main_option("script_location", str(database_module._MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        connection.exec_driver_sql(
+            "INSERT INTO contracts VALUES (1, 'ACME', 'a@b.example', 'P', 3, 'app', '10.0', '', '2021-10-30', 2, 1, "
+            "NULL, NULL)"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO licenses VALUES ('id', 1, 'ACME', 'P', 3, 1, 2, 'k', 'https://p.example', NULL)"
+        )
+    engine.dispose()
+    with closing(open_database(empty_url)) as database, database.reading() as connection:
+        contract, license_ = records.get_contract(connection, 1), records.get_license(connection, "id")
+    kept = [(one.outage_grace_seconds, one.min_version) for one in (contract.terms, license_)]
+    assert kept == [(900, "")] * 2
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,19 @@ def test_r25_nothing_is_told_before_the_tap(phone: Phone, deployment: Deployment
     assert "Finance" not in page.text
 
 
+def test_r41_the_outage_grace_is_shown_after_the_tap(
+    phone: Phone, deployment: Deployment, license_: License, database: Database
+) -> None:
+    assert "for</dt><dd>15 min<" in phone.tap(deployment.qr()).text
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE licenses SET outage_grace_seconds = 129600")
+    path = deployment.qr()
+    assert "1 d 12 h" not in phone.look(path).text
+    assert "Programs run without the license daemon for</dt><dd>1 d 12 h<" in phone.tap(path).text
+    chinese = {"accept-language": "zh"}
+    assert "<dd>1 天 12 小时<" in phone.ask("POST", path, headers=chinese).text
+
+
 def test_r26_previews_and_crawlers_bind_nothing(
     phone: Phone, deployment: Deployment, database: Database, license_: License
 ) -> None:

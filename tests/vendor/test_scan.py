@@ -53,7 +53,7 @@ def shown(at: int, *, facts: Facts = HERE, in_force: bool = True) -> Facts:
 
 
 def test_r25_shows_digits_company_project_and_node_count() -> None:
-    assert decide(FREE, CONTENT, NOW) == Shown("042195", "ACME", "Finance", 2, 3, Bind(HEAD))
+    assert decide(FREE, CONTENT, NOW) == Shown("042195", "ACME", "Finance", 2, 3, 900, Bind(HEAD))
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_licenses_are_shown_searched_unbound_and_revoked(
     assert license_.license_id in browser.look("/?q=ACm").text
     assert license_.license_id not in browser.look("/?q=100%25").text
     page = browser.look(path)
-    assert all(word in page.text for word in ("ACME", "Finance", "bound", "0 of 2", "shown", "issued"))
+    assert all(word in page.text for word in ("ACME", "Finance", "bound", "0 of 2", "shown", "issued", "15 min"))
     assert deployment.project_key.hex() not in page.text
     assert browser.act(f"{path}/unbind", sure="yes").status == 303
     assert bindings_in_force(database, license_) == 0

@@ -14,6 +14,6 @@ def iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def day(seconds: int) -> str:
-    """Write the day of Unix seconds in UTC, `YYYY-MM-DD`."""
-    return iso(seconds)[:10]
+def minute(seconds: int) -> str:
+    """Write Unix seconds to the minute for people, `YYYY-MM-DD HH:MM UTC`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

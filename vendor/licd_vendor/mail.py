@@ -8,14 +8,17 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, formataddr, make_msgid
 
-from licd_daemon.formats.license import License
+from licd_daemon.formats.license import License, LicensedApplication
 from licd_vendor import clock
+from licd_vendor.spans import span
 
 _BODY = """\
 Hello,
 
-attached is the license of {company} for {project}: at most {max_nodes} node(s), until {expires} (UTC).
+attached is the license of {company} for {project}: at most {max_nodes} node(s), until {expires}.
 License {license_id}
+Application: {application}
+Outage grace: programs may run for {outage_grace} while the license daemon is away.
 
 1. Save the attachment Container.lic and upload it: in the web console, or with `licd upload Container.lic`.
 2. Scan the QR code that is shown then with a phone, and tap the button on the page.
@@ -54,10 +57,17 @@ def write(license_: License, content: bytes, recipient: str, in_reply_to: str | 
             company=license_.company,
             project=license_.project,
             max_nodes=license_.max_nodes,
-            expires=clock.day(license_.expires_at),
+            expires=clock.minute(license_.expires_at),
             license_id=license_.license_id,
+            application=_application(license_.application),
+            outage_grace=span(license_.outage_grace_seconds),
             vendor=license_.vendor.name,
         )
     )
     message.add_attachment(content, maintype="application", subtype="octet-stream", filename="Container.lic")
     return message.as_bytes()
+
+
+def _application(certified: LicensedApplication) -> str:
+    lowest = f", at least {certified.min_version}" if certified.min_version else ""
+    return f"{certified.name} {certified.version}{lowest}"

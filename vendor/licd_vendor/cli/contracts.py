@@ -8,7 +8,9 @@ import click
 from licd_daemon.formats import claims
 from licd_vendor import clock, service
 from licd_vendor.cli.common import Session, output_option, pass_session, print_fields, print_json, print_table
+from licd_vendor.cli.terms import SPAN
 from licd_vendor.domain.model import Contract, Terms
+from licd_vendor.spans import span
 from licd_vendor.store import records
 
 
@@ -45,6 +47,15 @@ def contract() -> None:
 @click.option(
     "--recertify-days", type=int, metavar="DAYS", help="A registration older than this must be renewed by a new scan."
 )
+@click.option(
+    "--outage-grace",
+    "outage_grace_seconds",
+    type=SPAN,
+    default="15m",
+    show_default=True,
+    help="How long programs may run while the daemon is away: 0 to 7d.",
+)
+@click.option("--min-version", default="", metavar="VERSION", help="The lowest version admitted.  [default: none]")
 @pass_session
 def add(session: Session, /, **values: Any) -> None:
     """Add a contract, and print its id."""
@@ -64,9 +75,12 @@ def list_(session: Session, output: str) -> None:
         print_json([_as_json(one) for one in contracts])
         return
     rows = [
-        (c.contract_id, c.terms.company, c.terms.sender_email, c.terms.project, c.terms.max_nodes) for c in contracts
-    ]
-    print_table(("contract", "company", "mail from", "project", "nodes"), rows, "no contracts")
+        (c.contract_id, c.terms.company, c.terms.sender_email, c.terms.project, c.terms.max_nodes,
+         span(c.terms.outage_grace_seconds), c.terms.min_version or "any")
+        for c in contracts
+    ]  # fmt: skip
+    titles = ("contract", "company", "mail from", "project", "nodes", "outage grace", "lowest version")
+    print_table(titles, rows, "no contracts")
 
 
 @contract.command()

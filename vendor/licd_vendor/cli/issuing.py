@@ -4,6 +4,7 @@ What is asked for comes from the application mail (--request) or from options, n
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import click
 from licd_vendor import clock, home, issuing, keys, mail, smtp
 from licd_vendor.cli.address import ADDRESS
 from licd_vendor.cli.common import Session, pass_session
+from licd_vendor.cli.terms import SPAN
 from licd_vendor.domain import application_mail
-from licd_vendor.domain.issue import Request, choose_contract, end_of_day
+from licd_vendor.domain.issue import Request, choose_contract, end_of_last_day
 from licd_vendor.errors import RefusedError
 from licd_vendor.passphrase import read_secret
 from licd_vendor.store import audit, records
@@ -31,8 +33,10 @@ _OPTIONS = (
     click.option("--from", "sender", metavar="MAIL", help="Without --request: the address that the mail came from."),
     click.option("--company", help="Without --request: the company that the mail named."),
     click.option("--nodes", type=int, help="Without --request: the maximum of nodes asked for.  [default: 1]"),
-    click.option("--expires", metavar="YYYY-MM-DD", help="The license's last day (UTC)."),
+    click.option("--expires", metavar="YYYY-MM-DD", help="The license's last day, to its end in every time zone."),
     click.option("--days", type=click.IntRange(1, 36_500), help="Instead: how many days from now."),
+    click.option("--outage-grace", "outage_grace_seconds", type=SPAN, help="Instead of the contract's, such as 24h."),
+    click.option("--min-version", metavar="VERSION", help='Instead of the contract\'s; "" for none.'),
     click.option("--reissue", metavar="LICENSE_ID", help="Issue this license again: longer, or for more nodes."),
     click.option(
         "--portal-url", required=True, metavar="URL", help="Where phones reach the portal: http(s)://host[:port]."
@@ -59,11 +63,14 @@ def issue(session: Session, /, **given: Any) -> None:
     now = clock.now()
     expires_at = _expires_at(given, now)
     relay = _relay(given)
-    request = _request(given, expires_at)
+    chosen = {"outage_grace_seconds": given["outage_grace_seconds"], "min_version": given["min_version"]}
+    request = replace(_request(given, expires_at), **chosen)
     with session.database() as database:
         contract_id = _contract_id(database, given, request)
         issued = _issue(session, database, contract_id, request, given, now)
-        click.echo(f"license {issued.license.license_id} until {clock.iso(issued.license.expires_at)}")
+        license_ = issued.license
+        nodes = f"{license_.max_nodes} {'node' if license_.max_nodes == 1 else 'nodes'}"
+        click.echo(f"license {license_.license_id} for {nodes} until {clock.iso(license_.expires_at)}")
         click.echo(f"written: {given['out']}, {given['mail_file']}")
         if relay is not None:
             _send(session, database, relay, issued, given["mail_file"], now)
@@ -72,7 +79,7 @@ def issue(session: Session, /, **given: Any) -> None:
 def _expires_at(given: dict[str, Any], now: int) -> int:
     if (given["expires"] is None) == (given["days"] is None):
         raise click.UsageError("give one of --expires and --days")
-    return end_of_day(given["expires"]) if given["days"] is None else now + int(given["days"]) * _DAY_SECONDS
+    return end_of_last_day(given["expires"], now) if given["days"] is None else now + int(given["days"]) * _DAY_SECONDS
 
 
 def _request(given: dict[str, Any], expires_at: int) -> Request:

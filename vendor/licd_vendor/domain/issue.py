@@ -10,18 +10,24 @@ Rules:
   customer may still upload any of them; the license that is issued again counts with what is asked for now.
 - A reissue keeps the license's id; it is of the same contract, of a license not revoked, and its `iat` is later than
   the one before, or daemons would refuse it (R2).
-- A date to expire on is a whole day in UTC: the license ends with its last second.
+- A last day is whole, wherever the customer is: the license ends when the day has ended in the last time zone, UTC-12.
+  The vendor's own time zone does not matter.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from licd_daemon.formats import claims, strict
 from licd_daemon.formats.license import License, LicensedApplication, Portal, Vendor
 from licd_vendor.domain.model import Contract, LicenseRecord, Terms
 from licd_vendor.domain.names import folded, is_same_address
 from licd_vendor.errors import RefusedError
+
+_DAY_SECONDS = 24 * 60 * 60
+_LAST_TIME_ZONE_SECONDS = 12 * 60 * 60
+_HAS_EXPIRED = "R29: the license would have expired before it is issued; give a later end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,10 @@ class Request:
     signed_on: str | None = None
     message_id: str | None = None
     """The application mail's id: one mail gets one new license."""
+    outage_grace_seconds: int | None = None
+    """The vendor's choice for this license (R41); None: the contract's."""
+    min_version: str | None = None
+    """The vendor's choice for this license (R5); None: the contract's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +74,42 @@ def check_terms(terms: Terms) -> None:
             claims.check_date(terms.signed_on, "signed on")
         if terms.recertify_days is not None:
             strict.as_int(terms.recertify_days, "recertify days", 1, claims.MAX_RECERTIFY_DAYS)
+        strict.as_int(terms.outage_grace_seconds, "outage grace", 0, claims.MAX_OUTAGE_GRACE_SECONDS)
+        strict.as_text(terms.min_version, "min version", claims.MAX_APPLICATION_VERSION, shortest=0)
     except strict.Malformed as fault:
         raise RefusedError(str(fault)) from None
+    if _admits_none(terms.application_version, terms.min_version):
+        raise RefusedError(
+            f"min version: {terms.min_version} is above every version that {terms.application_version} certifies; give "
+            f"one such as {terms.application_version}.1"
+        )
 
 
-def end_of_day(day: str) -> int:
-    """Give the last second of a day in UTC, Unix seconds; raise RefusedError when it is no date."""
+def _admits_none(certified: str, lowest: str) -> bool:
+    """Say whether no version is certified and at least the lowest one (R5), as far as numbers tell."""
+    pairs = zip(certified.split("."), lowest.split("."), strict=False)
+    differing = next(((mine, least) for mine, least in pairs if mine != least), ("", ""))
+    return all(part.isdecimal() for part in differing) and int(differing[1]) > int(differing[0])
+
+
+def end_of_last_day(day: str, now: int) -> int:
+    """Give the instant at which a day has ended everywhere, Unix seconds.
+
+    Args:
+        day: The license's last day, `YYYY-MM-DD`.
+        now: Unix seconds.
+
+    Raises:
+        RefusedError: When it is not a date, or has passed.
+    """
     try:
         claims.check_date(day, "expires")
     except strict.Malformed as fault:
         raise RefusedError(str(fault)) from None
-    return int(datetime.fromisoformat(day).replace(hour=23, minute=59, second=59, tzinfo=UTC).timestamp())
+    midnight = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    if midnight.date() < datetime.fromtimestamp(now, UTC).date():
+        raise RefusedError(_HAS_EXPIRED)
+    return int(midnight.timestamp()) + _DAY_SECONDS + _LAST_TIME_ZONE_SECONDS
 
 
 def choose_contract(contracts: Sequence[Contract], request: Request) -> Contract:
@@ -122,7 +157,7 @@ def check_request(contract: Contract, request: Request, nodes_elsewhere: int, no
     _check_words(contract.terms, request)
     _check_nodes(contract, request.max_nodes, nodes_elsewhere)
     if request.expires_at <= now:
-        raise RefusedError("R29: the license would have expired before it is issued; give a later end")
+        raise RefusedError(_HAS_EXPIRED)
 
 
 def _check_words(terms: Terms, request: Request) -> None:
@@ -163,8 +198,12 @@ def check_reissue(contract: Contract, previous: LicenseRecord) -> None:
 
 
 def to_license(contract: Contract, request: Request, issuer: Issuer, license_id: str, issued_at: int) -> License:
-    """Write the license that the contract and the request come to."""
-    terms = contract.terms
+    """Write the license that the contract and the request come to.
+
+    Raises:
+        RefusedError: When what the request changes of the contract's terms is out of bounds.
+    """
+    terms = _changed(contract.terms, request)
     return License(
         license_id=license_id,
         issuer=issuer.vendor.name,
@@ -174,11 +213,24 @@ def to_license(contract: Contract, request: Request, issuer: Issuer, license_id:
         project=terms.project,
         auth_method=claims.AUTH_METHOD,
         application=LicensedApplication(
-            terms.application_name, terms.application_version, terms.application_content, terms.min_build_date
+            terms.application_name,
+            terms.application_version,
+            terms.application_content,
+            terms.min_build_date,
+            terms.min_version,
         ),
         max_nodes=request.max_nodes,
         portal=issuer.portal,
         vendor=issuer.vendor,
         key_id=issuer.key_id,
         recertify_days=terms.recertify_days,
+        outage_grace_seconds=terms.outage_grace_seconds,
     )
+
+
+def _changed(terms: Terms, request: Request) -> Terms:
+    """Give the contract's terms with what was chosen for this license alone."""
+    chosen: dict[str, Any] = {"outage_grace_seconds": request.outage_grace_seconds, "min_version": request.min_version}
+    changed = replace(terms, **{name: value for name, value in chosen.items() if value is not None})
+    check_terms(changed)
+    return changed

@@ -3,6 +3,8 @@
 import hashlib
 from dataclasses import dataclass
 
+from licd_daemon.formats.license import DEFAULT_OUTAGE_GRACE_SECONDS
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -22,7 +24,11 @@ class Terms:
     signed_on: str | None = None
     """The day on which the contract was signed, `YYYY-MM-DD`; None: not compared with what a mail says."""
     recertify_days: int | None = None
-    """A registration older than this many days is over (R19); None: never."""
+    """A registration older than this many days has ended (R19); None: never."""
+    outage_grace_seconds: int = DEFAULT_OUTAGE_GRACE_SECONDS
+    """How long programs may run without the daemon (R41)."""
+    min_version: str = ""
+    """The lowest version admitted; empty: none (R5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,8 @@ class LicenseRecord:
     key_id: str
     portal_url: str
     revoked_at: int | None
+    outage_grace_seconds: int = DEFAULT_OUTAGE_GRACE_SECONDS
+    min_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,8 @@ class Shown:
     project: str
     node_count: int
     max_nodes: int
+    outage_grace_seconds: int
+    """How long programs may run without the daemon (R41)."""
     change: Bind | Record | Advance | None
     """What the portal must make durable before it shows the digits; None: they were shown before."""
 
@@ -150,7 +152,13 @@ def decide(facts: Facts, content: SealedContent, now: int) -> Shown | Refused:
     if isinstance(verdict, Refused):
         return verdict
     return Shown(
-        content.code, license_.company, license_.project, content.node_count, license_.max_nodes, change=verdict
+        content.code,
+        license_.company,
+        license_.project,
+        content.node_count,
+        license_.max_nodes,
+        license_.outage_grace_seconds,
+        change=verdict,
     )
 
 

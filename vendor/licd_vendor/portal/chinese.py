@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from licd_vendor.domain.scan import Refusal
 from licd_vendor.portal.sentences import Sentences, Texts, Words, split_span
+from licd_vendor.spans import CHINESE
 
 _REFUSALS = {
     Refusal.UNREADABLE: Words(
@@ -78,6 +79,7 @@ _TEXTS = Texts(
     project="项目",
     nodes="已连接节点",
     node_count="{count}，最多 {maximum}",
+    outage_grace="许可证守护进程中断时程序可继续运行",
     too_many_nodes="已连接的节点数超过许可证允许的数量：在部分节点离开之前，服务器会拒绝此验证码。",
     released_title="许可证已释放",
     released_text=(
@@ -105,4 +107,6 @@ def span(seconds: int) -> str:
     return f"{hours} 小时 {minutes} 分钟" if hours else f"{minutes} 分钟"
 
 
-SENTENCES = Sentences(_TEXTS, _REFUSALS, _clock_off, _NO_SUCH_PAGE, _WRONG_METHOD, _TOO_LARGE, _TOO_OFTEN, _BUSY)
+SENTENCES = Sentences(
+    _TEXTS, _REFUSALS, _clock_off, _NO_SUCH_PAGE, _WRONG_METHOD, _TOO_LARGE, _TOO_OFTEN, _BUSY, CHINESE
+)

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from licd_vendor.domain.scan import Refusal
 from licd_vendor.portal.sentences import Sentences, Texts, Words, split_span
+from licd_vendor.spans import ENGLISH
 
 _UNREADABLE = Words(
     HTTPStatus.NOT_FOUND,
@@ -98,6 +99,7 @@ _TEXTS = Texts(
     project="Project",
     nodes="Nodes connected",
     node_count="{count} of at most {maximum}",
+    outage_grace="Programs run without the license daemon for",
     too_many_nodes=(
         "More nodes are connected than the license allows: the server will refuse the code until some of them leave."
     ),
@@ -129,4 +131,6 @@ def span(seconds: int) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-SENTENCES = Sentences(_TEXTS, _REFUSALS, _clock_off, _NO_SUCH_PAGE, _WRONG_METHOD, _TOO_LARGE, _TOO_OFTEN, _BUSY)
+SENTENCES = Sentences(
+    _TEXTS, _REFUSALS, _clock_off, _NO_SUCH_PAGE, _WRONG_METHOD, _TOO_LARGE, _TOO_OFTEN, _BUSY, ENGLISH
+)

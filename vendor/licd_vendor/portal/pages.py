@@ -13,6 +13,7 @@ from licd_vendor.domain.scan import Refused, Shown
 from licd_vendor.portal import words
 from licd_vendor.portal.language import Language, choose
 from licd_vendor.portal.sentences import Sentences, Words
+from licd_vendor.spans import span
 
 HEADERS: Mapping[str, str] = {
     "cache-control": "no-store",
@@ -34,6 +35,8 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+_TEMPLATES.filters["span"] = span
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,8 @@ class Pages:
         return self._page("refused.html", text.status, words=text)
 
     def _page(self, name: str, status: HTTPStatus = HTTPStatus.OK, **values: object) -> HTMLResponse:
-        texts = words.SENTENCES[self.language].texts
-        html = _TEMPLATES.get_template(name).render(language=self.language.value, t=texts, **values)
+        sentences = words.SENTENCES[self.language]
+        given = {"language": self.language.value, "t": sentences.texts, "units": sentences.units}
+        html = _TEMPLATES.get_template(name).render(**given, **values)
         headers = {"content-language": self.language.value, "vary": "accept-language"}
         return HTMLResponse(html, status_code=status, headers=headers)

@@ -36,6 +36,7 @@ class Texts:
     nodes: str
     node_count: str
     """Holds `{count}` and `{maximum}`."""
+    outage_grace: str
     too_many_nodes: str
     released_title: str
     released_text: str
@@ -56,6 +57,8 @@ class Sentences:
     too_large: Words
     too_often: Words
     busy: Words
+    units: tuple[str, str, str, str]
+    """Of days, hours, minutes and seconds."""
 
 
 def split_span(seconds: int) -> tuple[int, int, int]:

@@ -30,6 +30,7 @@ from licd_vendor.errors import RefusedError
 from licd_vendor.portal.guard import Guard
 from licd_vendor.portal.pages import HEADERS
 from licd_vendor.portal.proxies import Proxies
+from licd_vendor.spans import span
 from licd_vendor.staff import login
 from licd_vendor.staff.login import Door, Visitor
 from licd_vendor.store.database import Database
@@ -47,6 +48,7 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_TEMPLATES.filters["span"] = span
 _log = structlog.get_logger("licd_vendor.staff")
 
 

@@ -121,6 +121,8 @@ def keep_issue(
         "expires_at": license_.expires_at,
         "key_id": license_.key_id,
         "portal_url": license_.portal.url,
+        "outage_grace_seconds": license_.outage_grace_seconds,
+        "min_version": license_.application.min_version,
     }
     if is_reissue:
         connection.execute(update(licenses).where(licenses.c.license_id == license_.license_id).values(**latest))

@@ -55,6 +55,8 @@ contracts = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("signed_on", String(10)),
     Column("recertify_days", Integer),
+    Column("outage_grace_seconds", Integer, nullable=False, server_default="900"),
+    Column("min_version", String(64), nullable=False, server_default=""),
 )
 
 licenses = Table(
@@ -70,6 +72,8 @@ licenses = Table(
     Column("key_id", String(128), nullable=False),
     Column("portal_url", String(59), nullable=False),
     Column("revoked_at", BigInteger),
+    Column("outage_grace_seconds", Integer, nullable=False, server_default="900"),
+    Column("min_version", String(64), nullable=False, server_default=""),
 )
 
 issues = Table(

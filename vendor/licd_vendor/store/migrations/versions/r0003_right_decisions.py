@@ -1,4 +1,4 @@
-"""Predecessors that no code shown leads to (R28). Only adds."""
+"""Outage grace (R41) and lowest version (R5) of contracts and licenses; unknown predecessors (R28). Only adds."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,6 +9,9 @@ down_revision = "0002"
 
 def upgrade() -> None:
     """Add; nothing that a worker of the version before reads or writes is changed."""
+    for table in ("contracts", "licenses"):
+        op.add_column(table, sa.Column("outage_grace_seconds", sa.Integer, nullable=False, server_default="900"))
+        op.add_column(table, sa.Column("min_version", sa.String(64), nullable=False, server_default=""))
     op.create_table(
         "unknown_predecessors",
         sa.Column(
