@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from support.admin import Admin
 from support.daemon import Daemon, running
+from support.proxy import Network
 from support.vendor import TestVendor
 from support.waiting import eventually
 
@@ -27,11 +28,11 @@ NAMES = ("report-1", "report-2", "report-3")
 class Wrapped:
     """A program under licd-node: each of its starts is a line `PID SOCKET` in a file."""
 
-    def __init__(self, daemon: Daemon, name: str, folder: Path) -> None:
+    def __init__(self, daemon: Daemon, name: str, folder: Path, address: str = "") -> None:
         self.file = folder / name
         command = [
             str(Path(sys.executable).parent / "licd-node"), "run", "--application", FIELDS, "--node-name", name,
-            "--address", daemon.address, "--ca", str(daemon.data_dir / "tls" / "ca.crt"),
+            "--address", address or daemon.address, "--ca", str(daemon.data_dir / "tls" / "ca.crt"),
             "--token-file", str(daemon.data_dir / "tokens/node.token"), "--loss-grace", str(LOSS_GRACE_S),
             "--", "sh", "-c", f"echo $$ $LICD_NODE_SOCKET >> {self.file}; exec sleep infinity",
         ]  # fmt: skip
@@ -124,3 +125,31 @@ def test_R41_a_reset_is_definite_whatever_the_grace(
         assert program.process.poll() is None
     admin.register()
     eventually(lambda: all(len(program.starts()) == 2 for program in programs), 20)
+
+
+def test_R41_the_grace_takes_no_seat_from_the_next_node(
+    daemon: Daemon, admin: Admin, vendor: TestVendor, tmp_path: Path
+):
+    """The node is cut off, not the daemon: its program goes on while another holds the seat, and is stopped after."""
+    with ExitStack() as stack:
+        network = Network()
+        stack.callback(network.close)
+        proxy = network.proxy(daemon.address)
+        first = Wrapped(daemon, "report-1", tmp_path, proxy.address)
+        stack.callback(first.end)
+        eventually(lambda: admin.registration().nodes_connected == 1, 20)
+        admin.upload(vendor.lic(max_nodes=1))
+        admin.register()
+        eventually(first.starts, 20)
+        second = Wrapped(daemon, "report-2", tmp_path)
+        stack.callback(second.end)
+        eventually(lambda: admin.nodes().get("report-2") == "WAITING", 20)
+        proxy.cut()
+        eventually(second.starts, 20)
+        status = first.status()
+        assert (status.label, status.licensed) == ("GRACE", False)
+        assert second.status().licensed
+        proxy.heal()
+        eventually(first.first_has_ended, 20)
+        assert admin.nodes() == {"report-1": "WAITING", "report-2": "LICENSED"}
+        assert first.process.poll() is None

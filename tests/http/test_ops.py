@@ -124,7 +124,7 @@ def test_the_ops_port_is_read_only_and_open(daemon: Daemon) -> None:
 def test_metrics_follow_the_story(daemon: Daemon, admin: Admin, vendor: TestVendor) -> None:
     first = metrics(daemon)
     assert first['licd_registration_state{state="UNLICENSED"}'] == 1
-    assert "licd_license_expires_timestamp_seconds" not in first
+    assert not {"licd_license_expires_timestamp_seconds", "licd_outage_grace_seconds"} & set(first)
     node = RawNode(daemon.stubs("node"), clock_ms=7000).joined()
     assert node.stream is not None
     for _ in range(5):
@@ -139,6 +139,7 @@ def test_metrics_follow_the_story(daemon: Daemon, admin: Admin, vendor: TestVend
             continue
     told = metrics(daemon)
     assert told["licd_license_expires_timestamp_seconds"] == license.expires_at
+    assert told["licd_outage_grace_seconds"] == 900
     assert told["licd_max_nodes"] == 2
     assert told["licd_heartbeats_total"] == 5
     assert told["licd_joins_total"] == 1

@@ -83,6 +83,8 @@ class Metrics(Collector):
         if license is not None:
             expires = license.expires_at
             yield _gauge("licd_license_expires_timestamp_seconds", "When the license ends.", [({}, expires)])
+            grace = license.outage_grace_seconds
+            yield _gauge("licd_outage_grace_seconds", "How long programs go on without the daemon.", [({}, grace)])
         most = license.max_nodes if license else 0
         yield _gauge("licd_max_nodes", "The most nodes that may hold a seat.", [({}, most)])
         yield _gauge("licd_seats_taken", "Seats held, and seats that still drain.", [({}, state.tally.taken)])
