@@ -79,7 +79,7 @@ def test_r29_the_form_of_the_vendors_table_gets_a_license(answer: Answer, tmp_pa
     [
         (mail(sender="stranger@acme.example"), "R29: the mail must come from a contract's address"),
         (mail(project_name="Sales"), "R29: the project must be the contract's, 'Finance'"),
-        (mail(contract_signing_date="2024-03-02"), "R29: the contract signing date must be the contract's, 2024-03-01"),
+        (mail(contract_signing_date="2024-03-02"), "the contract signing date must be the contract's, '2024-03-01'"),
         (mail(maximum_number="4"), "R29: 4 nodes asked for; contract 1 allows 1 to 3; ask for no more"),
         (mail(sender="ops＠acme.example"), "From: not a mail address"),
         (mail(way_to_register="Private Cloud Authentication"), "way to register must be LOCAL_CONTAINER; write `Way"),

@@ -97,6 +97,9 @@ def test_r29_the_form_of_the_vendors_table_is_read() -> None:
         "Mar. 1st 2024",
         "MARCH 01 2024",
         "2024 March 1",
+        "2024/3/1 0:00",
+        "2024-03-01T00:00:00",
+        "2024 year 03 month 01 date",
         "2024-03-01.",
     ],
 )
@@ -293,6 +296,14 @@ def rows(divider: str, before: str = "", behind: str = "") -> str:
         "| Field | Value |\n|---|---|\n" + rows(" | ", "| ", " |"),
         rows("    "),
         rows("\n"),
+        rows(":\t"),
+        rows("\t:\t"),
+        rows(" │ ", "│ ", " │\n├──┼──┤"),
+        rows(": ").replace("\n", "; "),
+        "Please: " + rows(":").replace("\n", "，"),
+        rows(": ").replace("\n", " "),
+        f"{FORM}\nAnn\nCompany: ACME Holding\nProject: all of them\n",
+        f"Company: ACME Holding\n{FORM}",
         rows(":\n"),
         rows("\n\n", behind="\n\n"),
         rows(": ", "- "),
@@ -321,7 +332,7 @@ def rows(divider: str, before: str = "", behind: str = "") -> str:
         f"{FORM}{FORM}",
         f"Dear vendor,\nplease see below: our company name is known to you.\n{FORM}\nRegards\nACME, Main Street 1\n",
     ],
-    ids=range(40),
+    ids=range(48),
 )  # fmt: skip
 def test_r29_the_form_is_read_however_it_is_laid_out(form: str) -> None:
     read = written(form, title=TITLE.upper() if form.isupper() else TITLE)
@@ -401,6 +412,42 @@ def test_r29_a_mail_without_the_name_of_its_charset_is_read() -> None:
     for charset in ("utf-8", "gb18030"):
         assert application_mail.read((head + CHINESE_FORM).encode(charset)).project == "报表平台"
     assert application_mail.read(b"\xef\xbb\xbf\r\n" + (head + CHINESE_FORM).encode()).project == "报表平台"
+
+
+HEAD = f"From: {SENDER}\r\nSubject: {TITLE}\r\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"{HEAD}Content-Type: text/plain; charset=x-unknown\r\n\r\n{FORM}".encode(),
+        f"{HEAD}Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n{FORM}".encode(),
+        f"{HEAD}Content-Type: text/plain; charset=utf-16\r\nContent-Transfer-Encoding: base64\r\n\r\n".encode()
+        + base64.encodebytes(FORM.encode("utf-16")),
+        f"From: 张三 <{SENDER}>\r\nSubject: {TITLE}\r\n\r\n{FORM}".encode("gbk"),
+        f"From ops@acme.example Fri Mar  1\n{HEAD}\r\n{FORM}".encode(),
+        f"{HEAD}\r\n{FORM}".replace(" ", "\u00a0").replace(":\u00a0", ": ").encode(),
+        b"From: =?GB2312?B?" + base64.b64encode("喆镕".encode("gbk")) + f"?= <{SENDER}>\r\nSubject: {TITLE}".encode()
+        + f"\r\n\r\n{FORM}".encode(),
+    ],
+    ids=range(7),
+)  # fmt: skip
+def test_r29_mails_as_odd_programs_send_them(content: bytes) -> None:
+    assert asked(application_mail.read(content)) == ASKED
+
+
+def test_r29_the_form_is_read_beside_attachments_and_not_in_them() -> None:
+    message = EmailMessage(policy=SMTP)
+    message["From"], message["Subject"] = SENDER, TITLE
+    message.set_content("See the table.\n")
+    message.add_alternative(f"<table>{cells()}</table>", subtype="html")
+    message.add_attachment(b"x", maintype="image", subtype="png", filename="logo.png")
+    assert asked(application_mail.read(message.as_bytes())) == ASKED
+    message.clear_content()
+    message.set_content("See the attached form.\n")
+    message.add_attachment(FORM.encode(), maintype="text", subtype="plain", filename="form.txt")
+    with pytest.raises(RefusedError, match="attachments are not read"):
+        application_mail.read(message.as_bytes())
 
 
 def test_r29_lines_that_a_mail_program_has_wrapped_are_joined() -> None:

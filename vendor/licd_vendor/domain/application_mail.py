@@ -93,7 +93,9 @@ def _application(sender: str, title: str, fields: dict[str, str], message_id: st
     missing = [name for name in REQUIRED if name not in fields]
     if missing:
         examples = "; ".join(_EXAMPLES[name] for name in missing)
-        raise _refused(f"the mail must say {', '.join(missing)}: one line each, such as `{examples}`")
+        raise _refused(
+            f"the mail must say {', '.join(missing)}: one line each, such as `{examples}`; attachments are not read"
+        )
     company = strict.as_text(fields[COMPANY], COMPANY, claims.MAX_NAME)
     if not _is_named(company, title):
         raise _refused(f"the title's company, {title!r}, must be the text's, {company!r}")

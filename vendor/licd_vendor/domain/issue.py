@@ -167,15 +167,19 @@ def _check_words(terms: Terms, request: Request) -> None:
             "ask the customer to send it from there"
         )
     if not request.company.strip():
-        raise RefusedError("R29: the mail must name the company")
+        raise RefusedError("R29: the mail must name the company, as the contract does")
     if folded(request.company) != folded(terms.company):
-        raise RefusedError(f"R29: the company must be the contract's, {terms.company!r}, not {request.company!r}")
+        raise _differs("company", terms.company, request.company)
     if request.project is not None and folded(request.project) != folded(terms.project):
-        raise RefusedError(f"R29: the project must be the contract's, {terms.project!r}, not {request.project!r}")
+        raise _differs("project", terms.project, request.project)
     if request.signed_on is not None and terms.signed_on not in (None, request.signed_on):
-        raise RefusedError(
-            f"R29: the contract signing date must be the contract's, {terms.signed_on}, not {request.signed_on}"
-        )
+        raise _differs("contract signing date", terms.signed_on, request.signed_on)
+
+
+def _differs(field: str, contracts: str | None, asked: str) -> RefusedError:
+    return RefusedError(
+        f"R29: the {field} must be the contract's, {contracts!r}, not {asked!r}; ask the customer to correct it"
+    )
 
 
 def _check_nodes(contract: Contract, asked: int, elsewhere: int) -> None:

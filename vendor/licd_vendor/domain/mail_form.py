@@ -4,15 +4,18 @@ Rules:
 
 - The names of the fields in English or Chinese, simplified or traditional, in any case, in any order; before them a
   bullet or not, behind them a note in brackets or not.
-- The value stands behind a colon, `=`, a dash, a tab, a pipe or two spaces; or in the next cell, or on the next line;
-  or all names stand in one row of a table, and the values in the next.
-- What the sender has written comes first: what is quoted (`>`) or stands below the head of an earlier mail is read only
-  if there is no field above. So a reply's own numbers count, and a form that is forwarded is read.
+- The value is behind a colon, `=`, a dash, a tab, a pipe or two spaces; or in the next cell, or on the next line; or
+  all names are in one row of a table, and the values in the next. Several fields on one line each have a colon.
+- A full name comes before a short one (`Company: ...`), which may be of a signature.
+- What the sender has written comes first: what is quoted (`>`) or is below the head of an earlier mail is read only if
+  there is no field above. So a reply's own numbers count, and a form that is forwarded is read.
 - A field that is there twice must say the same.
 """
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 from licd_vendor.domain.names import folded, narrow
 from licd_vendor.errors import RefusedError
@@ -48,11 +51,12 @@ _SIMPLIFIED = str.maketrans(
     "稱專項約簽訂註冊數權認證點單戶個時間總務業開", "称专项约签订注册数权认证点单户个时间总务业开"
 )
 _BULLET = r"(?:[-*•·●○■□▪◆‣–—+#]+ ?|\(?[0-9]{1,2}[.)、:] ?|[①-⑳] ?|\(?[一二三四五六七八九十]{1,2}[、.)] ?)?"
-_BEHIND = r"(?: ?/ ?(?:{names})| (?:{names})| ?\([^()]{{0,60}}\))?"
+_BEHIND = r"(?: ?/ ?(?:{names})| (?:{names})| ?\([^()]{{0,120}}\))?"
 _DIVIDER = r" {0,2}[:∶=|] ?| [-–—] |  "
 _MOST_LINES_OF_HEAD = 3
 _MAX_CELL = 512
-_RULE_LINE = re.compile(r"[\s|:+=–—-]*")
+_RULE_LINE = re.compile(r"[\s|:+=–—\u2500-\u257f-]*")
+_PIPES = str.maketrans("│┃║", "|||")
 _MARK_UP = " *_`"
 _EARLIER_MAIL = re.compile(
     r"[-_=—]{2,} ?[^-]*(?:original|forwarded|转发|轉發|原始|原)[^-]*(?:message|mail|邮件|郵件)[^-]*[-_=—]{2,}"
@@ -65,6 +69,13 @@ _HEAD_NEXT = re.compile(
 )
 
 
+class _Name(NamedTuple):
+    """What names a field."""
+
+    field: str
+    is_short: bool = False
+
+
 def _pattern(names: str, *, alone: bool) -> re.Pattern[str]:
     """What begins with one of the names; `alone`: it may be all that is there."""
     value = rf"(?:{_DIVIDER})(?P<value>.*)"
@@ -74,8 +85,10 @@ def _pattern(names: str, *, alone: bool) -> re.Pattern[str]:
     )
 
 
-_FIELDS = {field: _pattern(names, alone=True) for field, names in _NAMES.items()}
-_SHORT_FIELDS = {field: _pattern(names, alone=False) for field, names in _SHORT_NAMES.items()}
+_ALL_NAMES = "|".join(_NAMES.values())
+_NAMED = re.compile(rf"(?:^|(?<=[\s;,、。]))(?:{_ALL_NAMES}){_BEHIND.format(names=_ALL_NAMES)} ?:", re.IGNORECASE)
+_PATTERNS = {_Name(field): _pattern(names, alone=True) for field, names in _NAMES.items()}
+_PATTERNS |= {_Name(field, is_short=True): _pattern(names, alone=False) for field, names in _SHORT_NAMES.items()}
 
 
 def fields(text: str) -> dict[str, str]:
@@ -90,7 +103,7 @@ def fields(text: str) -> dict[str, str]:
 
 def _divide(text: str) -> tuple[list[str], list[str]]:
     """Give the sender's own lines, and those of earlier mails."""
-    lines = [_clean(line) for line in text.splitlines()]
+    lines = [line for whole in text.splitlines() for line in _fields_apart(_clean(whole))]
     own: list[str] = []
     earlier: list[str] = []
     for at, line in enumerate(lines):
@@ -105,7 +118,17 @@ def _divide(text: str) -> tuple[list[str], list[str]]:
 
 def _clean(line: str) -> str:
     """Narrow, with tabs as they are and at most two spaces in a row."""
-    return "\t".join(re.sub(r"\s{2,}", "  ", re.sub(r"\s", " ", cell)) for cell in narrow(line).split("\t")).strip(" ")
+    cells = narrow(line).translate(_PIPES).split("\t")
+    return "\t".join(re.sub(r"\s{2,}", "  ", re.sub(r"\s", " ", cell)) for cell in cells).strip(" ")
+
+
+def _fields_apart(line: str) -> list[str]:
+    """Give a line for each of several fields on one."""
+    starts = [found.start() for found in _NAMED.finditer(line.translate(_SIMPLIFIED))]
+    if len(starts) < 2 or line.startswith("|"):
+        return [line]
+    is_prose_before = re.fullmatch(f" ?{_BULLET}", line[: starts[0]]) is None
+    return [line[start:end].strip() for start, end in pairwise([0, *starts[not is_prose_before :], len(line)])]
 
 
 def _begins_earlier_mail(lines: Sequence[str]) -> bool:
@@ -117,56 +140,56 @@ def _begins_earlier_mail(lines: Sequence[str]) -> bool:
 def _read(lines: Sequence[str]) -> dict[str, str]:
     rows = [_cells(line) for line in lines if not _RULE_LINE.fullmatch(line)]
     found: dict[str, str] = {}
+    found_by_short_name: dict[str, str] = {}
     for at, row in enumerate(rows):
         below = rows[at + 1] if at + 1 < len(rows) else []
-        for field, value in _of_table(row, below) or _of_row(row, below):
-            _keep(found, field, value)
-    return found
+        for name, value in _of_table(row, below) or _of_row(row, below):
+            _keep(found_by_short_name if name.is_short else found, name.field, value)
+    return found_by_short_name | found
 
 
 def _cells(line: str) -> list[str]:
-    if line.startswith("|"):
-        return [cell.strip() for cell in line.strip("| ").split("|")]
-    return [cell.strip() for cell in line.strip("\t ").split("\t")]
+    divider = "|" if line.startswith("|") else "\t"
+    cells = [cell.strip() for cell in line.strip(f"{divider} ").split(divider)]
+    return [cell for cell in cells if cell != ":"]
 
 
-def _of_table(row: Sequence[str], below: Sequence[str]) -> list[tuple[str, str]]:
+def _of_table(row: Sequence[str], below: Sequence[str]) -> list[tuple[_Name, str]]:
     """A row of names above a row of values."""
-    names = [_field(f"{cell}:")[0] for cell in row]
+    names = [_named(f"{cell}:")[0] for cell in row]
     if len(row) < 2 or len(below) != len(row) or not all(names):
         return []
     return [(name, value) for name, value in zip(names, below, strict=True) if name]
 
 
-def _of_row(row: Sequence[str], below: Sequence[str]) -> list[tuple[str, str]]:
+def _of_row(row: Sequence[str], below: Sequence[str]) -> list[tuple[_Name, str]]:
     """Names with their values behind them, in the next cell or on the next line."""
     found = []
     for at, cell in enumerate(row):
         is_last = at + 1 == len(row)
-        field, value = _field(cell if is_last or ":" in cell else f"{cell}:")
-        if field and not value:
-            value = row[at + 1] if not is_last else _next_line(field, below)
-        if field:
-            found.append((field, value))
+        name, value = _named(cell if is_last or ":" in cell else f"{cell}:")
+        if name and not value:
+            value = row[at + 1] if not is_last else _next_line(name, below)
+        if name:
+            found.append((name, value))
     return found
 
 
-def _next_line(field: str, below: Sequence[str]) -> str:
-    if len(below) != 1 or _field(below[0])[0] is not None:
+def _next_line(name: _Name, below: Sequence[str]) -> str:
+    if len(below) != 1 or _named(below[0])[0] is not None:
         return ""
-    return below[0] if field != MAXIMUM or below[0][:1].isdigit() else ""
+    return below[0] if name.field != MAXIMUM or below[0][:1].isdigit() else ""
 
 
-def _field(cell: str) -> tuple[str | None, str]:
-    """Give the field that a cell names, and the value behind it."""
+def _named(cell: str) -> tuple[_Name | None, str]:
+    """Give the name that a cell begins with, and the value behind it."""
     if len(cell) > _MAX_CELL:  # prose; and what is longer could take the patterns long
         return None, ""
     plain = cell.translate(_SIMPLIFIED)
-    for patterns in (_FIELDS, _SHORT_FIELDS):
-        for field, pattern in patterns.items():
-            if match := pattern.fullmatch(plain):
-                start = match.start("value")
-                return field, "" if start < 0 else cell[start:].strip(f"{_MARK_UP},;、").rstrip("。")
+    for name, pattern in _PATTERNS.items():
+        if match := pattern.fullmatch(plain):
+            start = match.start("value")
+            return name, "" if start < 0 else cell[start:].strip(f"{_MARK_UP},;、").rstrip("。")
     return None, ""
 
 

@@ -18,7 +18,7 @@ WAY_WRITTEN = "Local container authentication"
 _YEAR_FIRST = (
     re.compile(r"(?P<y>[0-9]{4}) ?(?P<sep>[-/.]) ?(?P<m>[0-9]{1,2}) ?(?P=sep) ?(?P<d>[0-9]{1,2})"),
     re.compile(r"(?P<y>[0-9]{4}) ?年 ?(?P<m>[0-9]{1,2}) ?月 ?(?P<d>[0-9]{1,2}) ?[日号號]?"),
-    re.compile(r"(?P<y>[0-9]{4}) ?years?,? ?(?P<m>[0-9]{1,2}) ?months?,? ?(?P<d>[0-9]{1,2}) ?days?"),
+    re.compile(r"(?P<y>[0-9]{4}) ?years?,? ?(?P<m>[0-9]{1,2}) ?months?,? ?(?P<d>[0-9]{1,2}) ?(?:days?|date)"),
     re.compile(r"(?P<y>[0-9]{4})(?P<m>[0-9]{2})(?P<d>[0-9]{2})"),
 )
 _MONTH_NAMED = (
@@ -27,6 +27,7 @@ _MONTH_NAMED = (
     re.compile(r"(?P<y>[0-9]{4})[ -](?P<m>[a-z]{3,9})\.?[ -](?P<d>[0-9]{1,2})"),
 )
 _YEAR_LAST = re.compile(r"(?P<one>[0-9]{1,2}) ?[-/.] ?(?P<two>[0-9]{1,2}) ?[-/.] ?(?P<y>[0-9]{4})")
+_MIDNIGHT = re.compile(r"[ t]0?0:00(?::00)?$")
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june", "july"),
     *("august", "september", "october", "november", "december"),
@@ -51,7 +52,7 @@ def signed_on(text: str, field: str) -> str:
     Raises:
         RefusedError: When it is no day, or can be read as two; with the way to write it.
     """
-    written = folded(text).strip(" .,;")
+    written = _MIDNIGHT.sub("", folded(text).strip(" .,;"))
     days = set(_readings(written))
     if len(days) == 1:
         return days.pop().isoformat()
