@@ -284,6 +284,16 @@ def test_status_says_what_stands_in_the_way_before_a_code_is_spent(licd: Licd, d
     assert "To do: Fix what stands in the way; then scan the QR" in told
 
 
+def test_R5_status_shows_the_lowest_version_where_a_license_has_one(licd: Licd, daemon: Daemon) -> None:
+    answer = registration("REGISTERED")
+    answer.license.application.name, answer.license.application.version = "report-server", "10.0"
+    answer_status(daemon, answer)
+    assert "report-server 10.0\n" in licd("status").stdout
+    answer.license.application.min_version = "10.0.5"
+    answer_status(daemon, answer)
+    assert "report-server 10.0 (at least 10.0.5)\n" in licd("status").stdout
+
+
 def test_upload_shows_the_qr_and_the_next_step(licd: Licd, daemon: Daemon, tmp_path: Path) -> None:
     file = tmp_path / "Container.lic"
     file.write_bytes(b"a.b.c")

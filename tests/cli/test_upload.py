@@ -17,7 +17,7 @@ UPLOAD = "RegistrationService/UploadLicense"
 LICENSE = pb.License(
     company="ACME",
     max_nodes=3,
-    application=pb.LicensedApplication(name="etl", version="2.0"),
+    application=pb.LicensedApplication(name="etl", version="2.0", min_version="2.0.3"),
     expires_at=Timestamp(seconds=1_811_536_000),
 )
 NAME = Failure(
@@ -70,7 +70,7 @@ def test_R2_a_dry_run_shows_who_loses_what_and_what_would_stand_in_the_way(
     result = licd("upload", "--dry-run", file)
     assert result.exit_code == 0, result.output
     for said in (
-        "ACME, etl 2.0, 3 nodes, until 2027-05-28",
+        "ACME, etl 2.0 (at least 2.0.3), 3 nodes, until 2027-05-28",
         "would end; the cluster would need another scan",
         "2 would be lost",
         "report-1, report-2",

@@ -179,7 +179,8 @@ def test_R2_another_applications_license_is_shown_for_what_it_costs_before_it_re
 ) -> None:
     admin.register()
     license_ = vendor.license()
-    wrong_one = dataclasses.replace(license_, application=dataclasses.replace(license_.application, name="etl-server"))
+    application = dataclasses.replace(license_.application, name="etl-server", min_version="10.0.5")
+    wrong_one = dataclasses.replace(license_, application=application)
     file = tmp_path / "Container.lic"
     file.write_bytes(vendor.lic(wrong_one))
     with console_page(browser) as page:
@@ -189,7 +190,7 @@ def test_R2_another_applications_license_is_shown_for_what_it_costs_before_it_re
         dialog = page.get_by_role("dialog", name="Replace the license?")
         for button, state in (("Cancel", "Registered"), ("Replace the license", "Not registered")):
             page.get_by_label("Choose Container.lic").set_input_files(file)
-            expect(dialog).to_contain_text("etl-server 10.0: 3 nodes")
+            expect(dialog).to_contain_text("etl-server 10.0 (≥ 10.0.5): 3 nodes")
             expect(dialog).to_contain_text("1 seat: report-1")
             expect(dialog).to_contain_text("ends; the cluster needs another scan")
             expect(dialog.locator("#effect-facts")).to_contain_text("Seats lost1")

@@ -17,7 +17,7 @@ from licd_daemon.cli.check import failing, obstacle_lines
 from licd_daemon.cli.client import Client
 from licd_daemon.cli.options import client_command, output_option
 from licd_daemon.cli.past import ended_rows, refused_lines
-from licd_daemon.cli.text import clean, left, length, say, say_json, short, when
+from licd_daemon.cli.text import certified, clean, left, length, say, say_json, short, when
 
 _MOST_PROBLEMS = 20
 # A node above the maximum waits, and a cluster without nodes is RECOVERING: both are said elsewhere.
@@ -83,7 +83,7 @@ def _license_rows(registration: Registration, now: datetime) -> list[tuple[str, 
     return [
         ("Company", clean(license_.company)),
         ("Project", clean(license_.project)),
-        ("Application", clean(f"{application.name} {application.version} {application.content}".rstrip())),
+        ("Application", f"{certified(application)} {clean(application.content)}".rstrip()),
         ("License", clean(license_.license_id)),
         ("Expires", f"{when(license_.expires_at)} ({left(license_.expires_at, now)})"),
         # Daemons before 0.2 do not send it, and give none.

@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from licd.v1.failure_pb2 import Failure
+from licd.v1.registration_service_pb2 import LicensedApplication
 
 _UNITS = ((86_400, "day"), (3_600, "h"), (60, "min"))
 
@@ -81,6 +82,12 @@ def left(moment: Timestamp, now: datetime) -> str:
     count = seconds // size
     amount = f"{count} days" if unit == "day" and count != 1 else f"{count} {unit}"
     return f"{amount} ago" if span < timedelta() else f"in {amount}"
+
+
+def certified(application: LicensedApplication) -> str:
+    """The application that a license is for, with its versions."""
+    lowest = f" (at least {application.min_version})" if application.min_version else ""
+    return clean(f"{application.name} {application.version}{lowest}")
 
 
 def failure_lines(failures: Iterable[Failure]) -> list[str]:

@@ -24,7 +24,7 @@ from licd_daemon.cli.errors import Refused
 from licd_daemon.cli.options import client_command, output_option
 from licd_daemon.cli.qr import draw
 from licd_daemon.cli.qr_picture import challenge_lines, show_picture, without_pictures
-from licd_daemon.cli.text import clean, say, say_json, when
+from licd_daemon.cli.text import certified, clean, say, say_json, when
 
 # One byte over the limit (R1) is enough for the daemon, which judges it, to see that the file is too large.
 _READ_BYTES = 64 * 1024 + 1
@@ -105,8 +105,8 @@ def _terms(registration: Registration) -> str:
 def effect_lines(answer: UploadLicenseResponse) -> list[str]:
     """What a dry run has answered, in lines for people."""
     effect, license_ = answer.effect, answer.effect.license
-    application = clean(f"{license_.application.name} {license_.application.version}")
-    terms = f"{clean(license_.company)}, {application}, {license_.max_nodes} nodes, until {when(license_.expires_at)}"
+    application, until = certified(license_.application), when(license_.expires_at)
+    terms = f"{clean(license_.company)}, {application}, {license_.max_nodes} nodes, until {until}"
     rows = [("License", terms), ("Registration", _registration(answer))]
     rows.append(("Seats", f"{effect.seats_lost} would be lost" if effect.seats_lost else "none would be lost"))
     if effect.nodes_rejected:

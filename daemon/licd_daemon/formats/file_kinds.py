@@ -41,12 +41,14 @@ _MAGIC = (
     (b"SQLite format 3", f"This is a database: {_ATTACHED}"),
     (b"\x7fELF", f"This is a program: {_ATTACHED}"),
     (b"MZ", f"This is a program: {_ATTACHED}"),
-    (b"\x30\x82", f"This is a certificate or a key (DER): {_ATTACHED}"),
+    (b"\x30\x80", f"This is a signed or encrypted mail (S/MIME): {_ATTACHED}"),
+    (b"\x30\x82", f"This is a certificate, a key or a signed mail (DER): {_ATTACHED}"),
 )
 _WEB = re.compile(r"http/[0-9]|<(!doctype html|html|head|body|script|title|meta)\b")
 _MAIL = re.compile(
-    r"from |(from|to|cc|bcc|subject|date|sender|reply-to|received|return-path|delivered-to|mime-version|message-id"
-    r"|content-[a-z-]+|dkim-signature|arc-[a-z-]+|authentication-results|x-[a-z0-9-]+):"
+    r"from |(from|to|cc|bcc|subject|date|sender|reply-to|received|return-path|delivered-to|envelope-to|mime-version"
+    r"|message-id|in-reply-to|references|user-agent|importance|thread-[a-z]+|list-[a-z]+|content-[a-z-]+"
+    r"|dkim-signature|arc-[a-z-]+|authentication-results|x-[a-z0-9-]+):"
 )
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -84,14 +86,16 @@ def _by_text(content: bytes) -> str:
         return f"This is a PEM file, such as a certificate or a key: {_ATTACHED}"
     if head.startswith("begin ") and head[6:9].isdigit():
         return f"This is a uuencoded file, {_IN_MAIL}"
-    return _json(text) if head.startswith(("{", "[")) else ""
+    if re.fullmatch(r"https?://\S+", head.strip()):
+        return "This is a link: open it in a browser, download Container.lic and upload that."
+    return _json(text) if re.match(r'\{\s*["}]|\[\s*["\[{]', head) else ""
 
 
 def _json(text: str) -> str:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        value = None
+        value = None  # cut off, but begun as JSON
     if isinstance(value, dict) and "keys" in value:
         return (
             "These are the vendor's public keys, which belong to licd serve --vendor-keys: "

@@ -108,6 +108,9 @@ let skew = 0;
 export const setNow = (now) => { skew = now - Date.now(); };
 export const daemonNow = () => Date.now() + skew;
 
+/** The application that a license is for, with its versions. */
+export const certified = ({ name, version, min_version: lowest }) => `${name} ${version}${lowest ? ` (≥ ${lowest})` : ""}`;
+
 /** A failure as a list's item: title, node, detail, remedy, in the contract's words. */
 export function failureItem(failure) {
   const title = failure.node_name ? `${failure.title} (${t("failure.node")} ${failure.node_name})` : failure.title;

@@ -1,12 +1,14 @@
 // What an upload would change (R2): who loses what, and what would stand in the way, before it is made.
 
-import { byId, el, failureItem, t, when } from "./app.js";
+import { byId, certified, el, failureItem, t, when } from "./app.js";
 
 function rows(effect, registered) {
   const { license } = effect;
-  const { name, version } = license.application;
   const values = {
-    company: license.company, application: `${name} ${version}`, nodes: license.max_nodes, date: when(license.expires_at),
+    company: license.company,
+    application: certified(license.application),
+    nodes: license.max_nodes,
+    date: when(license.expires_at),
   };
   const goesOn = registered ? t("effect.registration.stays") : t("effect.registration.none");
   const rejected = effect.nodes_rejected.map((node) => node.name).join(", ");

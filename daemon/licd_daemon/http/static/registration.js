@@ -1,7 +1,7 @@
 // The registration: from no license to REGISTERED, at one sight. What is shown follows the daemon's word.
 
 import {
-  byId, call, clockText, confirmed, daemonNow, el, failureItem, facts, follow, isAdmin, lengthText, setNow, showFailure, svg, t,
+  byId, call, certified, clockText, confirmed, daemonNow, el, failureItem, facts, follow, isAdmin, lengthText, setNow, showFailure, svg, t,
   when,
 } from "./app.js";
 import { sixDigits } from "./digits.js";
@@ -67,8 +67,9 @@ function showFacts(registration) {
   const { license, leader } = registration;
   const rows = [];
   if (license) {
-    const { name, version, content } = license.application;
-    rows.push(["company", license.company], ["project", license.project], ["application", `${name} ${version}`]);
+    const { content } = license.application;
+    rows.push(["company", license.company], ["project", license.project]);
+    rows.push(["application", certified(license.application)]);
     if (content) rows.push(["content", content]);
     const grace = parseFloat(license.outage_grace);
     const outage = grace ? t("fact.outage_grace.text", { length: lengthText(grace) }) : t("fact.outage_grace.none");
