@@ -45,12 +45,14 @@ def test_R33_a_full_disk_keeps_the_seats_refuses_joins_and_is_forgotten(
         with refused(grpc.StatusCode.UNAVAILABLE, "JOURNAL_UNAVAILABLE"):
             newcomer.join()
         eventually(lambda: health(daemon) == NOT_SERVING)
+        assert admin.registration().journal_unavailable
         began = cluster.history.stat().st_size
         # The held seat is renewed, two leases long: its history grows, and never says that it is lost.
         eventually(lambda: cluster.history.read_text()[began:].count('"licensed": true') >= 6, 20)
         assert '"licensed": false' not in cluster.history.read_text()[began:]
         free(daemon.process.pid)
         eventually(lambda: health(daemon) == SERVING)
+        assert not admin.registration().journal_unavailable
         with newcomer.joined().stream.beating():
             eventually(lambda: admin.nodes() == {"node-0": "LICENSED", "newcomer": "LICENSED"})
         assert node.alive

@@ -257,6 +257,7 @@ class Tally(Frozen, frozen=True):
 
     `live`: in sight. `held`: seats held. `taken`: seats held or draining. `holders_*`: sessions that hold or held a
     seat in the present registration (R17), by their status. `reserved`: awaited sessions that keep a place in line.
+    `drifted`: those in sight whose clock is over the limit (R21).
     """
 
     live: int = 0
@@ -266,10 +267,11 @@ class Tally(Frozen, frozen=True):
     holders_awaited: int = 0
     holders_lost: int = 0
     reserved: int = 0
+    drifted: int = 0
 
     def moved(self, old: Session, new: Session) -> "Tally":
         """The tally with `new` counted in place of `old`; itself where that is the same."""
-        if (old.status, old.seat, old.holder, old.line is None) == (new.status, new.seat, new.holder, new.line is None):
+        if _counted(old) == _counted(new):
             return self
         return self.plus(old, -1).plus(new, 1)
 
@@ -284,7 +286,13 @@ class Tally(Frozen, frozen=True):
             self.holders_awaited + sign * (holder and status is SessionStatus.AWAITED),
             self.holders_lost + sign * (holder and status is SessionStatus.LOST),
             self.reserved + sign * (status is SessionStatus.AWAITED and session.line is not None),
+            self.drifted + sign * (status is SessionStatus.LIVE and session.clock is not None),
         )
+
+
+def _counted(session: Session) -> tuple[object, ...]:
+    """What a tally looks at."""
+    return session.status, session.seat, session.holder, session.line is None, session.clock is None
 
 
 class State(Frozen, frozen=True):

@@ -79,6 +79,10 @@ class Metrics(Collector):
         current = registration_state(state)
         samples = [({"state": each.value}, each is current) for each in RegistrationState]
         yield _gauge("licd_registration_state", "1 for the registration's state, 0 for the others.", samples)
+        last = state.last_registration
+        ended = last.ended_at / 1000 if last else 0
+        told = "When the last registration ended; 0: there is one, or never was."
+        yield _gauge("licd_registration_ended_timestamp_seconds", told, [({}, ended)])
         license = state.license
         if license is not None:
             expires = license.expires_at

@@ -200,6 +200,7 @@ def registration_message(
         last_registration=ended_message(state.last_registration) if state.last_registration else None,
         clock_untrusted=failure_message(state.clock_untrusted) if state.clock_untrusted else None,
         journal_unavailable=not writable,
+        nodes_drifted=state.tally.drifted,
     )
 
 

@@ -300,3 +300,18 @@ def test_R17_the_loss_of_a_seat_and_its_reason_come_at_once() -> None:
     w.later(LEASE)
     w.drained("a")
     assert w.reasons("a") == ["REGISTRATION_ENDED"]
+
+
+def test_R21_the_nodes_that_drift_are_counted_while_they_are_connected() -> None:
+    w = licensed()
+    w.register("a", "b")
+    w.drift("a")
+    w.drift("b")
+    assert w.state.tally.drifted == 2
+    w.heal("a")
+    w.silent("b")
+    assert w.state.tally.drifted == 0
+    w.resume("b")
+    assert w.state.tally.drifted == 1
+    w.leave("b")
+    assert w.state.tally.drifted == 0

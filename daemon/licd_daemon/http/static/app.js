@@ -11,6 +11,11 @@ export function t(key, values = {}) {
   return words.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
+/** Sets text only when it differs: a live region would say it again. */
+export function put(place, text) {
+  if (place.textContent !== text) place.textContent = text;
+}
+
 /** An element with attributes and children; a string is text. */
 export function el(name, attributes = {}, ...children) {
   const made = document.createElement(name);

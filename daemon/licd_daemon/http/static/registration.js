@@ -1,11 +1,12 @@
 // The registration: from no license to REGISTERED, at one sight. What is shown follows the daemon's word.
 
 import {
-  byId, call, certified, clockText, confirmed, daemonNow, el, failureItem, facts, follow, isAdmin, lengthText, setNow, showFailure, svg, t,
-  when,
+  byId, call, certified, clockText, confirmed, daemonNow, el, failureItem, facts, follow, isAdmin, lengthText, put, setNow,
+  showFailure, svg, t, when,
 } from "./app.js";
 import { sixDigits } from "./digits.js";
 import { agreed } from "./effect.js";
+import { showPast } from "./past.js";
 
 const CHIPS = { REGISTERED: "good", RECOVERING: "warn", UNREGISTERED: "warn", EXPIRED: "bad", UNLICENSED: "idle" };
 const MINUTE = 60_000;
@@ -29,19 +30,16 @@ function show(news) {
   current = registration;
   const state = bare(registration.state);
   byId("state").textContent = t(`state.${state}`);
-  byId("state").className = `chip ${CHIPS[state] ?? "idle"}`;
+  const doubtful = state === "REGISTERED" && !well(registration);
+  byId("state").className = `chip ${doubtful ? "warn" : CHIPS[state] ?? "idle"}`;
   put(byId("advice"), advice(registration, state));
   showSeats(registration);
   showFacts(registration);
   showBanners(registration, state);
   showReleased(registration);
+  showPast(registration);
   if (isAdmin) showSteps(registration, state, before);
-  showBlocking(state);
-}
-
-/** Sets text only when it differs: a live region would say it again. */
-function put(place, text) {
-  if (place.textContent !== text) place.textContent = text;
+  showBlocking(registration, state);
 }
 
 function advice(registration, state) {
@@ -49,6 +47,7 @@ function advice(registration, state) {
   const values = {
     company: license?.company,
     vendor: license && vendor(license),
+    since: when(registration.recovering_since ?? 0),
     date: when(state === "RECOVERING" ? registration.recovery_deadline : license?.expires_at ?? 0),
   };
   const waiting = state === "REGISTERED" && registration.nodes_waiting ? ".waiting" : "";
@@ -85,10 +84,10 @@ function showFacts(registration) {
     ...rows.map(([key, value]) => el("div", {}, el("dt", {}, t(`fact.${key}`)), el("dd", {}, value))));
 }
 
-function banner(id, text) {
+function banner(id, text, kind = "warn") {
   let place = byId(id);
   if (!text) return place?.remove();
-  if (!place) byId("banners").append(place = el("p", { class: "banner warn", id }));
+  if (!place) byId("banners").append(place = el("p", { class: `banner ${kind}`, id }));
   put(place, text);
 }
 
@@ -102,6 +101,9 @@ function showBanners(registration, state) {
     ? Date.parse(registration.registered_at) + license.recertify_days * DAY : Infinity;
   const soon = renew - daemonNow() < 30 * DAY;
   banner("banner-recertify", soon ? t("banner.recertify", { date: when(renew) }) : "");
+  const { clock_untrusted: clock, journal_unavailable: stuck } = registration;
+  banner("banner-clock", clock ? t("banner.clock", { detail: clock.detail, remedy: clock.remedy }) : "", "bad");
+  banner("banner-journal", stuck ? t("banner.journal") : "", "bad");
 }
 
 function showReleased(registration) {
@@ -113,12 +115,23 @@ function showReleased(registration) {
   }
 }
 
+const well = (registration) =>
+  !registration.clock_untrusted && !registration.journal_unavailable && !ailing(registration);
+
+/** Whether a registered cluster has nodes that may not work, or whose clocks drift. */
+function ailing({ nodes_connected: connected, nodes_licensed: licensed, nodes_waiting: waiting, nodes_drifted: drifted }) {
+  return connected > licensed + waiting || drifted > 0;
+}
+
 let asked = 0;
-async function showBlocking(state) {
-  const wanted = state === "UNREGISTERED" || state === "RECOVERING" || state === "EXPIRED";
+async function showBlocking(registration, state) {
+  const registered = state === "REGISTERED";
+  const wanted = registered ? ailing(registration) : state !== "UNLICENSED";
   const mine = ++asked;
-  const failures = wanted ? await call("check").then((answer) => answer.failures, () => []) : [];
+  let failures = wanted ? await call("check").then((answer) => answer.failures, () => []) : [];
   if (mine !== asked) return;
+  if (registered) failures = failures.filter((failure) => failure.node_name);
+  put(byId("blocking-title"), t(registered ? "check.registered" : "check.title"));
   byId("blocking").hidden = !failures.length;
   byId("blocking-list").replaceChildren(...failures.map(failureItem));
 }
@@ -129,8 +142,11 @@ const challengeOver = (challenge) =>
   bare(challenge.state) !== "PENDING" || challenge.challenge_id === overId
   || Date.parse(challenge.expires_at) <= daemonNow();
 
+const used = (challenge) => Boolean(challenge) && bare(challenge.state) === "USED";
+
 function showSteps(registration, state, before) {
-  const { license, challenge, lockout } = registration;
+  const { license, lockout } = registration;
+  const challenge = used(registration.challenge) ? null : registration.challenge; // an ended registration's is no help
   const locked = lockout.locked;
   const pending = challenge && !challengeOver(challenge);
   const registered = state === "REGISTERED";
@@ -227,7 +243,7 @@ async function upload(file) {
 
 /** A dry run first. The daemon refuses what costs something: then it is shown, and goes on only when it is wanted. */
 async function sendOrAsk(send) {
-  const { effect } = await send("&dry_run=1");
+  const { effect } = await send("&dry_run=1").catch(() => send("")); // only an upload's refusal is kept with its time (R4)
   try {
     return await send("");
   } catch (error) {
