@@ -220,12 +220,12 @@ def test_R17_many_nodes_and_a_cause_of_a_newer_daemon_are_no_obstacle(licd: Licd
 
 
 def test_R17_recovering_says_since_when_until_when_and_what_must_happen(licd: Licd, daemon: Daemon) -> None:
-    answer = registration("RECOVERING", recovering_since=at(minutes=-2), recovery_deadline=at(minutes=3, seconds=30))
+    answer = registration("RECOVERING", recovering_since=at(hours=-2), recovery_deadline=at(hours=3, minutes=50))
     answer_status(daemon, answer)
     shown = licd("status").stdout
-    assert "(in 3 min), then the registration ends" in shown
+    assert "(in 3 h), then the registration ends" in shown
     assert "no node that held a seat has been connected since" in shown
-    assert "(2 min ago)" in shown
+    assert "(2 h ago)" in shown
     assert "To do: Bring back a process that held a seat before the recovery deadline" in shown
 
 
