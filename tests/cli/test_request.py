@@ -72,7 +72,7 @@ def test_r29_a_license_in_force_says_what_is_not_given(licd: Licd, daemon: Daemo
 @pytest.mark.parametrize(
     ("more", "word"),
     [
-        ((), "--to: no license in force says it"),
+        ((), "--to: no license in force names it"),
         ((*NAMED, "--company", "A\x1bB"), "--company: must be"),
         ((*NAMED, "--signed-on", "20240301"), "--signed-on: not a date"),
         ((*NAMED, "--from", "a@b, c@"), "not a mail address"),

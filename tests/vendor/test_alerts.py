@@ -76,7 +76,7 @@ def test_r28_an_alert_of_a_binding_that_is_over_moves_nothing(
 ) -> None:
     (alert,) = open_alerts(database)
     service.unbind(database, license_.license_id, WHO, clock())
-    with pytest.raises(RefusedError, match="its binding is over"):
+    with pytest.raises(RefusedError, match="its binding has ended"):
         service.settle(database, alert, Side.REFUSED, WHO, clock())
     service.settle(database, alert, Side.REGISTERED, WHO, clock())
 

@@ -102,10 +102,10 @@ def settle(database: Database, alert_id: int, side: Side, who: str, now: int) ->
     """Settle an alert in favour of one of the two installations (R28, R30).
 
     Returns:
-        What it comes to, for people.
+        What it comes to, as text.
 
     Raises:
-        RefusedError: When there is no such alert, it is settled, or its binding is over.
+        RefusedError: When there is no such alert, it is settled, or its binding has ended.
     """
     with database.writing() as connection:
         license_id = alerts.license_of(connection, alert_id)
@@ -129,7 +129,7 @@ def settle(database: Database, alert_id: int, side: Side, who: str, now: int) ->
 _OUTCOMES: dict[type, str] = {
     type(None): "the registered installation goes on; the refused one gets no code",
     TakeAsHead: "the refused installation gets its code with its next QR; the other one stops at its next registration",
-    Release: "the release is granted; the next scan binds the license anew",
+    Release: "the release is granted; the next scan binds the license again",
 }
 
 

@@ -1,6 +1,6 @@
 """`licd request`: the mail that asks the vendor for a license, written from what the cluster knows.
 
-- Who asks, and for which contract, the cluster does not know: that is asked for, unless a license in force says it.
+- The cluster does not know who asks, and for which contract: options say so, unless a license in force names them.
 - It is a file for a mail program: a cluster has no way out, so it is sent from elsewhere. The address that it is sent
   from must be the contract's, or the vendor refuses it.
 - It is the form of the vendor's table, which the vendor's side reads (docs/vendor.md, R29).
@@ -139,7 +139,7 @@ def write(asked: _Asked, registration: Registration, now: datetime) -> bytes:
 def _given(option: str, value: str) -> str:
     text = " ".join(value.split())
     if not text:
-        raise click.UsageError(f"{option}: no license in force says it: give it")
+        raise click.UsageError(f"{option}: no license in force names it; give this option")
     if len(text) > _MOST_CHARACTERS or not text.isprintable():
         raise click.UsageError(f"{option}: must be 1 to {_MOST_CHARACTERS} printable characters")
     return text

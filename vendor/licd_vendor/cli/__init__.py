@@ -51,7 +51,7 @@ def main(
     context.obj = Session(chosen, database or default_url(chosen), passphrase_file)
 
 
-@main.command(short_help="Make the keys, or a new signing key beside the old.")
+@main.command(short_help="Make the keys, or a new signing key next to the old one.")
 @click.option("--vendor-name", envvar="LICD_VENDOR_NAME", help="Your name, as licenses quote it in remedies.")
 @click.option("--vendor-email", envvar="LICD_VENDOR_EMAIL", help="Your mail address, quoted in remedies.")
 @click.option("--rotate", is_flag=True, help="Make a new signing key; the one before stays valid.")

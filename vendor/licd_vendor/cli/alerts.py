@@ -37,8 +37,8 @@ def alerts(session: Session, settled: bool, output: str) -> None:
 def settle(session: Session, alert_id: int, side: str) -> None:
     """Settle an alert.
 
-    Of a copy, --for refused lets the refused installation (a backup that was restored in earnest, say) go on, and stops
-    the other one at its next registration. Of a release beyond the limit, it grants the release.
+    Of a copy, --for refused lets the refused installation go on (such as a backup that was restored on purpose), and
+    stops the other one at its next registration. Of a release beyond the limit, it grants the release.
     """
     with session.database() as database:
         outcome = service.settle(database, alert_id, Side(side), session.who, clock.now())

@@ -21,7 +21,9 @@ def key() -> None:
 
 @key.command()
 @click.argument("key_id")
-@click.option("--in-use", is_flag=True, help="Even if live licenses were signed with it: a key that was stolen, say.")
+@click.option(
+    "--in-use", is_flag=True, help="Even if live licenses were signed with it, such as for a key that was stolen."
+)
 @pass_session
 def retire(session: Session, key_id: str, in_use: bool) -> None:
     """Take KEY_ID out of vendor-keys.json, and destroy its private key.

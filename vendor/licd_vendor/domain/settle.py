@@ -57,7 +57,7 @@ def decide_settlement(dispute: Dispute, side: Side) -> TakeAsHead | Release | No
     """Give what changes; None: nothing.
 
     Raises:
-        RefusedError: When it was settled before, or its binding is over.
+        RefusedError: When it was settled before, or its binding has ended.
     """
     named = f"alert {dispute.alert_id}"
     if dispute.is_settled:
@@ -67,7 +67,7 @@ def decide_settlement(dispute: Dispute, side: Side) -> TakeAsHead | Release | No
     binding = dispute.in_force
     if binding is None or binding.binding_id != dispute.binding_id or dispute.predecessor is None:
         raise RefusedError(
-            f"{named}: its binding is over, so there is nothing to move; settle it with --for registered, and "
+            f"{named}: its binding has ended, so there is nothing to move; settle it with --for registered, and "
             f"`licd-vendor unbind {dispute.license_id}` if a new server shall register"
         )
     if dispute.kind is Refusal.RELEASE_LIMIT:

@@ -23,13 +23,13 @@ _REFUSALS = {
     Refusal.EXPIRED: Words(
         HTTPStatus.GONE,
         "The certificate has expired",
-        "The license's time is over.",
+        "The license has ended.",
         "Ask your vendor for a new Container.lic and upload it.",
     ),
     Refusal.QR_TOO_OLD: Words(
         HTTPStatus.GONE,
         "This QR code is too old",
-        "Its code was shown more than 5 minutes ago, or is no longer good.",
+        "Its code was shown more than 5 minutes ago, or is no longer valid.",
         "Refresh the QR on your server and scan the new one.",
     ),
     Refusal.RELEASED: Words(
@@ -85,7 +85,7 @@ _TEXTS = Texts(
         "installation."
     ),
     register_button="Show the code",
-    register_hint="Not standing at your own server's QR code? Then close this page.",
+    register_hint="Not in front of your own server's QR code? Then close this page.",
     release_title="Release the license",
     release_text=(
         "Tap the button to free the license from the old installation. It can then be registered on another server. "
@@ -94,7 +94,7 @@ _TEXTS = Texts(
     release_button="Release",
     code_title="Type this code on your server",
     code_label="Code:",
-    code_hint="Good for 5 minutes from when the QR appeared. Too late? Refresh the QR and scan it again.",
+    code_hint="Valid for 5 minutes from when the QR appeared. Too late? Refresh the QR and scan it again.",
     company="Company",
     project="Project",
     nodes="Nodes connected",

@@ -184,7 +184,7 @@ def _with_form(run: Callable[[Request, Form], Response]) -> Endpoint:
         try:
             fields = parse_qs(body, keep_blank_values=True, max_num_fields=16)
         except ValueError:
-            return _message("That is no form of this site", 400)
+            return _message("That form is not from this site", 400)
         form = {name: values[-1] for name, values in fields.items()}
         try:
             return await run_in_threadpool(run, request, form)
