@@ -85,7 +85,7 @@ def test_R2_a_dry_run_shows_who_loses_what_and_what_would_stand_in_the_way(
 def test_R2_a_dry_run_of_what_costs_nothing_says_so(licd: Licd, daemon: Daemon, file: Path) -> None:
     daemon.answers[UPLOAD] = pb.UploadLicenseResponse(registration=REGISTERED, effect=pb.UploadEffect(license=LICENSE))
     shown = licd("upload", "--dry-run", file).stdout
-    for said in ("would go on", "none would be lost", "Nothing would stand in the way of a registration."):
+    for said in ("would go on", "none would be lost", "Nothing would block a registration."):
         assert said in shown
     daemon.answers[UPLOAD] = pb.UploadLicenseResponse(effect=pb.UploadEffect(license=LICENSE))
     assert "Registration  none" in licd("upload", "--dry-run", file).stdout

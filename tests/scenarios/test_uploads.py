@@ -49,6 +49,9 @@ def test_R2_another_applications_license_uploaded_by_mistake_is_asked_about(
     effect = Parse(refusal.metadata["effect"], pb.UploadEffect())
     assert (effect.ends_registration, effect.seats_lost) == (True, 3)
     assert [node.name for node in effect.nodes_rejected] == ["report-1", "report-2", "report-3"]
+    assert [(failure.node_name, failure.title) for failure in refusal.failures] == [
+        (f"report-{number}", "Application name does not match") for number in (1, 2, 3)
+    ]
     assert effect.license.application.name == "etl-server"
     told = json.loads(refusal.metadata["effect"])
     assert told["seats_lost"] == 3

@@ -111,7 +111,7 @@ def effect_lines(answer: UploadLicenseResponse) -> list[str]:
     rows.append(("Seats", f"{effect.seats_lost} would be lost" if effect.seats_lost else "none would be lost"))
     if effect.nodes_rejected:
         rows.append(("Not admitted", ", ".join(clean(node.name) for node in effect.nodes_rejected)))
-    open_way = ["Nothing would stand in the way of a registration."]
+    open_way = ["Nothing would block a registration."]
     return ["With this license:", *(f"{name:<14}{value}" for name, value in rows), *(_in_the_way(effect) or open_way)]
 
 

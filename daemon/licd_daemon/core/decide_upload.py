@@ -27,6 +27,7 @@ from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.formats.license import License
 
 _SHOWN_CHARACTERS = 300  # of names in a message, which travels in a header
+_KEPT_FAILURES = 100  # of nodes that a refused file would not admit: the refusal is an entry of the journal
 
 
 def upload_license(draft: Draft, command: UploadLicense) -> Refused | None:
@@ -88,7 +89,8 @@ def _failures(state: State, license: License, auth_method: str, now: Now) -> tup
     if ahead := checks.dated_ahead(license, now, state.clock_untrusted):
         found.append(ahead)
     if found:
-        found += [each for node in effect_of(state, license, now).nodes_rejected for each in node.failures]
+        rejected = effect_of(state, license, now).nodes_rejected
+        found += [each for node in rejected for each in node.failures][:_KEPT_FAILURES]
     return tuple(found)
 
 
@@ -138,7 +140,8 @@ def _refuse_loss(state: State, license: License, now: Now) -> None:
         lost.append("the way to a registration, which the license in force leaves open")
     if lost:
         message = f"This upload would end {' and '.join(lost)}. If that is wanted, upload it again with `replace`."
-        raise Refused(Reason.WOULD_END_REGISTRATION, message, effect=effect_of(state, license, now))
+        effect = effect_of(state, license, now)
+        raise Refused(Reason.WOULD_END_REGISTRATION, message, failures=effect.failures, effect=effect)
 
 
 def _counted(sessions: Sequence[Session], noun: str) -> str:

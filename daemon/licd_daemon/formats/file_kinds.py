@@ -110,7 +110,7 @@ def _by_token(content: bytes) -> str:
     found = _licenses_in(text)
     parts = text.split(".")
     if found > 1:
-        return "This file holds more than one license: upload each by itself."
+        return "This file holds more than one license: upload one at a time."
     if found == 1 and (not _TOKEN.fullmatch(text) or len(parts) != 3 or len(parts[2]) > _SIGNATURE):
         return f"There is other text around the license: {_ATTACHED}"
     if found == 1 and not _foreign(parts[0]):

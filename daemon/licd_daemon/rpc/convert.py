@@ -42,6 +42,10 @@ AUTH_METHOD = {
 }
 
 
+MAX_LISTED = 500
+"""Nodes and failures of an effect in a message, which a peer takes up to 4 MiB of."""
+
+
 def timestamp(ms: int) -> Timestamp:
     """A wall time in ms."""
     return Timestamp(seconds=ms // 1000, nanos=ms % 1000 * 1_000_000)
@@ -126,9 +130,9 @@ def effect_message(effect: Effect) -> registration.UploadEffect:
                 session_id=node.session_id,
                 failures=[failure_message(failure) for failure in node.failures],
             )
-            for node in effect.nodes_rejected
+            for node in effect.nodes_rejected[:MAX_LISTED]
         ],
-        failures=[failure_message(failure) for failure in effect.failures],
+        failures=[failure_message(failure) for failure in effect.failures[:MAX_LISTED]],
     )
 
 

@@ -78,7 +78,7 @@ def _status(refusal: Refused) -> status_pb2.Status:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(refusal.retry_after_ms)
         tail.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
-    failures, omitted = _fitting(refusal.failures)
+    failures, omitted = _fitting(refusal.failures, MAX_DETAILS_BYTES - (MAX_EFFECT_BYTES if refusal.effect else 0))
     metadata = dict(refusal.metadata)
     if omitted:
         metadata["failures_omitted"] = str(omitted)
@@ -89,7 +89,7 @@ def _status(refusal: Refused) -> status_pb2.Status:
     return status
 
 
-def _fitting(failures: tuple[Failure, ...]) -> tuple[list[any_pb2.Any], int]:
+def _fitting(failures: tuple[Failure, ...], most_bytes: int) -> tuple[list[any_pb2.Any], int]:
     """As many failures as metadata may carry, one of each reason first; `CheckRegistration` tells them all."""
     seen: set[str] = set()
     first: list[Failure] = []
@@ -102,7 +102,7 @@ def _fitting(failures: tuple[Failure, ...]) -> tuple[list[any_pb2.Any], int]:
     for failure in (*first, *more):
         detail = _packed(failure_message(failure))
         size += detail.ByteSize()
-        if size > MAX_DETAILS_BYTES:
+        if size > most_bytes:
             break
         packed.append(detail)
     return packed, len(failures) - len(packed)
