@@ -341,6 +341,20 @@ MUTANTS = (
         "return replace(_end_challenge(state), challenge=challenge, lockout=Lockout())",
         first=4,
     ),
+    Mutant(
+        "no-outage-grace",
+        "R41: may_run() is true while licensed or in that grace",
+        f"{NODE}/belief.py",
+        "return max(0.0, self.lease_until + self.outage_grace - now)",
+        "return 0.0",
+    ),
+    Mutant(
+        "state-takes-the-grace-away",
+        "R41: an outage shorter than the license's grace ends no program",
+        f"{SHELL}/rpc/keepalive.py",
+        "outage_grace=duration(1000 * outage_grace_s),",
+        "outage_grace=None,",
+    ),
 )
 
 

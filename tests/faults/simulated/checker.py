@@ -7,6 +7,8 @@
 - R17: a registration ends only when every node that held a seat in it left or was evicted, or none of them proved
   itself for the whole window; transitions are those of the table.
 - R9: the count of wrong codes falls by a right code only. R14: epochs rise.
+- R41: whoever was licensed once may run, for as long as nothing has withdrawn its seat: outages here are shorter than
+  the license's grace.
 - What a new process reads is what was appended.
 """
 
@@ -44,6 +46,8 @@ class Checker:
     log: list[str] = field(default_factory=list)
     state: State = field(default_factory=State)
     held: set[str] = field(default_factory=set)
+    licensed: set[str] = field(default_factory=set)
+    withdrawn: set[str] = field(default_factory=set)
     recovering_at: float | None = None
     acknowledged_at: dict[str, float] = field(default_factory=dict)
 
@@ -65,8 +69,11 @@ class Checker:
             self.note(f"{node.name} {before.state_at(now)} -> {after.state_at(now)}")
         if before.word is not None and after.word is None and after.end is None:
             self._forgot(node)
+        self._goes_on(node, after, now)
         if not after.status_at(now).licensed:
             return
+        # The answer to Join is believed before the driver keeps its session's id; the next acknowledgement adds it.
+        self.licensed |= {node.driver.session_id} - {""}
         session = self.state.sessions.get(node.driver.session_id)
         if session is not None and session.seat is Seat.NONE:
             self.violated("R33", f"{node.name} believes in a seat that the journal does not give it")
@@ -75,6 +82,11 @@ class Checker:
             self.violated("R13", f"{believing} believe, {self.max_nodes} may")
         if after.lease_until > before.lease_until:
             self._lease_within(node, after.lease_until - now)
+
+    def _goes_on(self, node: SimulatedNode, after: Belief, now: float) -> None:
+        holds = node.driver.session_id in self.licensed - self.withdrawn
+        if holds and after.end is None and not after.status_at(now).may_run:
+            self.violated("R41", f"{node.name} may not run, and nothing has withdrawn its seat")
 
     def _forgot(self, node: SimulatedNode) -> None:
         """It gave its session up, which only a session that is over allows (R16)."""
@@ -171,6 +183,8 @@ class Checker:
 
     def _freed(self, before: State, after: State, session_id: str, event: Any) -> None:
         old, new, node = before.sessions.get(session_id), after.sessions.get(session_id), self._node(session_id)
+        if old is not None and old.seat is Seat.HELD and (new is None or new.seat is not Seat.HELD):
+            self.withdrawn.add(session_id)
         had = old is not None and old.seat is not Seat.NONE
         if had and (new is None or new.seat is Seat.NONE) and node is not None and node.believes():
             self.violated("R13", f"{node.name}'s seat is free by {type(event).__name__}, and it believes in it")
