@@ -4,7 +4,8 @@
 - The lease runs for lease_ttl from when the acknowledged message was SENT, by boottime (R13). An acknowledgement
   lengthens a lease that runs; it never licenses, and never revives a lease that has ended: only the answer to Join or
   Resume does, for the seat may be another's by now.
-- An epoch lower than the highest seen comes from a journal rolled back: refused, and nothing changes (R14).
+- An epoch lower than the highest seen comes from a journal rolled back, and so does one of the same number with another
+  id: refused, and nothing changes (R14). Daemons before 0.2 give no id, which is then not compared.
 - A `state` counts only if its serial is higher than the last one applied in the session (R13).
 - A closed or evicted node never believes again (R15).
 - A node past its lease is in JEOPARDY, whatever the last word was (R15).
@@ -24,9 +25,9 @@ LONGEST_GRACE = 7 * 86_400.0
 class OlderEpochError(Exception):
     """An answer came from a daemon whose journal is older than what this node has seen (R14)."""
 
-    def __init__(self, epoch: int, highest: int) -> None:
+    def __init__(self, epoch: str, seen: str) -> None:
         """Keeps both epochs for the message."""
-        super().__init__(f"the daemon is in epoch {epoch}, this node has seen epoch {highest}")
+        super().__init__(f"the daemon is in epoch {epoch}, this node has seen epoch {seen}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Answer:
     word: NodeState
     failures: tuple[Failure, ...] = ()
     outage_grace: float = 0.0
+    epoch_id: str = ""
+    stream: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Belief:
         trouble: why the daemon cannot be reached now; None while it can.
         lease_until: when the lease ends.
         epoch: the highest epoch seen, over all sessions.
+        epoch_id: its id; empty if no answer gave one.
         serial: the last `state` applied in this session.
         end: CLOSED or EVICTED once the node is over.
         outage_grace: seconds that the program may go on after the lease's end, as the daemon said last (R41).
@@ -65,6 +69,7 @@ class Belief:
     serial: int = 0
     end: NodeState | None = None
     outage_grace: float = 0.0
+    epoch_id: str = ""
 
     def state_at(self, now: float) -> NodeState:
         """The state at the instant `now`."""
@@ -99,14 +104,12 @@ class Belief:
         """
         if self.end is not None:
             return self
-        self._check(answer.epoch)
         return dataclasses.replace(
-            self,
+            self._seen(answer.epoch, answer.epoch_id),
             word=answer.word,
             failures=answer.failures,
             trouble=None,
             lease_until=sent + answer.lease_ttl,
-            epoch=answer.epoch,
             outage_grace=min(answer.outage_grace, LONGEST_GRACE),
         )
 
@@ -118,9 +121,9 @@ class Belief:
         """
         if self.end is not None:
             return self
-        self._check(epoch)
+        seen = self._seen(epoch)
         renewed = max(self.lease_until, sent + lease_ttl) if now < self.lease_until else self.lease_until
-        return dataclasses.replace(self, epoch=epoch, lease_until=renewed)
+        return dataclasses.replace(seen, lease_until=renewed)
 
     def told(self, serial: int, word: NodeState, failures: tuple[Failure, ...], outage_grace: float = 0.0) -> "Belief":
         """After a `state` on the stream; unchanged if it is not newer than the last one applied."""
@@ -139,12 +142,21 @@ class Belief:
 
     def forgotten(self) -> "Belief":
         """After the end of the session: only the highest epoch is kept."""
-        return self if self.end is not None else Belief(epoch=self.epoch, trouble=self.trouble)
+        kept = Belief(epoch=self.epoch, epoch_id=self.epoch_id, trouble=self.trouble)
+        return self if self.end is not None else kept
 
     def ended(self, end: NodeState, *failures: Failure) -> "Belief":
         """For ever after: closed or evicted."""
         return self if self.end is not None else Belief(epoch=self.epoch, end=end, failures=failures)
 
-    def _check(self, epoch: int) -> None:
-        if epoch < self.epoch:
-            raise OlderEpochError(epoch, self.epoch)
+    def _seen(self, epoch: int, epoch_id: str = "") -> "Belief":
+        """After an answer of that epoch (R14)."""
+        another = epoch == self.epoch and self.epoch_id and epoch_id not in ("", self.epoch_id)
+        if epoch < self.epoch or another:
+            raise OlderEpochError(_named(epoch, epoch_id), _named(self.epoch, self.epoch_id))
+        known = self.epoch_id if epoch == self.epoch else ""
+        return dataclasses.replace(self, epoch=epoch, epoch_id=epoch_id or known)
+
+
+def _named(epoch: int, epoch_id: str) -> str:
+    return f"{epoch} ({epoch_id})" if epoch_id else str(epoch)

@@ -2,7 +2,10 @@
 
 - It joins, opens the stream, keeps the pace, resumes what is lost and joins anew what has ended, until it is stopped
   or evicted (R15, R16). What to believe and when to beat is decided in belief.py and pace.py.
-- From the moment a newer link is made, nothing an older one says counts (R16).
+- From the moment a newer link is made, nothing an older one says counts (R16): one Join or Resume is under way, and the
+  answer of one that was given up is dropped. Else its stream number would pass for this process's last one.
+- A Resume refused as stale is repeated with the nonce of the refusal: this process waited for it, so a copy of it has
+  opened a newer stream, and the session ends for both (R16).
 - The belief is changed BEFORE the heartbeat that echoes the change is sent, and it is over before Leave is (R13, R15).
 - It never blocks on the network, so that a lease's end is told on time.
 - A daemon of a lower epoch is refused and the session kept: the right daemon may be at another address (R14).
@@ -141,9 +144,10 @@ class Driver:
             self._again()
             return
         if self._session.session_id:
+            belief = self._belief()
             # A second try must still fit into the lease.
             timeout = min(_CALL_TIMEOUT, max(1.0, self._session.pace.interval))
-            link.resume(self._session.resume_request(self._belief().epoch), timeout)
+            link.resume(self._session.resume_request(belief.epoch, belief.epoch_id), timeout)
         else:
             link.join(self._session.join_request(self._settings), _CALL_TIMEOUT)
 
@@ -204,7 +208,7 @@ class Driver:
         _LOG.info("connected to %s: %s", link.address, answer.word)
         self._logged.clear()
         self._expired = None
-        self._session.session_id = answer.session_id
+        self._session.session_id, self._session.stream, self._session.nonce = answer.session_id, answer.stream, ""
         self._session.pace = self._session.pace.opened(clock.boottime(), answer.heartbeat_interval)
         link.open(self._session.opening())
 
@@ -256,6 +260,12 @@ class Driver:
         if refusal.reason == "SESSION_EXPIRED":
             evicted = refusal.metadata.get("ended", "").removeprefix("END_REASON_") == "EVICTED"
             self._ended(pb.END_REASON_EVICTED if evicted else pb.END_REASON_EXPIRED)
+            return
+        if refusal.reason == "STALE_RESUME":
+            # To the same daemon: no other one knows the nonce.
+            self._session.nonce = refusal.metadata.get("nonce", "")
+            self._trouble(refusal.trouble(link.address))
+            self._again()
             return
         if refusal.reason == "WRONG_SECRET":
             self._forget()

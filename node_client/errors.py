@@ -29,11 +29,13 @@ _TITLES = {
     "NO_CREDENTIALS": "The license daemon does not know this node's token",
     "WRONG_ROLE": "This node's token is not for nodes",
     "NOT_LEADER": "The daemon asked does not lead the cluster",
+    "STALE_RESUME": "A copy of this process has taken its session up",
 }
 _REMEDIES = {
     "UNREACHABLE": "Check that licd runs, and that address and CA certificate (LICD_ADDRESS, LICD_CA) are its own.",
     "NO_CREDENTIALS": "Give this node the token in tokens/node.token of the daemon's data directory (LICD_TOKEN_FILE).",
     "WRONG_ROLE": "Give this node a token of the role node (licd token create node).",
+    "STALE_RESUME": "Start each process anew; do not copy a running one: its session ends, and both join anew.",
     "NOT_LEADER": "Nothing, if it passes by itself; else check that one of the daemons leads.",
 }
 

@@ -1,6 +1,7 @@
 """When a node sends its heartbeats and when it gives a stream up: pure, with time and chance passed in.
 
-- The sequence rises strictly over the session's whole life, over resumed streams too (R16).
+- The sequence rises strictly over the session's whole life: within each stream it must (R16), and daemons before 0.2
+  want it over resumed streams too.
 - A stream opens with a burst of BURST heartbeats, each sent as soon as the one before is acknowledged, so that the
   node's clock is judged within a second (R21); then one an interval, jittered by a tenth so that nodes do not march
   in step (R14). The interval is the one the daemon told last.

@@ -22,6 +22,7 @@ CLOCK_SET = 0.005
 class Session:
     """One session, from before its Join on.
 
+    `stream`: the last stream number given, 0 by daemons before 0.2; `nonce`: of the refusal that called it stale (R16).
     `sent`: wall time (ns) and boottime (s) of the last heartbeat; `echo`: the stream's last acknowledgement and the
     wall time it came.
     """
@@ -29,6 +30,8 @@ class Session:
     instance_id: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)
     secret: bytes = dataclasses.field(default_factory=lambda: os.urandom(32), repr=False)
     session_id: str = ""
+    stream: int = 0
+    nonce: str = ""
     pace: Pace = dataclasses.field(default_factory=Pace)
     sent: tuple[int, float] | None = None
     echo: tuple[pb.HeartbeatAck, int] | None = None
@@ -42,9 +45,16 @@ class Session:
             application=wire.application(settings.application),
         )
 
-    def resume_request(self, highest_epoch: int) -> pb.ResumeRequest:
-        """Takes the session up again."""
-        return pb.ResumeRequest(session_id=self.session_id, resume_secret=self.secret, highest_epoch_seen=highest_epoch)
+    def resume_request(self, highest_epoch: int, epoch_id: str) -> pb.ResumeRequest:
+        """Takes the session up again; brings back the nonce that its last try was refused with."""
+        return pb.ResumeRequest(
+            session_id=self.session_id,
+            resume_secret=self.secret,
+            highest_epoch_seen=highest_epoch,
+            epoch_id=epoch_id,
+            last_stream=self.stream,
+            stale_nonce=self.nonce,
+        )
 
     def leave_request(self) -> pb.LeaveRequest:
         """Ends the session on purpose."""
@@ -52,7 +62,8 @@ class Session:
 
     def opening(self) -> pb.KeepAliveRequest:
         """The stream's first message."""
-        return pb.KeepAliveRequest(open=pb.KeepAliveOpen(session_id=self.session_id, resume_secret=self.secret))
+        opening = pb.KeepAliveOpen(session_id=self.session_id, resume_secret=self.secret, stream=self.stream)
+        return pb.KeepAliveRequest(open=opening)
 
     def heartbeat(self, state_serial: int) -> pb.KeepAliveRequest:
         """The heartbeat that the pace is at, echoing the serial applied and the last acknowledgement's times."""

@@ -45,6 +45,8 @@ def answer(response: node_service_pb2.JoinResponse | node_service_pb2.ResumeResp
         heartbeat_interval=seconds(response.heartbeat_interval),
         word=word(response.state),
         failures=failures(response.failures),
+        epoch_id=response.epoch_id,
+        stream=response.stream,
         # Not set by daemons before 0.2: no grace.
         outage_grace=seconds(response.outage_grace),
     )

@@ -9,6 +9,7 @@
 """
 
 import asyncio
+import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
@@ -102,7 +103,7 @@ class Coordinator:
         self.clock = self._begin_time()
         now = self.clock.now()
         handover_ms = self._config.leadership.handover_ms
-        command = c.StartEpoch(epoch, self._config.lease_ttl_ms, handover_ms)
+        command = c.StartEpoch(epoch, self._config.lease_ttl_ms, handover_ms, secrets.token_hex(16))
         decision = decide(self.state, command, now, self._config.policy)
         records, head = chain.extend(self._journal_head, decision.events, now)
         await self._config.journal.append(records, self._journal_head)

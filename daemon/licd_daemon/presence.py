@@ -2,12 +2,15 @@
 
 - A `state` carries a serial that rises within the session, over epochs too (R13): the epoch is its upper half.
 - Only a heartbeat that echoes the serial of a `state` without the seat acknowledges the seat's loss (R13).
-- Sequences rise strictly over the session's whole life; one seen twice on the current stream is a copied process (R16).
-- The newest stream is the session's; an older one is told `superseded` and ignored from then on (R16).
-- A stream for which no Join or Resume was answered since the one before may be an older one that the network held
-  back. A sequence seen twice on it is late, and no copy's; but only once, until the next Resume.
+- Every answer to Join and Resume gives a stream number that rises within the session, over epochs too: the epoch is its
+  upper half. Only the newest one given opens a stream, once; the stream before it is told `superseded` (R16).
+- A Resume that names a number lower than one opened is stale. A late one has nobody who waits for its answer; a copied
+  process has, and brings the nonce of its refusal back. Which numbers were opened before a restart is not known: the
+  first Resume after it says so (R16).
+- Sequences rise strictly within a stream (R16).
 """
 
+import hmac
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -52,16 +55,19 @@ class Stream(Protocol):
 class Presence:
     """One session in this epoch. `joining`: it joined in this epoch and its clock was not judged yet (R12).
 
+    `given` and `opened`: the highest stream number given and opened; `nonce`: of the last stale Resume, empty before.
     `sample_due`: served time in ms from which a sample of its clock is wanted; once there are enough, two a second are.
     """
 
     __slots__ = (
-        "_announced", "_exchanges", "_excused", "_in_turn", "_loss_serial", "_told", "address", "clock", "estimate",
-        "heard_at", "joining", "sample_due", "sequence", "serial", "stream", "verdict",
+        "_exchanges", "_loss_serial", "_told", "address", "clock", "estimate", "given", "heard_at", "joining", "nonce",
+        "opened", "sample_due", "sequence", "serial", "stream", "verdict",
     )  # fmt: skip
 
     def __init__(self, epoch: int, *, joining: bool) -> None:
-        self.serial = epoch << 32
+        self.serial = self.given = epoch << 32
+        self.opened = 0
+        self.nonce = ""
         self.sequence = -1
         self.address = ""
         self.heard_at: int | None = None
@@ -74,18 +80,36 @@ class Presence:
         self._told: Told | None = None
         self._loss_serial: int | None = None
         self._exchanges: list[Exchange] = []
-        self._announced = True
-        self._in_turn = self._excused = False
 
-    def announce(self) -> None:
-        """Join or Resume is answered: its node opens a stream now."""
-        self._announced, self._excused = True, False
+    def give(self) -> int:
+        """The stream number of an answer to Join or Resume."""
+        self.given += 1
+        return self.given
+
+    def opens(self, number: int) -> bool:
+        """Whether an `open` with this number is the newest one's, and its first; a node before 0.2 names it by 0."""
+        return self.opened < self.given == (number or self.given)
+
+    def stale(self, last_stream: int) -> bool:
+        """Whether a Resume that names this number comes from before a stream that was opened; 0 names none."""
+        return 0 < last_stream < self.opened
+
+    def brings_back(self, nonce: str) -> bool:
+        """Whether this stale Resume comes from a process that waited for its refusal: then it is a copy's."""
+        return self.nonce != "" and hmac.compare_digest(self.nonce.encode(), nonce.encode())
+
+    def resumed(self, last_stream: int) -> None:
+        """A Resume that is not stale was carried out: the stream that the session has is over."""
+        if self.opened == 0:
+            # Never above what is given here: a number made up would make every later Resume stale.
+            self.opened = min(last_stream, self.given)
+        self.supersede()
 
     def attach(self, stream: Stream, address: str) -> None:
-        """`stream` is the session's from now on."""
+        """`stream` is the session's from now on, by the newest number given."""
         self.supersede()
         self.stream, self.address = stream, address
-        self._in_turn, self._announced = self._announced, False
+        self.opened, self.sequence = self.given, -1
         self._told = None
         # What was told before may have been taken back by a Resume's answer meanwhile: only this stream's word counts.
         self._loss_serial = None
@@ -96,11 +120,11 @@ class Presence:
             self.stream.ended("SUPERSEDED")
             self.stream = None
 
-    def excuses_a_repetition(self) -> bool:
-        """Whether a sequence seen twice on the present stream may be a late one, and not a copied process."""
-        late = not self._in_turn and not self._excused
-        self._excused = self._excused or late
-        return late
+    def refuse(self) -> None:
+        """The client breaks the stream's rules: this stream is over, and nothing else."""
+        if self.stream is not None:
+            self.stream.ended("REFUSED")
+            self.stream = None
 
     def detach(self, stream: Stream) -> None:
         """`stream` has ended, which says nothing of its node."""
@@ -182,7 +206,7 @@ class Presences:
             self._end(session, presence)
 
     def _end(self, session: Session, presence: Presence) -> None:
-        """A lost session keeps its presence: its sequence and serial go on when it returns."""
+        """A lost session keeps its presence: its serial and stream numbers go on when it returns."""
         if session.status is SessionStatus.ENDED:
             del self._by_session[session.session_id]
         if presence.stream is None:

@@ -63,6 +63,7 @@ class Node:
         self.asked: list[tuple[int, float]] = []  # an answer is waited for: (the request's number, when it was sent)
         self.requests = 0
         self.sequence = 0
+        self.number = 0
         self.sent: dict[int, float] = {}
 
     def clock(self, time: int) -> float:
@@ -91,7 +92,8 @@ class Daemon:
         self.pending: tuple[State, list[AnyEvent], list[tuple[Callable[[Refused | None], None], Refused | None]]] | None
         self.pending = None
         now = self.clock.now()
-        self.state = decide(self.state, c.StartEpoch(self.epoch, lease_ttl_ms, 0), now, Policy(5 * MINUTE)).state
+        command = c.StartEpoch(self.epoch, lease_ttl_ms, 0, f"{self.epoch:032x}")
+        self.state = decide(self.state, command, now, Policy(5 * MINUTE)).state
         self.leases.promote(self.state, now.served, 0)
 
     def submit(self, command: c.Command, answer: Callable[[Refused | None], None] = lambda refusal: None) -> None:
@@ -141,11 +143,12 @@ class Daemon:
 
     def answer_of(self, name: str) -> Answer | None:
         """What Join and Resume answer."""
-        session = self.state.sessions.get(name)
-        if session is None or not self.leases.renew(name, self.clock.now().served):
+        session, presence = self.state.sessions.get(name), self.presences.get(name)
+        if session is None or presence is None or not self.leases.renew(name, self.clock.now().served):
             return None
         word = NodeState(str(node_state(self.state, session)[0]))
-        return Answer(name, self.state.epoch, self.lease_ttl_ms / 1000, 5, word)
+        ttl, epoch_id, stream = self.lease_ttl_ms / 1000, self.state.epoch_id, presence.give()
+        return Answer(name, self.state.epoch, ttl, 5, word, epoch_id=epoch_id, stream=stream)
 
     def heard(self, stream: Stream) -> None:
         """One heartbeat that has arrived."""
@@ -292,12 +295,15 @@ class Cluster:
         if node.session is None:
             command = c.Join(node.name, node.name, node.name, node.name, APPLICATION)
         else:
-            command = c.Resume(node.name, node.name, node.belief.epoch)
+            command = c.Resume(node.name, node.name, node.belief.epoch, node.belief.epoch_id)
+            here = self.daemon.presences.get(node.name)
+            assert here is None or not here.stale(node.number), "R16: an honest process waits, and is told it is stale"
+        last_stream = node.number
 
         def answered(refusal: Refused | None) -> None:
             presence = self.daemon.presences.get(node.name)
             if refusal is None and presence is not None and isinstance(command, c.Resume):
-                presence.supersede()
+                presence.resumed(last_stream)
             answer = self.daemon.answer_of(node.name) if refusal is None else None
             if self.random.random() < 0.8:
                 self.daemon_answers.append((node, number, sent, answer))
@@ -317,17 +323,19 @@ class Cluster:
             return
         try:
             node.belief, node.session = node.belief.answered(answer, sent=sent), node.name
+            node.number = answer.stream
         except OlderEpochError:
             return
         self._open(node)
 
     def _open(self, node: Node) -> None:
-        stream = node.stream = Stream()
+        stream, number = Stream(), node.number
+        node.stream = stream
 
         def opened(refusal: Refused | None) -> None:
             presence = self.daemon.presences.get(node.name)
             session = self.daemon.state.sessions.get(node.name)
-            if refusal is not None or presence is None or session is None:
+            if refusal is not None or presence is None or session is None or not presence.opens(number):
                 stream.broken = True
                 return
             presence.attach(stream, "")

@@ -24,6 +24,7 @@ from licd.v1 import registration_service_pb2 as registration
 
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
 DENIED = grpc.StatusCode.PERMISSION_DENIED
+STALE = grpc.StatusCode.FAILED_PRECONDITION
 LEASE_S = 6.0
 SHORT = ("--lease-ttl", f"{LEASE_S}s", "--heartbeat-interval", "2s")
 short_leases = pytest.mark.parametrize("daemon", [SHORT], indirect=True, ids=["short_leases"])
@@ -122,47 +123,181 @@ def test_R16_resume_supersedes_the_older_stream_and_keeps_the_seat(daemon: Daemo
     assert node.stream.beat().sequence == node.sequence
 
 
-def test_R16_a_sequence_seen_twice_is_a_copied_process_and_ends_the_session_for_both(
-    daemon: Daemon, admin: Admin, vendor
-):
-    (node,) = registered(daemon, admin, vendor, 1)
-    node.stream.beat()
-    node.stream.heartbeat(sequence=node.sequence)
-    assert pb.EndReason.Name(node.stream.until("ended").reason) == "END_REASON_COPIED"
-    with refused(NOT_FOUND, "SESSION_EXPIRED") as refusal:
-        node.resume()
-    assert refusal.metadata["ended"] == "COPIED"
-    assert admin.state == "RECOVERING", "a registration that ends this way resets only after the window"
+def end_of(stream: Stream) -> str:
+    """Why a stream was ended in-band."""
+    return pb.EndReason.Name(stream.until("ended").reason).removeprefix("END_REASON_")
 
 
-def test_R16_a_stream_that_the_network_held_back_is_late_and_no_copy(daemon: Daemon, admin: Admin, vendor):
+def test_R16_every_answer_gives_a_higher_stream_number_over_epochs_too(daemon: Daemon):
+    node = RawNode(daemon.stubs("node"))
+    numbers = [node.join().stream, node.join().stream, node.resume().stream]
+    node.open().beat()
+    numbers.append(node.resume().stream)
+    daemon.kill()
+    daemon.start()
+    node.stubs = daemon.stubs("node")
+    numbers += [node.resume().stream, node.join().stream]
+    assert numbers == sorted(set(numbers))
+    assert [number >> 32 for number in numbers] == [1, 1, 1, 1, 2, 2], "the upper half is the epoch"
+
+
+def test_R16_a_client_that_counts_from_1_on_every_stream_works_through_cuts(daemon: Daemon, admin: Admin, vendor):
     (node,) = registered(daemon, admin, vendor, 1)
-    assert state_of(node.resume()) == "LICENSED"
-    current = node.open()
-    latest = current.beat().sequence
-    # What was sent on an older connection arrives now: its `open`, and its heartbeats.
-    late = Stream(node)
-    late.heartbeat(sequence=latest - 1)
-    assert pb.EndReason.Name(late.until("ended").reason) == "END_REASON_SUPERSEDED"
-    assert pb.EndReason.Name(current.until("ended").reason) == "END_REASON_SUPERSEDED"
-    assert state_of(node.resume()) == "LICENSED"
-    node.open()
-    node.sequence = latest
-    assert node.stream.beat().sequence == latest + 1
+    for _ in range(4):
+        node.stream.end()
+        assert state_of(node.resume()) == "LICENSED"
+        node.sequence = 0
+        node.open()
+        assert [node.stream.beat().sequence for _ in range(3)] == [1, 2, 3]
     assert admin.state == "REGISTERED"
 
 
-def test_R16_a_copy_that_resumes_or_comes_twice_is_no_late_stream(daemon: Daemon):
-    for copys_turn in (("resume",), ("open", "open")):
-        node = RawNode(daemon.stubs("node")).joined()
-        latest = node.stream.beat().sequence
-        for turn in copys_turn:
-            if turn == "resume":
-                node.resume()
-            copy = Stream(node)
-            copy.heartbeat(sequence=latest)
-            ended = pb.EndReason.Name(copy.until("ended").reason)
-        assert ended == "END_REASON_COPIED"
+@pytest.mark.parametrize("again", [0, -1], ids=["repeated", "lower"])
+def test_R16_a_sequence_that_does_not_rise_is_refused_and_no_copy(daemon: Daemon, admin: Admin, vendor, again: int):
+    (node,) = registered(daemon, admin, vendor, 1)
+    node.stream.beat()
+    latest = node.stream.beat().sequence
+    node.stream.heartbeat(sequence=latest + again)
+    assert end_of(node.stream) == "REFUSED"
+    assert node.stream.next() is None
+    assert state_of(node.resume()) == "LICENSED"
+    assert node.open().beat()
+    assert admin.state == "REGISTERED"
+
+
+@pytest.mark.parametrize("late", ["older", "opened_already", "of_0.1.0"])
+def test_R16_an_open_that_comes_late_is_superseded_and_changes_nothing(daemon: Daemon, admin: Admin, vendor, late: str):
+    (node,) = registered(daemon, admin, vendor, 1)
+    older = node.stream_number
+    node.resume()
+    current = node.open()
+    latest = current.beat().sequence
+    number = {"older": older, "opened_already": node.stream_number, "of_0.1.0": 0}[late]
+    held_back = Stream(node, node.opening(number))
+    held_back.heartbeat(sequence=1)
+    assert end_of(held_back) == "SUPERSEDED"
+    node.sequence = latest
+    assert current.beat().sequence == latest + 1, "the live stream lives on"
+
+
+@short_leases
+def test_R16_an_open_that_comes_late_brings_no_lost_session_back(daemon: Daemon, admin: Admin, vendor):
+    lost, steady = registered(daemon, admin, vendor, 2)
+    older = lost.stream_number
+    lost.resume()
+    with steady.stream.beating():
+        eventually(lambda: admin.nodes() == {"report-2": "LICENSED"}, 20)
+        assert end_of(Stream(lost, lost.opening(older))) == "SUPERSEDED"
+        assert admin.nodes() == {"report-2": "LICENSED"}
+
+
+def test_R16_an_open_from_before_a_restart_is_superseded(daemon: Daemon, admin: Admin, vendor):
+    (node,) = registered(daemon, admin, vendor, 1)
+    node.resume()
+    daemon.kill()
+    daemon.start()
+    node.stubs = daemon.stubs("node")
+    assert end_of(node.open()) == "SUPERSEDED"
+    assert Admin(daemon.stubs("admin"), vendor).state == "RECOVERING", "it proves nothing"
+    assert state_of(node.resume()) == "LICENSED"
+    assert node.open().beat()
+
+
+def test_R16_a_late_resume_is_refused_with_a_nonce_and_leaves_the_live_stream_alone(
+    daemon: Daemon, admin: Admin, vendor
+):
+    (node,) = registered(daemon, admin, vendor, 1)
+    older = node.stream_number
+    node.resume()
+    current = node.open()
+    nonces = []
+    for _ in range(3):
+        with refused(STALE, "STALE_RESUME") as refusal:
+            node.resume(last_stream=older)
+        nonces.append(refusal.metadata["nonce"])
+    assert len(set(nonces)) == 3
+    assert all(len(bytes.fromhex(nonce)) == 16 for nonce in nonces)
+    assert current.beat().sequence == node.sequence
+    with refused(STALE, "STALE_RESUME"):
+        node.resume(last_stream=older, stale_nonce=nonces[0])
+    assert current.beat().sequence == node.sequence, "only the newest nonce counts"
+    with refused(DENIED, "WRONG_SECRET"):
+        node.resume(last_stream=older, resume_secret=secrets.token_bytes(32))
+    assert state_of(node.resume()) == "LICENSED"
+    assert admin.state == "REGISTERED"
+
+
+def test_R16_a_copied_process_brings_the_nonce_back_and_the_session_ends_for_both(daemon: Daemon, admin: Admin, vendor):
+    (node,) = registered(daemon, admin, vendor, 1)
+    copy = node.copied()
+    assert state_of(copy.resume()) == "LICENSED"
+    copy.open().beat()
+    assert end_of(node.stream) == "SUPERSEDED"
+    with refused(STALE, "STALE_RESUME") as refusal:
+        node.resume()
+    with refused(NOT_FOUND, "SESSION_EXPIRED") as end:
+        node.resume(stale_nonce=refusal.metadata["nonce"])
+    assert end.metadata["ended"] == "COPIED"
+    assert end_of(copy.stream) == "COPIED"
+    with refused(NOT_FOUND, "SESSION_EXPIRED"):
+        copy.resume()
+    assert admin.state == "RECOVERING", "a registration that ends this way resets only after the window"
+
+
+def test_R16_a_copy_made_before_the_joins_answer_is_found(daemon: Daemon):
+    node = RawNode(daemon.stubs("node"))
+    copy = node.copied()
+    node.join()
+    node.open().beat()
+    copy.join()
+    copy.open().beat()
+    assert end_of(node.stream) == "SUPERSEDED"
+    with refused(STALE, "STALE_RESUME") as refusal:
+        node.resume()
+    with refused(NOT_FOUND, "SESSION_EXPIRED") as end:
+        node.resume(stale_nonce=refusal.metadata["nonce"])
+    assert end.metadata["ended"] == "COPIED"
+
+
+def test_R16_after_a_restart_the_first_resume_sets_the_floor(daemon: Daemon, admin: Admin, vendor):
+    (node,) = registered(daemon, admin, vendor, 1)
+    older = node.copied()
+    node.resume()
+    node.open().beat()
+    daemon.kill()
+    daemon.start()
+    node.stubs = older.stubs = daemon.stubs("node")
+    assert state_of(node.resume()) == "LICENSED"
+    with refused(STALE, "STALE_RESUME"):
+        older.resume()
+    assert node.open().beat()
+
+
+def test_R16_a_copy_that_comes_first_after_a_restart_is_found_by_the_other(daemon: Daemon, admin: Admin, vendor):
+    (node,) = registered(daemon, admin, vendor, 1)
+    copy = node.copied()
+    node.resume()
+    node.open().beat()
+    daemon.kill()
+    daemon.start()
+    node.stubs = copy.stubs = daemon.stubs("node")
+    copy.resume()
+    copy.open().beat()
+    with refused(STALE, "STALE_RESUME") as refusal:
+        node.resume()
+    with refused(NOT_FOUND, "SESSION_EXPIRED"):
+        node.resume(stale_nonce=refusal.metadata["nonce"])
+    assert end_of(copy.stream) == "COPIED"
+
+
+def test_R16_a_lost_answer_makes_no_honest_process_stale(daemon: Daemon, admin: Admin, vendor):
+    (node,) = registered(daemon, admin, vendor, 1)
+    for _ in range(3):
+        unheard = node.copied()
+        unheard.resume()
+    assert state_of(node.resume()) == "LICENSED"
+    assert node.open().beat()
+    assert admin.state == "REGISTERED"
 
 
 def test_the_streams_first_message_must_be_a_valid_open(daemon: Daemon):
@@ -280,6 +415,40 @@ def test_R14_a_session_that_has_seen_a_higher_epoch_is_refused_by_a_rolled_back_
     with refused(NOT_FOUND, "SESSION_EXPIRED") as refusal:
         node.resume(highest_epoch_seen=node.epoch + 1)
     assert "older copy" in refusal.message
+
+
+@pytest.mark.parametrize("starts", [1, 2], ids=["started_once", "started_twice"])
+def test_R14_a_journal_restored_from_before_the_last_start_is_found_by_both_sides(
+    make_daemon, daemon: Daemon, admin: Admin, vendor: TestVendor, starts: int
+):
+    (node,) = registered(daemon, admin, vendor, 1)
+    daemon.stop()
+    copy = make_daemon(name="copy")
+    shutil.copytree(daemon.data_dir, copy.data_dir)
+    daemon.start()
+    node.resume(daemon.stubs("node"))
+    assert (node.epoch, len(bytes.fromhex(node.epoch_id))) == (2, 16)
+    for _ in range(starts - 1):
+        with running(copy):
+            pass
+    with running(copy):
+        with refused(NOT_FOUND, "SESSION_EXPIRED") as refusal:
+            node.resume(copy.stubs("node"))
+        assert "older copy" in refusal.message
+        stranger = RawNode(copy.stubs("node"), "stranger")
+        assert stranger.join().epoch == 1 + starts
+        assert stranger.epoch_id != node.epoch_id, "a node tells the epochs of one number apart by it"
+        assert state_of(node.resume(epoch_id="", highest_epoch_seen=2)) == "LICENSED", "0.1.0 knows no id"
+
+
+def test_R14_an_epochs_id_is_new_at_each_start_and_in_every_answer(daemon: Daemon):
+    node = RawNode(daemon.stubs("node"))
+    ids = {node.join().epoch_id, node.join().epoch_id, node.resume().epoch_id}
+    assert len(ids) == 1
+    daemon.kill()
+    daemon.start()
+    node.resume(daemon.stubs("node"))
+    assert node.epoch_id not in ids
 
 
 @short_leases

@@ -5,7 +5,7 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -14,6 +14,7 @@ from licd.v1 import node_service_pb2 as pb
 from support.daemon import Stubs
 
 WAIT_S = 10
+Answer = TypeVar("Answer", pb.JoinResponse, pb.ResumeResponse)
 APPLICATION = {"name": "report-server", "version": "10.0.19", "build_date": "2024-05-01", "content": "sales"}
 
 
@@ -29,6 +30,8 @@ class RawNode:
         self.secret = secrets.token_bytes(32)
         self.session_id = ""
         self.epoch = 0
+        self.epoch_id = ""
+        self.stream_number = 0
         self.sequence = 0
         self.serial = 0
         self._stream: Stream | None = None
@@ -48,26 +51,48 @@ class RawNode:
             "application": self.application,
         }
         answer = self.stubs.nodes.Join(pb.JoinRequest(**{**fields, **changes}), timeout=WAIT_S)
-        self.session_id, self.epoch = answer.session_id, answer.epoch
-        return answer
+        self.session_id = answer.session_id
+        return self._given(answer)
 
     def resume(self, stubs: Stubs | None = None, **changes: Any) -> pb.ResumeResponse:
         """Resumes, at another daemon if `stubs` are given."""
         self.stubs = stubs or self.stubs
-        fields = {"session_id": self.session_id, "resume_secret": self.secret, "highest_epoch_seen": self.epoch}
-        answer = self.stubs.nodes.Resume(pb.ResumeRequest(**{**fields, **changes}), timeout=WAIT_S)
-        self.epoch = answer.epoch
+        fields = {
+            "session_id": self.session_id,
+            "resume_secret": self.secret,
+            "highest_epoch_seen": self.epoch,
+            "epoch_id": self.epoch_id,
+            "last_stream": self.stream_number,
+        }
+        return self._given(self.stubs.nodes.Resume(pb.ResumeRequest(**{**fields, **changes}), timeout=WAIT_S))
+
+    def _given(self, answer: Answer) -> Answer:
+        self.epoch, self.epoch_id, self.stream_number = answer.epoch, answer.epoch_id, answer.stream
         return answer
+
+    def copied(self) -> "RawNode":
+        """A copy of the process, as a snapshot of its machine makes one; it has no stream yet."""
+        copy = RawNode(self.stubs, self.name, self.clock_ms)
+        kept = ("instance_id", "secret", "session_id", "epoch", "epoch_id", "stream_number", "sequence", "serial")
+        for name in kept:
+            setattr(copy, name, getattr(self, name))
+        return copy
 
     def leave(self) -> None:
         """Leaves."""
         request = pb.LeaveRequest(session_id=self.session_id, resume_secret=self.secret)
         self.stubs.nodes.Leave(request, timeout=WAIT_S)
 
-    def open(self) -> "Stream":
-        """Opens the stream."""
-        self._stream = Stream(self)
+    def open(self, number: int | None = None) -> "Stream":
+        """Opens the stream of the last answer, or of another number."""
+        self._stream = Stream(self, self.opening(number))
         return self._stream
+
+    def opening(self, number: int | None = None) -> pb.KeepAliveRequest:
+        """The first message of a stream."""
+        stream = self.stream_number if number is None else number
+        opening = pb.KeepAliveOpen(session_id=self.session_id, resume_secret=self.secret, stream=stream)
+        return pb.KeepAliveRequest(open=opening)
 
     def joined(self) -> "RawNode":
         """Joins and opens the stream."""
@@ -85,8 +110,7 @@ class Stream:
         self._in: queue.Queue[pb.KeepAliveResponse | None] = queue.Queue()
         self._last_ack: tuple[Timestamp, Timestamp] | None = None
         self.call = node.stubs.nodes.KeepAlive(self._requests())
-        opened = pb.KeepAliveOpen(session_id=node.session_id, resume_secret=node.secret)
-        self._out.put(open_message or pb.KeepAliveRequest(open=opened))
+        self._out.put(open_message or node.opening())
         threading.Thread(target=self._read, daemon=True).start()
 
     def _requests(self) -> Iterator[pb.KeepAliveRequest]:

@@ -8,12 +8,13 @@ from licd_daemon.formats.license import License
 class StartEpoch(Frozen, frozen=True):
     """A daemon has taken the lead with `epoch`; its leases last `lease_ttl_ms` (R14, R18).
 
-    `handover_ms`: how long a deposed leader may still have acknowledged (R31).
+    `handover_ms`: how long a deposed leader may still have acknowledged (R31). `epoch_id`: 128 random bits in hex.
     """
 
     epoch: int
     lease_ttl_ms: int
     handover_ms: int = 0
+    epoch_id: str = ""
 
 
 class Tick(Frozen, frozen=True):
@@ -31,11 +32,19 @@ class Join(Frozen, frozen=True):
 
 
 class Resume(Frozen, frozen=True):
-    """A process takes its session up again (R16)."""
+    """A process takes its session up again (R16).
+
+    `highest_epoch_seen` and that epoch's id, empty if it was never given one (R14).
+    """
 
     session_id: str
     secret_hash: str
-    highest_epoch_seen: int
+    highest_epoch_seen: int = 0
+    epoch_id: str = ""
+
+
+class Prove(Resume, frozen=True):
+    """A process shows that a session is its own, with a request that is out of date: nothing changes (R16)."""
 
 
 class Leave(Frozen, frozen=True):
@@ -154,7 +163,7 @@ class RevokeToken(Frozen, frozen=True):
 
 
 Command = (
-    StartEpoch | Tick | Join | Resume | Leave | EndSession | LeaseOver | DrainOver | MemoryOver | JudgeClock
+    StartEpoch | Tick | Join | Resume | Prove | Leave | EndSession | LeaseOver | DrainOver | MemoryOver | JudgeClock
     | JudgeLeaderClock | ConfirmTime | UploadLicense | CreateChallenge | AttemptCode | SettleCode | ResetRegistration
     | ReleaseLicense | CreateToken | RevokeToken
 )  # fmt: skip

@@ -70,6 +70,7 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], Refused | None]] = {
     c.ConfirmTime: time.confirm_time,
     c.Join: sessions.join,
     c.Resume: sessions.resume,
+    c.Prove: sessions.prove,
     c.Leave: sessions.leave,
     c.EndSession: sessions.end_session,
     c.LeaseOver: sessions.lease_over,

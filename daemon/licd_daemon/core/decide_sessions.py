@@ -10,6 +10,7 @@ from licd_daemon.core.commands import (
     LeaseOver,
     Leave,
     MemoryOver,
+    Prove,
     Resume,
 )
 from licd_daemon.core.draft import Draft
@@ -25,7 +26,7 @@ from licd_daemon.core.events import (
     SessionLost,
     SessionReturned,
 )
-from licd_daemon.core.model import RESUMABLE_MS, EndReason, Failure, Seat, Session, SessionStatus
+from licd_daemon.core.model import RESUMABLE_MS, EndReason, Failure, Seat, Session, SessionStatus, State
 from licd_daemon.core.refusal import Reason, Refused
 
 
@@ -50,19 +51,45 @@ def join(draft: Draft, command: Join) -> None:
 
 
 def resume(draft: Draft, command: Resume) -> None:
-    """R16; a session that has seen a higher epoch was served by a newer journal than this one (R14)."""
-    session = draft.state.sessions.get(command.session_id)
+    """R16."""
+    _return(draft, _proven(draft.state, command))
+
+
+def prove(draft: Draft, command: Prove) -> None:
+    """R16: refused as `resume` would be, and nothing else."""
+    _refuse_ended(_proven(draft.state, command))
+
+
+def _proven(state: State, command: Resume) -> Session:
+    """The session of a process that knows its secret and has seen no other journal than this one (R14)."""
+    session = state.sessions.get(command.session_id)
     if session is None:
         raise Refused(Reason.SESSION_EXPIRED, "This session is not known here: join anew.")
     _prove(session, command.secret_hash)
-    if command.highest_epoch_seen > draft.state.epoch:
+    if not _written_here(state, command.highest_epoch_seen, command.epoch_id):
         raise Refused(
             Reason.SESSION_EXPIRED,
-            f"This session has seen epoch {command.highest_epoch_seen}, but this daemon is at {draft.state.epoch}: its "
-            "journal was restored from an older copy. Stop it and start the daemon with the newest journal.",
-            metadata={"epoch": str(draft.state.epoch)},
+            f"This session has seen epoch {_named(command.highest_epoch_seen, command.epoch_id)}, but this daemon is "
+            f"in epoch {_named(state.epoch, state.epoch_id)}: its journal was restored from an older copy. Stop it and "
+            "start the daemon with the newest journal.",
+            metadata={"epoch": str(state.epoch)},
         )
-    _return(draft, session)
+    return session
+
+
+def _written_here(state: State, epoch: int, epoch_id: str) -> bool:
+    """Whether this journal may have begun that epoch (R14); 0.1.0 gave no ids: then the number decides."""
+    if epoch > state.epoch:
+        return False
+    known = state.epoch_ids.get(epoch)
+    if known is None:
+        # One that is forgotten, or was never begun here: an older copy went on under higher numbers.
+        return not epoch_id or epoch < min(state.epoch_ids, default=0)
+    return not known or not epoch_id or known == epoch_id
+
+
+def _named(epoch: int, epoch_id: str) -> str:
+    return f"{epoch} ({epoch_id})" if epoch_id else str(epoch)
 
 
 def _prove(session: Session, secret_hash: str) -> None:
@@ -72,13 +99,17 @@ def _prove(session: Session, secret_hash: str) -> None:
 
 def _return(draft: Draft, session: Session) -> None:
     """A live one goes on; an awaited one keeps what it had; a lost one gets a seat or the head of the line (R16)."""
-    if session.status is SessionStatus.ENDED:
-        ended = str(session.ended)
-        raise Refused(Reason.SESSION_EXPIRED, f"This session is over ({ended}).", metadata={"ended": ended})
+    _refuse_ended(session)
     if session.status is SessionStatus.LIVE:
         return
     draft.emit(SessionReturned(session.session_id))
     draft.place(session.session_id, front=session.status is SessionStatus.LOST)
+
+
+def _refuse_ended(session: Session) -> None:
+    if session.status is SessionStatus.ENDED:
+        ended = str(session.ended)
+        raise Refused(Reason.SESSION_EXPIRED, f"This session is over ({ended}).", metadata={"ended": ended})
 
 
 def leave(draft: Draft, command: Leave) -> None:

@@ -15,6 +15,7 @@ from immutables import Map
 from licd_daemon.core import events as e
 from licd_daemon.core.model import (
     REMEMBERED_CHALLENGES,
+    REMEMBERED_EPOCHS,
     REMEMBERED_FAILURES,
     REMEMBERED_HOLDERS,
     Challenge,
@@ -96,6 +97,7 @@ def _epoch_started(state: State, event: e.EpochStarted, now: Now) -> State:
     return replace(
         _put_all(state, awaited),
         epoch=event.epoch,
+        epoch_ids=_with_epoch(state.epoch_ids, event),
         longest_lease_ms=max(state.longest_lease_ms, event.lease_ttl_ms),
         registration=registration,
         lockout=lockout,
@@ -103,6 +105,11 @@ def _epoch_started(state: State, event: e.EpochStarted, now: Now) -> State:
         granting_from=now.served + event.grace_ms,
         line_floor=min(kept, default=state.line_tail),
     )
+
+
+def _with_epoch(known: Map[int, str], event: e.EpochStarted) -> Map[int, str]:
+    known = known.set(event.epoch, event.epoch_id)
+    return known.delete(min(known)) if len(known) > REMEMBERED_EPOCHS else known
 
 
 def _end_challenge(state: State) -> State:

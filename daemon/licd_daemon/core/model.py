@@ -28,6 +28,7 @@ RESUMABLE_MS = DAY_MS  # R16
 REMEMBERED_CHALLENGES = 8
 REMEMBERED_FAILURES = 20
 REMEMBERED_HOLDERS = 100
+REMEMBERED_EPOCHS = 64
 
 
 class Frozen(msgspec.Struct, frozen=True):
@@ -298,6 +299,7 @@ def _counted(session: Session) -> tuple[object, ...]:
 class State(Frozen, frozen=True):
     """Everything that survives: what folding the journal gives.
 
+    `epoch_ids` maps the last epochs to their ids, empty for those that 0.1.0 began (R14).
     `line` maps places to session ids, its first place is `line_head`, `line_tail` is the next free one; no awaited
     session keeps a place before `line_floor`. `predecessor` is the challenge that last registered this deployment (R6).
     `newest_issue` maps each license id to the latest `iat` ever accepted (R2). `longest_lease_ms` is the longest lease
@@ -309,6 +311,7 @@ class State(Frozen, frozen=True):
     """
 
     epoch: int = 0
+    epoch_ids: Map[int, str] = Map()
     effective: int = 0
     served: int = 0
     longest_lease_ms: int = 0
@@ -337,6 +340,11 @@ class State(Frozen, frozen=True):
     granting_from: int = 0
     tally: Tally = Tally()
     tokens: Map[str, Token] = Map()
+
+    @property
+    def epoch_id(self) -> str:
+        """The id of the present epoch (R14)."""
+        return self.epoch_ids.get(self.epoch, "")
 
     @property
     def recovering(self) -> bool:

@@ -22,7 +22,7 @@ from licd_daemon.coordinator import Coordinator
 from licd_daemon.core import commands as c
 from licd_daemon.core.checks import clock_drift, clock_near
 from licd_daemon.core.drift import Level
-from licd_daemon.core.model import EndReason, Session, Tally
+from licd_daemon.core.model import Session, Tally
 from licd_daemon.core.pace import Pace
 from licd_daemon.presence import Exchange, Presence, Told
 from licd_daemon.rpc.context import Context
@@ -122,7 +122,7 @@ class _Sampled(NamedTuple):
 
 
 class Heartbeats:
-    """Serves heartbeats: renews leases, judges clocks, notices copies and acknowledged losses."""
+    """Serves heartbeats: renews leases, judges clocks, notices acknowledged losses."""
 
     def __init__(
         self, coordinator: Coordinator, lease_ttl_ms: int, heartbeat_interval_ms: int, max_drift_ms: int
@@ -149,10 +149,7 @@ class Heartbeats:
         received = coordinator.clock.raw_wall()
         sequence = heartbeat.sequence
         if sequence <= presence.sequence:
-            if presence.excuses_a_repetition():
-                presence.supersede()
-            else:
-                coordinator.submit_soon(c.EndSession(session_id, EndReason.COPIED))
+            presence.refuse()
             return None
         presence.sequence = sequence
         served = coordinator.served_if_leading()

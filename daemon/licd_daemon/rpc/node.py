@@ -11,6 +11,7 @@ from licd.v1 import node_service_pb2 as pb
 from licd.v1 import node_service_pb2_grpc as pb_grpc
 from licd_daemon.coordinator import Coordinator
 from licd_daemon.core import commands as c
+from licd_daemon.core.model import EndReason
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.core.view import node_state, outage_grace_s
 from licd_daemon.presence import Presence
@@ -49,14 +50,40 @@ class NodeService(pb_grpc.NodeServiceServicer):
         return pb.JoinResponse(**self._answer(session_id))
 
     async def Resume(self, request: pb.ResumeRequest, context: Context) -> pb.ResumeResponse:
-        """Takes a session up again; the stream that it has is over from here on."""
-        session_id = fields.text("session_id", request.session_id, 64)
-        secret_hash = _hash(fields.secret("resume_secret", request.resume_secret))
-        await self._coordinator.submit(c.Resume(session_id, secret_hash, request.highest_epoch_seen))
-        presence = self._coordinator.presences.get(session_id)
+        """Takes a session up again; the stream that it has is over from here on, unless the request is stale (R16)."""
+        command = c.Resume(
+            session_id=fields.text("session_id", request.session_id, 64),
+            secret_hash=_hash(fields.secret("resume_secret", request.resume_secret)),
+            highest_epoch_seen=request.highest_epoch_seen,
+            epoch_id=fields.text("epoch_id", request.epoch_id, 32, least=0),
+        )
+        stale_nonce = fields.text("stale_nonce", request.stale_nonce, 32, least=0)
+        presence = self._coordinator.presences.get(command.session_id)
+        if presence is not None and presence.stale(request.last_stream):
+            await self._refuse_stale(command, presence, stale_nonce)
+        await self._coordinator.submit(command)
+        presence = self._coordinator.presences.get(command.session_id)
         if presence is not None:
-            presence.supersede()
-        return pb.ResumeResponse(**self._answer(session_id))
+            presence.resumed(request.last_stream)
+        return pb.ResumeResponse(**self._answer(command.session_id))
+
+    async def _refuse_stale(self, command: c.Resume, presence: Presence, nonce: str) -> None:
+        """Refuses with a nonce; ends the session for both if the request brings the newest one back (R16).
+
+        Raises:
+            Refused: STALE_RESUME, or why the session is not this process's.
+        """
+        proof = c.Prove(command.session_id, command.secret_hash, command.highest_epoch_seen, command.epoch_id)
+        await self._coordinator.submit(proof)
+        if presence.brings_back(nonce):
+            await self._coordinator.submit(c.EndSession(command.session_id, EndReason.COPIED))
+            return
+        presence.nonce = secrets.token_hex(16)
+        raise Refused(
+            Reason.STALE_RESUME,
+            "A newer stream of this session was opened: call again with the nonce if you wait for this answer.",
+            metadata={"nonce": presence.nonce},
+        )
 
     def _answer(self, session_id: str) -> dict[str, Any]:
         """What Join and Resume answer; renews the lease that the node counts from when it sent the request (R13).
@@ -66,15 +93,15 @@ class NodeService(pb_grpc.NodeServiceServicer):
         state = self._coordinator.state
         session = state.sessions.get(session_id)
         served = self._coordinator.now().served
-        if session is None or not self._coordinator.leases.renew(session_id, served):
-            raise Refused(Reason.SESSION_EXPIRED, "This session has just ended: join anew.")
         presence = self._coordinator.presences.get(session_id)
-        if presence is not None:
-            presence.announce()
+        if session is None or presence is None or not self._coordinator.leases.renew(session_id, served):
+            raise Refused(Reason.SESSION_EXPIRED, "This session has just ended: join anew.")
         told, failures = node_state(state, session)
         return {
             "session_id": session_id,
             "epoch": state.epoch,
+            "epoch_id": state.epoch_id,
+            "stream": presence.give(),
             "lease_ttl": self._lease_ttl,
             "heartbeat_interval": duration(self._heartbeats.interval_ms()),
             "max_clock_drift": self._max_drift,
@@ -113,21 +140,30 @@ class NodeService(pb_grpc.NodeServiceServicer):
                 raise invalid_field("message", "the first one is not `open`", "Send `open` first.")
             session_id = fields.text("open.session_id", first.open.session_id, 64)
             secret_hash = _hash(fields.secret("open.resume_secret", first.open.resume_secret))
-            await self._coordinator.submit(c.Resume(session_id, secret_hash, 0))
+            number = first.open.stream
+            in_time = self._opening(session_id, number) is not None
+            # An `open` that comes too late must not bring a lost session back: it proves itself, and changes nothing.
+            await self._coordinator.submit((c.Resume if in_time else c.Prove)(session_id, secret_hash))
         except TimeoutError:
             await stream.send(_ended("REFUSED"))
             return None
         except Refused as refusal:
             await stream.send(_verdict(refusal))
             return None
-        presence = self._coordinator.presences.get(session_id)
+        # Again: another answer may have been given, or its stream opened, while this one was proven.
+        presence = self._opening(session_id, number) if in_time else None
         session = self._coordinator.state.sessions.get(session_id)
         if presence is None or session is None:
-            await stream.send(_ended("EXPIRED"))
+            await stream.send(_ended("SUPERSEDED"))
             return None
         presence.attach(stream, context.peer())
         presence.tell(self._coordinator.state, session)
         return session_id, presence
+
+    def _opening(self, session_id: str, number: int) -> Presence | None:
+        """The presence that a stream of this number opens; None: it is an older one, or was opened already (R16)."""
+        presence = self._coordinator.presences.get(session_id)
+        return presence if presence is not None and presence.opens(number) else None
 
     async def _serve(self, stream: NodeStream, context: Context, session_id: str, presence: Presence) -> None:
         try:
