@@ -2,14 +2,19 @@
 
 import email
 import email.policy
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from cli.scripted_daemon import Daemon, Licd
 from cli.test_commands import answer_status, registration
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from licd.v1 import registration_service_pb2 as registering
+from licd_daemon.cli import request
 from licd_vendor.domain import application_mail
+from licd_vendor.domain.names import folded
 
 ASKED = ("request", "--from", "ops@acme.example", "--signed-on", "2024-03-01")
 NAMED = (
@@ -56,6 +61,39 @@ def test_r29_the_form_of_the_vendors_table_is_written(licd: Licd, daemon: Daemon
             "Maximum number of registrations: 3\n"
         )
     )
+
+
+def test_r29_the_form_is_written_in_chinese_too(licd: Licd, daemon: Daemon, tmp_path: Path) -> None:
+    answer_status(daemon, registering.Registration(state="REGISTRATION_STATE_UNLICENSED", nodes_connected=3))
+    out = tmp_path / "application.eml"
+    company = "宏图（上海）有限公司"
+    assert licd(*ASKED, *NAMED, "--company", company, "--language", "zh", "--out", out).exit_code == 0
+    message = email.message_from_bytes(out.read_bytes(), policy=email.policy.default)
+    assert message["Subject"] == "宏图（上海）有限公司注册Reports 10.0正式授权文件"
+    assert "合同签署日期：2024年03月01日" in message.get_content()
+    read = application_mail.read(out.read_bytes())
+    assert (read.company, read.project, read.signed_on, read.max_nodes) == (
+        "宏图(上海)有限公司",
+        "Año",
+        "2024-03-01",
+        3,
+    )
+
+
+NAMES = st.text("ABx019 &.'()+-#|/é宏图公司（）", min_size=1, max_size=40).map(lambda name: " ".join(name.split()))
+ASKED_FOR = st.tuples(NAMES.filter(bool), NAMES.filter(bool), st.integers(1, 1_000_000), st.sampled_from(["en", "zh"]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(asked_for=ASKED_FOR)
+@example(asked_for=("ACME*", "*A", 1, "en"))
+@example(asked_for=("Company name", "Project name", 1, "en"))
+def test_r29_whatever_is_asked_for_is_what_the_vendor_reads(asked_for: tuple[str, str, int, str]) -> None:
+    company, project, nodes, language = asked_for
+    asked = request._Asked("a@b.example", "v@c.example", company, project, "R 1", date(2024, 3, 1), nodes, language)
+    read = application_mail.read(request.write(asked, registering.Registration(), datetime(2026, 1, 1, tzinfo=UTC)))
+    assert (folded(read.company), folded(read.project)) == (folded(company), folded(project))
+    assert (read.signed_on, read.max_nodes) == ("2024-03-01", nodes)
 
 
 def test_r29_a_license_in_force_says_what_is_not_given(licd: Licd, daemon: Daemon, tmp_path: Path) -> None:

@@ -311,6 +311,10 @@ def rows(divider: str, before: str = "", behind: str = "") -> str:
         rows(": ", "• "),
         rows(":** ", "**"),
         rows("*: ", "*"),
+        rows(": ", "*", "*"),
+        rows(": **", behind="**"),
+        rows("** | **", "| **", "** |"),
+        rows("\n*", behind="*"),
         rows(": ", "1. "),
         rows(": ", "1、"),
         rows(": ", "（1）"),
@@ -332,7 +336,7 @@ def rows(divider: str, before: str = "", behind: str = "") -> str:
         f"{FORM}{FORM}",
         f"Dear vendor,\nplease see below: our company name is known to you.\n{FORM}\nRegards\nACME, Main Street 1\n",
     ],
-    ids=range(48),
+    ids=range(52),
 )  # fmt: skip
 def test_r29_the_form_is_read_however_it_is_laid_out(form: str) -> None:
     read = written(form, title=TITLE.upper() if form.isupper() else TITLE)

@@ -28,18 +28,25 @@ from licd_daemon.cli.text import say
 if TYPE_CHECKING:
     from licd_daemon.cli.client import Client
 
-_WAY = "Local container authentication"
 _MOST_CHARACTERS = 256
-_BODY = """\
-Company Name: {company}
-Company Project name: {project}
-Contract signing date: {signed_on:%Y year %m month %d day}
-Way to register: {way}
-Maximum number of registrations: {nodes}
-
+_FOR_READERS = """
 Application: {application}
 Nodes connected now: {connected}
 {license}"""
+_ENGLISH = """\
+Company Name: {company}
+Company Project name: {project}
+Contract signing date: {signed_on:%Y year %m month %d day}
+Way to register: Local container authentication
+Maximum number of registrations: {nodes}
+"""
+_CHINESE = """\
+公司名称：{company}
+公司项目名称：{project}
+合同签署日期：{signed_on:%Y年%m月%d日}
+注册方式：本地容器认证
+最大注册数：{nodes}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,7 @@ class _Asked:
     application: str
     signed_on: date
     nodes: int
+    language: str = "en"
 
 
 @click.command(short_help="Write the mail that asks the vendor for a license.")
@@ -63,6 +71,9 @@ class _Asked:
 @click.option("--project", help="The project, as the contract names it.  [default: the license's]")
 @click.option("--application", help="What is to be licensed: name and version.  [default: the license's]")
 @click.option("--nodes", type=click.IntRange(1, 1_000_000), help="For how many nodes.  [default: those connected]")
+@click.option(
+    "--language", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="The vendor's form, in which."
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -80,6 +91,7 @@ def request(
     project: str | None,
     application: str | None,
     nodes: int | None,
+    language: str,
     out: Path,
 ) -> None:
     """Write the mail that asks the vendor for a license, from what the cluster knows."""
@@ -95,6 +107,7 @@ def request(
         application=_given("--application", application or certified),
         signed_on=_date(signed_on),
         nodes=nodes or max(registration.nodes_connected, 1),
+        language=language,
     )
     try:
         out.write_bytes(write(asked, registration, datetime.now(UTC)))
@@ -118,15 +131,14 @@ def write(asked: _Asked, registration: Registration, now: datetime) -> bytes:
         message["To"] = asked.recipient
     except (MessageError, ValueError, IndexError):
         raise click.UsageError("--from, --to: not a mail address") from None
-    message["Subject"] = f"{asked.company} company registration {asked.application} official authorization document"
+    message["Subject"] = _title(asked)
     message["Date"] = format_datetime(now)
     license_id = registration.license.license_id
     message.set_content(
-        _BODY.format(
+        ((_CHINESE if asked.language == "zh" else _ENGLISH) + _FOR_READERS).format(
             company=asked.company,
             project=asked.project,
             signed_on=asked.signed_on,
-            way=_WAY,
             nodes=asked.nodes,
             application=asked.application,
             connected=registration.nodes_connected,
@@ -134,6 +146,12 @@ def write(asked: _Asked, registration: Registration, now: datetime) -> bytes:
         )
     )
     return message.as_bytes()
+
+
+def _title(asked: _Asked) -> str:
+    if asked.language == "zh":
+        return f"{asked.company.removesuffix('公司')}公司注册{asked.application}正式授权文件"
+    return f"{asked.company} company registration {asked.application} official authorization document"
 
 
 def _given(option: str, value: str) -> str:

@@ -57,7 +57,9 @@ _MOST_LINES_OF_HEAD = 3
 _MAX_CELL = 512
 _RULE_LINE = re.compile(r"[\s|:+=–—\u2500-\u257f-]*")
 _PIPES = str.maketrans("│┃║", "|||")
+_MARKS = ("*", "_", "`")
 _MARK_UP = " *_`"
+_BOLD = re.compile(r"([*_`]{1,3})[^*_`]+\1")
 _EARLIER_MAIL = re.compile(
     r"[-_=—]{2,} ?[^-]*(?:original|forwarded|转发|轉發|原始|原)[^-]*(?:message|mail|邮件|郵件)[^-]*[-_=—]{2,}"
     r"|begin forwarded message:",
@@ -159,7 +161,7 @@ def _of_table(row: Sequence[str], below: Sequence[str]) -> list[tuple[_Name, str
     names = [_named(f"{cell}:")[0] for cell in row]
     if len(row) < 2 or len(below) != len(row) or not all(names):
         return []
-    return [(name, value) for name, value in zip(names, below, strict=True) if name]
+    return [(name, _plain(value)) for name, value in zip(names, below, strict=True) if name]
 
 
 def _of_row(row: Sequence[str], below: Sequence[str]) -> list[tuple[_Name, str]]:
@@ -169,7 +171,7 @@ def _of_row(row: Sequence[str], below: Sequence[str]) -> list[tuple[_Name, str]]
         is_last = at + 1 == len(row)
         name, value = _named(cell if is_last or ":" in cell else f"{cell}:")
         if name and not value:
-            value = row[at + 1] if not is_last else _next_line(name, below)
+            value = _plain(row[at + 1]) if not is_last else _next_line(name, below)
         if name:
             found.append((name, value))
     return found
@@ -178,7 +180,8 @@ def _of_row(row: Sequence[str], below: Sequence[str]) -> list[tuple[_Name, str]]
 def _next_line(name: _Name, below: Sequence[str]) -> str:
     if len(below) != 1 or _named(below[0])[0] is not None:
         return ""
-    return below[0] if name.field != MAXIMUM or below[0][:1].isdigit() else ""
+    value = _plain(below[0])
+    return value if name.field != MAXIMUM or value[:1].isdigit() else ""
 
 
 def _named(cell: str) -> tuple[_Name | None, str]:
@@ -189,8 +192,14 @@ def _named(cell: str) -> tuple[_Name | None, str]:
     for name, pattern in _PATTERNS.items():
         if match := pattern.fullmatch(plain):
             start = match.start("value")
-            return name, "" if start < 0 else cell[start:].strip(f"{_MARK_UP},;、").rstrip("。")
+            return name, "" if start < 0 else _plain(cell[start:], is_marked=cell.startswith(_MARKS))
     return None, ""
+
+
+def _plain(value: str, *, is_marked: bool = False) -> str:
+    """Give a value without what ends an item of a list, and without marks of bold text around it or its whole line."""
+    plain = value.strip(" ,;、").rstrip("。")
+    return plain.strip(_MARK_UP) if is_marked or _BOLD.fullmatch(plain) else plain
 
 
 def _keep(found: dict[str, str], field: str, value: str) -> None:
