@@ -46,10 +46,11 @@ def test_from_login_to_registered(parts: Parts, browser: Browser, tmp_path: Path
         page.clock.run_for(1000)
 
         wrong_file = tmp_path / "Container.lic"
-        wrong_file.write_bytes(b"holiday pictures")
+        wrong_file.write_bytes(b"%PDF-1.7" + bytes(1_000_000))
         dialog = page.get_by_role("dialog", name="Registration failed")
         page.get_by_label("Choose Container.lic").set_input_files(wrong_file)
         expect(dialog).to_contain_text("The content of the certificate is incorrect")
+        expect(dialog).to_contain_text("This is a PDF document")
         page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
 

@@ -66,6 +66,12 @@ def test_a_wrong_file_is_told_in_the_contracts_words(console: Console, content: 
     assert state(console) == "UNLICENSED"
 
 
+def test_R1_a_file_too_large_is_named_by_its_beginning(console: Console) -> None:
+    answer = console.post(UPLOAD, b"%PDF-1.7".ljust(64 * 1024 + 1))
+    assert answer.refused == "LICENSE_REFUSED"
+    assert "This is a PDF document" in answer.json["refused"]["failures"][0]["remedy"]
+
+
 def test_R36_a_file_too_large_is_refused_before_it_is_read_whole(console: Console) -> None:
     answer = console.post(UPLOAD, b"x" * 70_000)
     assert answer.refused == "INVALID_FIELD"

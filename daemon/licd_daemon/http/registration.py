@@ -30,7 +30,7 @@ from licd_daemon.rpc.convert import (
 )
 from licd_daemon.rpc.errors import invalid_field
 
-MAX_LICENSE_BYTES = 64 * 1024
+MAX_LICENSE_BYTES = 64 * 1024 + 1  # one byte over the limit: enough to see what a larger file is (R1)
 MAX_JSON_BYTES = 4096
 _SVG = {"content-type": "image/svg+xml", "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
