@@ -123,3 +123,49 @@ def test_an_older_journal_keeps_its_license_and_its_verdicts(
         older = vendor.license(license_id=license.license_id, issued_at=license.issued_at - 60)
         with refused(grpc.StatusCode.FAILED_PRECONDITION, "LICENSE_OLDER"):
             admin.upload(vendor.lic(older))
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_R17_an_older_node_bears_a_reason_that_it_does_not_know(
+    release: str, serve: MakeDaemon, vendor: TestVendor, tmp_path: Path
+) -> None:
+    daemon = serve(None)
+    with running(daemon), programs(daemon, environment(release, tmp_path), "report-1") as nodes:
+        admin = registered(daemon, vendor, nodes)
+        admin.stubs.registration.ResetRegistration(pb.ResetRegistrationRequest())
+        eventually(lambda: nodes[0].told[-1] == ("PENDING", False, ("12",)))
+        admin.register()
+        eventually(lambda: nodes[0].told[-1] == ("LICENSED", True, ()))
+
+
+def test_R17_this_versions_node_names_it(serve: MakeDaemon, vendor: TestVendor, tmp_path: Path) -> None:
+    daemon = serve(None)
+    with running(daemon), programs(daemon, environment(None, tmp_path), "report-1") as nodes:
+        admin = registered(daemon, vendor, nodes)
+        admin.stubs.registration.ResetRegistration(pb.ResetRegistrationRequest())
+        eventually(lambda: nodes[0].told[-1] == ("PENDING", False, ("REGISTRATION_ENDED",)))
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("end", ["kill", "stop"], ids=["killed", "stopped_with_a_snapshot"])
+def test_R17_an_older_journal_gives_what_ended_and_what_was_refused(
+    release: str, end: str, serve: MakeDaemon, vendor: TestVendor, tmp_path: Path
+) -> None:
+    old = serve(release)
+    with running(old):
+        with programs(old, environment(release, tmp_path), "report-1", "report-2") as nodes:
+            admin = registered(old, vendor, nodes)
+        eventually(lambda: admin.registration().state == pb.REGISTRATION_STATE_UNREGISTERED)
+        with refused(grpc.StatusCode.FAILED_PRECONDITION, "LICENSE_REFUSED"):
+            admin.upload(b"holiday pictures")
+        getattr(old, end)()
+        with running(serve(None)) as new:
+            told = Admin(new.stubs(), vendor).registration()
+            assert told.last_registration.cause == pb.END_CAUSE_ALL_GONE
+            assert sorted(told.last_registration.nodes) == ["report-1", "report-2"]
+            assert (
+                told.last_registration.ended_at.ToMilliseconds()
+                >= told.last_registration.registered_at.ToMilliseconds()
+            )
+            (failure,) = told.last_failures
+            assert failure.at.ToMilliseconds() >= ended.ended_at.ToMilliseconds()
