@@ -161,11 +161,9 @@ def test_R17_an_older_journal_gives_what_ended_and_what_was_refused(
         getattr(old, end)()
         with running(serve(None)) as new:
             told = Admin(new.stubs(), vendor).registration()
-            assert told.last_registration.cause == pb.END_CAUSE_ALL_GONE
-            assert sorted(told.last_registration.nodes) == ["report-1", "report-2"]
-            assert (
-                told.last_registration.ended_at.ToMilliseconds()
-                >= told.last_registration.registered_at.ToMilliseconds()
-            )
+            ended = told.last_registration
+            assert ended.cause == pb.END_CAUSE_ALL_GONE
+            assert sorted(ended.nodes) == ["report-1", "report-2"]
+            assert ended.ended_at.ToMilliseconds() >= ended.registered_at.ToMilliseconds()
             (failure,) = told.last_failures
             assert failure.at.ToMilliseconds() >= ended.ended_at.ToMilliseconds()
