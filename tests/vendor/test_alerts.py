@@ -62,6 +62,24 @@ def test_r28_settled_for_the_refused_one_it_goes_on_and_the_other_stops(
     assert scan_and_register(phone, copied).status == 200
 
 
+def test_r28_an_old_qr_of_the_one_that_was_right_is_no_copys(
+    phone: Phone, deployment: Deployment, database: Database, clock: Clock
+) -> None:
+    scan_and_register(phone, deployment)
+    restored = deployment.copy()
+    restored.clock_offset = -300
+    for _ in range(3):
+        scan_and_register(phone, deployment)
+    assert [scan_and_register(phone, restored).status for _ in range(2)] == [410, 409]
+    (alert,) = open_alerts(database)
+    service.settle(database, alert, Side.REFUSED, WHO, clock())
+    photo = restored.qr()
+    for _ in range(3):
+        assert scan_and_register(phone, restored).status == 200
+    assert phone.tap(photo).status == 410
+    assert open_alerts(database) == []
+
+
 def test_r28_an_alert_is_settled_once(copied: Deployment, database: Database, clock: Clock) -> None:
     (alert,) = open_alerts(database)
     service.settle(database, alert, Side.REGISTERED, WHO, clock())

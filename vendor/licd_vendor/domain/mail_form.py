@@ -99,8 +99,9 @@ def fields(text: str) -> dict[str, str]:
     Raises:
         RefusedError: When a field is there twice and does not say the same.
     """
-    own, earlier = _divide(text)
-    return _read(own) or _read(earlier)
+    parts = [_read(lines) for lines in _divide(text)]
+    full, short = next((part for part in parts if part[0]), parts[0])
+    return short | full
 
 
 def _divide(text: str) -> tuple[list[str], list[str]]:
@@ -139,15 +140,16 @@ def _begins_earlier_mail(lines: Sequence[str]) -> bool:
     return _HEAD_FROM.match(lines[0]) is not None and any(_HEAD_NEXT.match(line) for line in lines[1:])
 
 
-def _read(lines: Sequence[str]) -> dict[str, str]:
+def _read(lines: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Give what is said under full names, and under short ones."""
     rows = [_cells(line) for line in lines if not _RULE_LINE.fullmatch(line)]
-    found: dict[str, str] = {}
-    found_by_short_name: dict[str, str] = {}
+    full: dict[str, str] = {}
+    short: dict[str, str] = {}
     for at, row in enumerate(rows):
         below = rows[at + 1] if at + 1 < len(rows) else []
         for name, value in _of_table(row, below) or _of_row(row, below):
-            _keep(found_by_short_name if name.is_short else found, name.field, value)
-    return found_by_short_name | found
+            _keep(short if name.is_short else full, name.field, value)
+    return full, short
 
 
 def _cells(line: str) -> list[str]:

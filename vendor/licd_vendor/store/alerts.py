@@ -10,11 +10,11 @@ Rules:
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, func, select, update
+from sqlalchemy import Connection, RowMapping, Select, delete, func, select, update
 
 from licd_vendor.domain.scan import Refusal
 from licd_vendor.errors import RefusedError
-from licd_vendor.store.schema import bindings, is_id, licenses, scans, shown_codes
+from licd_vendor.store.schema import bindings, is_id, licenses, scans, shown_codes, unknown_predecessors
 
 KINDS = (Refusal.COPIED, Refusal.RELEASE_LIMIT)
 _VALUES = tuple(kind.value for kind in KINDS)
@@ -69,7 +69,12 @@ def settle(connection: Connection, alert: Alert, settled_for: str, who: str, now
 
 
 def take_as_head(connection: Connection, binding_id: int, head: str) -> None:
-    """Let a binding go on from `head`: what was shown before is forgotten, so that any other copy stops (R28)."""
+    """Let a binding go on from `head`: what was shown before is forgotten, so that any other copy stops (R28).
+
+    The head is known from now on: an old QR of it that is scanned late some day is the first of its kind again.
+    """
+    here = (unknown_predecessors.c.binding_id == binding_id, unknown_predecessors.c.predecessor == head)
+    connection.execute(delete(unknown_predecessors).where(*here))
     connection.execute(update(bindings).where(bindings.c.binding_id == binding_id).values(head=head))
     connection.execute(update(shown_codes).where(shown_codes.c.binding_id == binding_id).values(since_head=False))
 
