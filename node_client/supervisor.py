@@ -46,6 +46,8 @@ _FOR_GOOD = frozenset({signal.SIGTERM, signal.SIGINT})
 """Whoever sends these to a running CMD wants an end: it is not started again. The others may mean something to CMD."""
 _SI_KERNEL = 0x80
 _LONGEST_WAIT = 1.0
+_ROUNDING = 0.001
+"""Seconds; the end of a grace is computed anew at each look."""
 
 
 class OnLoss(enum.StrEnum):
@@ -78,14 +80,14 @@ class Loss:
 
     Attributes:
         grace: seconds that CMD may go on after a definite loss; infinite with warn.
-        in_outage: whether the last look found the node in the outage's grace.
+        outage_until: when the outage's grace ends in which the last look found the node; infinite if in none.
         until: when CMD is stopped; None while it may run.
         stopped: when SIGTERM was sent; a license that comes back later no longer helps.
         killed: whether SIGKILL was sent.
     """
 
     grace: float
-    in_outage: bool = False
+    outage_until: float = math.inf
     until: float | None = None
     stopped: float | None = None
     killed: bool = False
@@ -97,16 +99,16 @@ class Loss:
                 return self, None
             return dataclasses.replace(self, killed=True), signal.SIGKILL
         if status.may_run:
-            return Loss(self.grace, in_outage=not status.licensed), None
+            return Loss(self.grace, math.inf if status.licensed else now + status.grace_left), None
         until = self._until(now, status) if self.until is None else self.until
         if now < until:
             return dataclasses.replace(self, until=until), None
         return dataclasses.replace(self, until=until, stopped=now), signal.SIGTERM
 
     def _until(self, now: float, status: Status) -> float:
-        # The outage's grace was used up in silence. Whoever slept through its end, as a suspended machine does, was
-        # licensed at the last look and has the other grace to reach the daemon.
-        used_up = self.in_outage and status.state is NodeState.JEOPARDY
+        # The outage's grace was used up in silence. A machine that was suspended since it was licensed has the other
+        # grace to reach the daemon.
+        used_up = now > self.outage_until - _ROUNDING and status.state is NodeState.JEOPARDY
         return now if used_up and self.grace < math.inf else now + self.grace
 
     def next_at(self, now: float) -> float:

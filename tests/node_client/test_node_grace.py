@@ -123,21 +123,20 @@ AWAY = Status(NodeState.JEOPARDY, licensed=False)
 IN_GRACE = Status(NodeState.JEOPARDY, licensed=False, grace_left=10.0)
 HELD = Status(NodeState.LICENSED, licensed=True, lease_left=15.0)
 LOST = Status(NodeState.WAITING, licensed=False)
-looks = st.lists(st.tuples(st.floats(0, 9), st.sampled_from([AWAY, IN_GRACE, HELD, LOST])), max_size=30)
+looks = st.lists(st.tuples(st.integers(0, 12).map(float), st.sampled_from([AWAY, IN_GRACE, HELD, LOST])), max_size=30)
 
 
 @given(looks, st.floats(0, 20))
 def test_R41_the_command_is_stopped_only_when_the_outages_grace_or_a_whole_loss_grace_is_over(
     history: list[tuple[float, Status]], grace: float
 ) -> None:
-    loss, now, before, until, stopped = Loss(grace), 0.0, HELD, None, None
+    loss, now, outage_until, until, stopped = Loss(grace), 0.0, math.inf, None, None
     for pause, status in history:
         now += pause
         if status.may_run:
-            until = None
+            until, outage_until = None, now + 10 if status is IN_GRACE else math.inf
         elif until is None:
-            until = now if before is IN_GRACE and status is AWAY else now + grace
-        before = status
+            until = now if now >= outage_until and status is AWAY else now + grace
         loss, number = loss.seen(now, status)
         if stopped is None:
             expected = until is not None and now >= until
@@ -155,6 +154,15 @@ def test_R41_with_warn_the_command_is_never_stopped(history: list[tuple[float, S
         loss, number = loss.seen(now, status)
         assert number is None
         assert loss.next_at(now) > now
+
+
+def test_R41_a_refusal_within_the_outages_grace_is_a_definite_loss() -> None:
+    refused = LICENSED_ONCE.unwelcome()
+    loss, _ = Loss(30).seen(100, LICENSED_ONCE.status_at(100))
+    loss, number = loss.seen(101, refused.status_at(101))
+    assert number is None
+    assert loss.seen(130.9, refused.status_at(130.9))[1] is None
+    assert loss.seen(131, refused.status_at(131))[1] is signal.SIGTERM
 
 
 def test_R41_a_machine_that_slept_through_the_grace_has_the_loss_grace_to_reach_the_daemon() -> None:
