@@ -19,6 +19,8 @@ from faults.bugs import MUTANTS, Mutant
 ROOT = Path(__file__).parents[2]
 SEEDS = 15
 """So many schedules, from its first seed on, may a mutant live."""
+PATHS = 400
+"""So many paths of the model of streams (`faults.streams`)."""
 SEARCH_DEPTH = 5
 
 
@@ -43,6 +45,8 @@ def planted(mutant: Mutant, folder: Path) -> dict[str, str]:
 
 def hunt(mutant: Mutant, timeout: float = 280) -> str:
     """What the simulation found first; empty: the mutant lives."""
+    if mutant.profile == "streams":
+        return _found(mutant, ("faults.streams", str(mutant.first), str(PATHS)), "VIOLATION", timeout)
     module: tuple[str, ...] = ("faults.simulate", str(mutant.first), str(SEEDS))
     if mutant.profile:
         module = (*module, "--profile", mutant.profile)

@@ -1,5 +1,6 @@
 """The model, searched: no order of messages, losses, restarts, stalls and people breaks R13 or R17."""
 
+from faults import streams
 from faults.explore import QUICK_DEPTH, explore
 
 
@@ -14,3 +15,10 @@ def test_R13_R17_three_nodes_on_two_seats() -> None:
     found = explore(4, nodes=3, max_nodes=2, budget_s=280)
     assert found.violation == ""
     assert found.depth == 4
+
+
+def test_R16_no_path_ends_an_honest_process_and_every_copy_is_found() -> None:
+    walked = streams.walk(range(4_000))
+    assert walked.violation == ""
+    assert walked.steps > 100_000
+    assert walked.copies > 100, "some are found along the way, all others once the network is well"

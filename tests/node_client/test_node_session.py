@@ -143,6 +143,80 @@ def test_r14_an_answer_of_an_older_epoch_is_refused_and_the_session_kept(daemon:
     assert daemon.resumes[-1].highest_epoch_seen == 5
 
 
+def test_r14_an_epoch_of_the_same_number_with_another_id_is_refused_like_an_older_one(
+    daemon: ScriptedDaemon, join: Join
+) -> None:
+    daemon.epoch, daemon.epoch_id = 2, "a" * 32
+    node = join()
+    assert node.wait_licensed(5)
+    daemon.epoch_id = "b" * 32
+    daemon.end(pb.END_REASON_SUPERSEDED)
+    eventually(lambda: not node.is_licensed())
+    assert [failure.reason for failure in node.failures] == ["JOURNAL_OLDER"]
+    assert "b" * 32 in node.failures[0].detail
+    daemon.epoch_id = "a" * 32
+    assert node.wait_licensed(8)
+    assert len(daemon.joins) == 1
+    assert (daemon.resumes[-1].highest_epoch_seen, daemon.resumes[-1].epoch_id) == (2, "a" * 32)
+
+
+def test_r16_the_stream_number_is_echoed_and_named(daemon: ScriptedDaemon, join: Join) -> None:
+    daemon.number = 1 << 32
+    node = join()
+    assert node.wait_licensed(5)
+    eventually(lambda: daemon.opens)
+    daemon.end(pb.END_REASON_SUPERSEDED)
+    eventually(lambda: len(daemon.opens) == 2)
+    first = (1 << 32) + 1
+    assert [opened.stream for opened in daemon.opens] == [first, first + 1]
+    assert [(each.last_stream, each.stale_nonce) for each in daemon.resumes] == [(first, "")]
+
+
+def test_r16_the_answer_of_a_resume_that_was_given_up_is_dropped(daemon: ScriptedDaemon, join: Join) -> None:
+    daemon.number, daemon.lease_ttl = 1 << 32, 10
+    node = join()
+    assert node.wait_licensed(5)
+    eventually(lambda: daemon.opens)
+    daemon.on_resume = lambda _: time.sleep(2.5) if len(daemon.resumes) == 1 else None
+    daemon.end(pb.END_REASON_SUPERSEDED)
+    eventually(lambda: len(daemon.opens) == 2)
+    assert len(daemon.resumes) >= 2
+    assert {each.last_stream for each in daemon.resumes} == {(1 << 32) + 1}
+    given = daemon.opens[-1].stream
+    eventually(lambda: daemon.number is not None and daemon.number > given)
+    daemon.end(pb.END_REASON_SUPERSEDED)
+    eventually(lambda: len(daemon.opens) == 3)
+    assert daemon.resumes[-1].last_stream == given
+
+
+def test_r16_a_copy_brings_the_newest_nonce_back_to_the_same_daemon_then_joins_anew(
+    daemon: ScriptedDaemon, join: Join
+) -> None:
+    other = ScriptedDaemon()
+    try:
+        daemon.number = 1 << 32
+        node = join([daemon.address, other.address])
+        assert node.wait_licensed(5)
+        eventually(lambda: daemon.opens)
+
+        def stale(request: pb.ResumeRequest) -> None:
+            if len(daemon.resumes) < 3:
+                nonce = f"{len(daemon.resumes):032x}"
+                raise Refuse(grpc.StatusCode.FAILED_PRECONDITION, "STALE_RESUME", metadata={"nonce": nonce})
+            raise Refuse(grpc.StatusCode.NOT_FOUND, "SESSION_EXPIRED", metadata={"ended": "COPIED"})
+
+        daemon.on_resume = stale
+        daemon.end(pb.END_REASON_SUPERSEDED)
+        eventually(lambda: len(daemon.joins) == 2)
+        assert node.wait_licensed(5)
+        assert [each.stale_nonce for each in daemon.resumes] == ["", f"{1:032x}", f"{2:032x}"]
+        assert not other.resumes
+        assert daemon.joins[0].instance_id != daemon.joins[1].instance_id
+        assert node.failures == ()
+    finally:
+        other.stop()
+
+
 def test_r14_a_session_that_an_older_daemon_ended_is_taken_up_again_elsewhere(
     daemon: ScriptedDaemon, join: Join
 ) -> None:

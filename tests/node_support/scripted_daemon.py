@@ -58,6 +58,8 @@ class ScriptedDaemon(node_service_pb2_grpc.NodeServiceServicer):
 
     def __init__(self) -> None:
         self.epoch = 1
+        self.epoch_id = ""
+        self.number: int | None = None  # of the last answer; None: no stream numbers, as by a daemon before 0.2
         self.lease_ttl = 3.0
         self.outage_grace: float | None = None  # not sent, as by a daemon before 0.2
         self.heartbeat_interval = 1.0
@@ -190,6 +192,8 @@ class ScriptedDaemon(node_service_pb2_grpc.NodeServiceServicer):
         return pb.JoinResponse(
             session_id=session_id,
             epoch=self.epoch,
+            epoch_id=self.epoch_id,
+            stream=self._give(),
             lease_ttl=duration(self.lease_ttl),
             heartbeat_interval=duration(self.heartbeat_interval),
             max_clock_drift=duration(5),
@@ -197,6 +201,12 @@ class ScriptedDaemon(node_service_pb2_grpc.NodeServiceServicer):
             failures=self.failures,
             outage_grace=self._grace(),
         )
+
+    def _give(self) -> int:
+        if self.number is None:
+            return 0
+        self.number += 1
+        return self.number
 
     def _grace(self) -> Duration | None:
         return None if self.outage_grace is None else duration(self.outage_grace)

@@ -78,14 +78,12 @@ def _proven(state: State, command: Resume) -> Session:
 
 
 def _written_here(state: State, epoch: int, epoch_id: str) -> bool:
-    """Whether this journal may have begun that epoch (R14); 0.1.0 gave no ids: then the number decides."""
-    if epoch > state.epoch:
-        return False
-    known = state.epoch_ids.get(epoch)
-    if known is None:
-        # One that is forgotten, or was never begun here: an older copy went on under higher numbers.
-        return not epoch_id or epoch < min(state.epoch_ids, default=0)
-    return not known or not epoch_id or known == epoch_id
+    """Whether this journal may have begun that epoch (R14); without both ids the number decides.
+
+    One that the journal lacks passes: a copy restored beside its lock file goes on above all epochs seen, as is wanted.
+    """
+    known = state.epoch_ids.get(epoch, "")
+    return epoch <= state.epoch and (not known or not epoch_id or known == epoch_id)
 
 
 def _named(epoch: int, epoch_id: str) -> str:

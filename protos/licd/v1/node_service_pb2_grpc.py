@@ -80,7 +80,9 @@ class NodeServiceServicer(object):
         """Takes a session up again after the stream, the daemon or the network was lost; renews its lease (R13, R16).
 
         Idempotent. Fails with NOT_FOUND/SESSION_EXPIRED for an unknown or ended session (metadata `ended` tells why: a node
-        that was EVICTED does not join anew by itself), or when the session has seen a higher epoch than this daemon's.
+        that was EVICTED does not join anew by itself), or when the session has seen a higher epoch than this daemon's or
+        one of the same number with another id; with FAILED_PRECONDITION/STALE_RESUME (metadata `nonce`) for a stream number
+        lower than one that was opened: who waits for that answer repeats the call with the nonce.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -111,6 +111,10 @@ class Checker:
         """The daemon acknowledges a heartbeat."""
         self.acknowledged_at[session_id] = self.timeline.now
 
+    def refused(self, session_id: str) -> None:
+        """The daemon says that a client breaks the rules of its stream."""
+        self.violated("R16", f"a stream of {session_id} was refused, and the client keeps the rules")
+
     # What the journal says
 
     def appended(self, records: Sequence[Record]) -> None:

@@ -118,6 +118,8 @@ class SimulatedLink:
         message = pb.KeepAliveResponse.FromString(sent) if isinstance(sent, bytes) else sent
         if message.HasField("heartbeat_ack"):
             self._node.acknowledged(session_id)
+        if message.ended.reason == pb.END_REASON_REFUSED:
+            self._node.refused(session_id)
 
         def come() -> None:
             self._node.post(Received(self.generation, message, clock.boottime(), clock.wall_ns()))
@@ -208,6 +210,7 @@ class SimulatedNode:
         self.belief = Belief()
         self.changed: Callable[[SimulatedNode, Belief, Belief], None] = lambda node, before, after: None
         self.acknowledged: Callable[[str], None] = lambda session_id: None
+        self.refused: Callable[[str], None] = lambda session_id: None
         self.alive, self.stalled, self.faulted, self.gone = True, False, False, False
         self.sessions: set[str] = set()
         self._inbox: deque[Any] = deque()

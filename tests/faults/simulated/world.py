@@ -115,6 +115,7 @@ class World:
         node = SimulatedNode(self.timeline, self.daemon, f"node-{len(self.nodes)}", self.plan.seed)
         node.changed = self.checker.believed
         node.acknowledged = self.checker.acknowledged
+        node.refused = self.checker.refused
         self.nodes.append(node)
 
     def _admin(self, work: Coroutine[Any, Any, Any]) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import pytest
-from unit.core.world import OTHER_ID, T0_S, YEAR_S, World, license_of, licensed, refused
+from unit.core.world import LEASE, OTHER_ID, T0_S, YEAR_S, World, license_of, licensed, refused
 
 from licd_daemon.core import commands as c
-from licd_daemon.core.model import RESUMABLE_MS, EndReason, Seat, SessionStatus
+from licd_daemon.core.model import REMEMBERED_EPOCHS, RESUMABLE_MS, EndReason, Seat, SessionStatus
 
 TAKEN: dict[str, Callable[[World], None]] = {
     "eviction": lambda w: w.evict("a"),
@@ -101,6 +101,33 @@ def test_R13_expiry_drains_every_seat() -> None:
     w.join("b")
     w.upload(max_nodes=1, issued_at=T0_S + 1, expires_at=T0_S + 2 * YEAR_S)
     assert w.nodes("a", "b") == "LICENSED WAITING"
+
+
+def test_R14_an_epoch_that_was_used_twice_is_told_by_its_id() -> None:
+    w = licensed().register("a")
+    seen = w.state.epoch + 1
+    w.do(c.StartEpoch(seen, LEASE, 0, "a" * 32))
+    for later in range(2):
+        with refused("SESSION_EXPIRED") as refusal:
+            w.do(c.Resume("a", "a", seen, "b" * 32))
+        assert "older copy" in refusal[0].message
+        for epoch, epoch_id in ((seen, "a" * 32), (seen, ""), (seen - 1, "b" * 32), (0, "")):
+            w.do(c.Resume("a", "a", epoch, epoch_id))
+        w.do(c.StartEpoch(seen + 1 + later, LEASE, 0, f"{later:032x}"))
+
+
+def test_R14_a_copy_restored_beside_its_lock_file_goes_on_above_all_epochs_seen() -> None:
+    w = licensed().register("a")
+    w.do(c.StartEpoch(9, LEASE, 0, "a" * 32))
+    w.do(c.Resume("a", "a", 8, "b" * 32))
+
+
+def test_R14_the_ids_of_past_epochs_are_bounded() -> None:
+    w = licensed().register("a")
+    for epoch in range(2, 200):
+        w.do(c.StartEpoch(epoch, LEASE, 0, f"{epoch:032x}"))
+    assert len(w.state.epoch_ids) == REMEMBERED_EPOCHS
+    assert w.state.epoch_id == f"{199:032x}"
 
 
 def test_R14_leaving_frees_the_seat_at_once_and_repeating_it_succeeds() -> None:
