@@ -166,6 +166,22 @@ MUTANTS = (
         "command = c.StartEpoch(max(1, self.state.epoch), ",
     ),
     Mutant(
+        "an-epoch-used-twice-passes",
+        "R14: the daemon refuses a session that has seen one of the same number with another id",
+        f"{CORE}/decide_sessions.py",
+        "return epoch <= state.epoch and (not known or not epoch_id or known == epoch_id)",
+        "return epoch <= state.epoch",
+        profile="streams",
+    ),
+    Mutant(
+        "a-higher-epoch-passes",
+        "R14: the daemon refuses a session that has seen a higher one",
+        f"{CORE}/decide_sessions.py",
+        "return epoch <= state.epoch and (not known or not epoch_id or known == epoch_id)",
+        "return not known or not epoch_id or known == epoch_id",
+        profile="streams",
+    ),
+    Mutant(
         "leave-keeps-the-seat",
         "R14: Leave frees the seat at once",
         f"{CORE}/evolve.py",

@@ -110,6 +110,19 @@ def test_the_highest_epoch_is_remembered_over_sessions() -> None:
         belief.answered(dataclasses.replace(LICENSED, epoch=6), sent=1)
 
 
+def test_r14_an_epoch_of_the_same_number_is_told_apart_by_its_id() -> None:
+    first = dataclasses.replace(LICENSED, epoch=7, epoch_id="a" * 32)
+    other = dataclasses.replace(first, epoch_id="b" * 32)
+    seen = Belief().answered(first, sent=0)
+    kept = seen.acknowledged(epoch=7, lease_ttl=15, sent=1, now=1)
+    for belief in (seen, kept, kept.forgotten(), kept.answered(dataclasses.replace(first, epoch_id=""), sent=2)):
+        with pytest.raises(OlderEpochError, match=f"epoch 7 .{'b' * 32}., this node has seen epoch 7 .{'a' * 32}."):
+            belief.answered(other, sent=3)
+        assert belief.answered(dataclasses.replace(other, epoch=8), sent=3).epoch_id == "b" * 32
+    unnamed = Belief().answered(dataclasses.replace(first, epoch_id=""), sent=0)
+    assert unnamed.answered(other, sent=1).epoch_id == "b" * 32, "0.1.0 gave no id"
+
+
 def test_a_daemon_that_cannot_be_reached_takes_nothing_away_while_the_lease_runs() -> None:
     belief = Belief().answered(LICENSED, sent=0).troubled(Failure("UNREACHABLE", "away"))
     assert belief.status_at(14.9).licensed

@@ -21,7 +21,7 @@ from node_client.values import NodeState
 
 IN_FLIGHT = 6
 FAULTS = 6
-FAULT = ("restart", "withdraw", "give_back", "copy")
+FAULT = ("restart", "restore", "withdraw", "give_back", "copy")
 
 
 class Message(NamedTuple):
@@ -56,7 +56,10 @@ class Process:
 
 @dataclass(frozen=True)
 class System:
-    """One state. `remembered`: the presence; `links`: how many connections there were."""
+    """One state. `remembered`: the presence; `links`: how many connections there were.
+
+    `older`: what the journal said before the first restart; on some paths, on which nobody is copied, it is restored.
+    """
 
     state: State
     processes: tuple[Process, ...]
@@ -67,6 +70,8 @@ class System:
     faults: int = 0
     ended: bool = False
     wrong: str = ""
+    older: State | None = None
+    restored: bool = False
 
 
 class Stream:
@@ -133,7 +138,7 @@ def start() -> System:
 
 def _answer(state: State, number: int) -> Answer:
     word = NodeState(node_state(state, state.sessions["s"])[0].value)
-    return Answer("s", state.epoch, 1e9, 5, word, stream=number)
+    return Answer("s", state.epoch, 1e9, 5, word, epoch_id=state.epoch_id, stream=number)
 
 
 def choices(system: System) -> list[Choice]:
@@ -149,7 +154,8 @@ def choices(system: System) -> list[Choice]:
             found.append(Choice("beat" if process.opened else "resume", whom))
     found += [Choice("restart"), Choice("withdraw" if _held(system) else "give_back")]
     if len(system.processes) == 1:
-        found.append(Choice("copy"))
+        found += [] if system.restored else [Choice("copy")]
+        found += [] if system.older is None else [Choice("restore")]
     return [choice for choice in found if choice.what not in FAULT or system.faults < FAULTS]
 
 
@@ -167,15 +173,24 @@ def step(system: System, choice: Choice) -> System:
     if choice.what in FAULT:
         system = replace(system, faults=system.faults + 1)
     if choice.what == "restart":
-        presence = Presence(system.state.epoch + 1, joining=False)
-        state = decide(system.state, c.StartEpoch(system.state.epoch + 1, LEASE), Now(0, 0, 0), Policy(LEASE)).state
-        return replace(system, state=state, remembered=(*(getattr(presence, name) for name in REMEMBERED), None))
+        return _start(replace(system, older=system.older or system.state), system.state)
+    if choice.what == "restore":
+        assert system.older is not None
+        return _start(replace(system, restored=True), system.older)
     if choice.what == "copy":
         copy = replace(system.processes[0], asks=False, opened=False)
         return replace(system, processes=(*system.processes, copy))
     if choice.what in ("withdraw", "give_back"):
         return _seat(system, Seat.DRAINING if choice.what == "withdraw" else Seat.HELD)
     return _act(system, choice.what, choice.whom)
+
+
+def _start(system: System, journal: State) -> System:
+    """A daemon starts on a journal that says so; every epoch has an id of its own, also one of the same number."""
+    epoch, epoch_id = journal.epoch + 1, f"{system.faults:032x}"
+    state = decide(journal, c.StartEpoch(epoch, LEASE, 0, epoch_id), Now(0, 0, 0), Policy(LEASE)).state
+    presence = Presence(epoch, joining=False)
+    return replace(system, state=state, remembered=(*(getattr(presence, name) for name in REMEMBERED), None))
 
 
 def _seat(system: System, seat: Seat) -> System:
@@ -198,7 +213,8 @@ def _act(system: System, what: str, whom: int) -> System:
     if what == "resume":
         link = system.links
         system = _put(replace(system, links=link + 1), whom, asks=True, link=link)
-        return _send(system, Message("resume", whom, link, (process.stream, process.nonce)))
+        seen = process.belief.epoch, process.belief.epoch_id
+        return _send(system, Message("resume", whom, link, (process.stream, process.nonce, *seen)))
     system = _put(system, whom, sequence=process.sequence + 1)
     return _send(system, Message("beat", whom, process.link, (process.sequence + 1, process.belief.serial)))
 
@@ -233,7 +249,12 @@ def _arrive(system: System, message: Message) -> System:
 
 
 def _resumes(at: Step, message: Message) -> System:
-    last, nonce = message.what
+    last, nonce, epoch, epoch_id = message.what
+    proof = c.Prove("s", "s", epoch, epoch_id)
+    if decide(at.system.state, proof, Now(0, 0, 0), Policy(LEASE)).refusal is not None:
+        return at.done(net=_with(at, message, "refused", None))
+    if (epoch, epoch_id) != (at.system.state.epoch, at.system.state.epoch_id) and epoch >= at.system.state.epoch:
+        return at.done(wrong="R14: a session that has seen another journal's epoch is taken up")
     if not at.presence.stale(last):
         at.presence.resumed(last)
         return at.done(net=_with(at, message, "given", _answer(at.system.state, at.presence.give())))
@@ -279,6 +300,9 @@ def _beats(at: Step, message: Message) -> System:
 
 def _answered(system: System, process: Process, message: Message) -> System:
     verdict, what = message.what
+    if verdict == "refused":
+        # The Driver would join anew, and refuse this daemon's answer; here it tries on, as for a better daemon.
+        return _put(system, message.whom, asks=False)
     if verdict == "stale":
         honest = len(system.processes) == 1
         wrong = "R16: an honest process waits, and is told that it is stale" if honest else ""
