@@ -97,10 +97,10 @@ def steps(state: State) -> Iterator[Step]:
             yield Step("right code", c.SettleCode(state.challenge.challenge_id, True))
     yield Step("ResetRegistration", c.ResetRegistration())
     for name in NODES:
-        yield from _node_steps(name)
+        yield from _node_steps(state, name)
 
 
-def _node_steps(name: str) -> Iterator[Step]:
+def _node_steps(state: State, name: str) -> Iterator[Step]:
     for label, command in (
         ("Join", c.Join(name, name, name, name, APPLICATION)),
         ("Resume", c.Resume(name, name, 0)),
@@ -108,11 +108,15 @@ def _node_steps(name: str) -> Iterator[Step]:
         ("EvictNode", c.EndSession(name, EndReason.EVICTED)),
         ("copy found", c.EndSession(name, EndReason.COPIED)),
         ("lease over", c.LeaseOver(name)),
-        ("drain over", c.DrainOver(name)),
+        ("loss acknowledged", c.DrainOver(name)),
+        ("drain over", c.DrainOver(name, silent=True)),
         ("drifted at join", c.JudgeClock(name, clock_drift(name, 9000, 1, 5000), True)),
         ("clock healed", c.JudgeClock(name, None, False)),
     ):
         yield Step(label, command, node=name)
+    session = state.sessions.get(name)
+    if session is not None and session.status is SessionStatus.LIVE and (heard := state.vouched_by(name)):
+        yield Step("heartbeat", c.Tick(heard), node=name)
     yield Step("", c.MemoryOver(name), DAY, DAY, DAY, node=name)
 
 
@@ -148,13 +152,16 @@ def explore() -> dict[str, Transitions]:
 def _essence(state: State, now: Now) -> object:
     """What makes a state differ, but for times and numbers that rise for ever, and which of the nodes is which."""
     registration = state.registration
-    sessions = sorted(
-        (s.status, s.seat, s.holder, s.line is not None, s.clock is None, s.seat is Seat.DRAINING and str(s.ended))
-        for s in state.sessions.values()
-    )
+    sessions = sorted(_session_essence(session) for session in state.sessions.values())
     living = None if registration is None else (registration.recovering_since is None, registration.copied)
     challenge = _challenge_state(state.challenge, now), state.lockout.attempt_open
-    return registration_state(state), living, tuple(sessions), challenge, now.served < state.granting_from
+    free = now.served < state.granting_from, state.silent_seats
+    return registration_state(state), living, tuple(sessions), challenge, free
+
+
+def _session_essence(s: Session) -> tuple[object, ...]:
+    drains = s.seat is Seat.DRAINING and str(s.ended)
+    return s.status, s.seat, s.holder, s.newcomer, s.line is not None, s.clock is None, drains
 
 
 def _challenge_state(challenge: Challenge | None, now: Now) -> str:

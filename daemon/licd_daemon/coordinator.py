@@ -19,7 +19,7 @@ from licd_daemon.clock import ServiceClock, stopwatch_s
 from licd_daemon.core import commands as c
 from licd_daemon.core.decide import decide
 from licd_daemon.core.effective import DOUBTFUL_START_MS, LIMIT_MS
-from licd_daemon.core.events import AnyEvent, TimeMarked
+from licd_daemon.core.events import AnyEvent, HoldersHeard, TimeMarked
 from licd_daemon.core.evolve import evolve, fold
 from licd_daemon.core.leases import Deadline, Leases, seatless_first
 from licd_daemon.core.model import Now, Policy, State
@@ -49,7 +49,7 @@ SNAPSHOT_EVERY = 10_000
 SNAPSHOT_EVERY_SESSIONS = 4
 _OVER: dict[Deadline, Callable[[str], c.Command]] = {
     Deadline.LEASE: c.LeaseOver,
-    Deadline.DRAIN: c.DrainOver,
+    Deadline.DRAIN: lambda session_id: c.DrainOver(session_id, silent=True),
     Deadline.MEMORY: c.MemoryOver,
 }
 
@@ -90,6 +90,7 @@ class Coordinator:
         self._snapshot_position = 0
         self._unsettled = False
         self._acknowledged: set[str] = set()
+        self._heard = 0
 
     async def start(self) -> None:
         """Loads the journal, begins a new epoch, and takes commands from then on (R14, R18).
@@ -216,6 +217,14 @@ class Coordinator:
         self._acknowledged.add(session_id)
         self._pending.wake.set()
 
+    def heard(self, session_id: str) -> None:
+        """A session gave a sign of life: if the registration lives in it, it vouches for all who have joined (R17).
+
+        The next tick takes that along, so no heartbeat costs an append. For whom it vouches is settled here: a session
+        that joins between here and that tick has not overlapped with it, whose process may be dead by then.
+        """
+        self._heard = max(self._heard, self.state.vouched_by(session_id))
+
     async def _tick(self) -> None:
         """Wakes the writer for what time brings; what is news to those who watch, yet no event: a challenge's end, the
         proof of leadership.
@@ -284,11 +293,11 @@ class Coordinator:
         """Time's own commands come first, so that a lease is judged before anyone builds on it."""
         state, events = self.state, list[AnyEvent]()
         answered: list[tuple[Answer, Refused | None]] = []
-        due: list[c.Command] = [c.Tick()]
+        due: list[c.Command] = [c.Tick(self._heard)]
         acknowledged, self._acknowledged = self._acknowledged, set()
         if self.serving:
             first, rest = seatless_first(self.leases.due(now.served), state)
-            due = [*_over(first), c.Tick(), *_over(rest)]
+            due = [*_over(first), c.Tick(self._heard), *_over(rest)]
             due += [c.DrainOver(session_id) for session_id in acknowledged]
         for command in due:
             decision = decide(state, command, now, self._config.policy)
@@ -355,14 +364,17 @@ class Coordinator:
         self.leases.promote(self.state, self.clock.now(False).served, self._config.leadership.handover_ms)
 
     def _answer_unchanged(self, batch: Sequence[Waiting]) -> None:
-        """What changes nothing is answered all the same: a node whose stream broke keeps its seat (R33)."""
+        """What changes nothing is answered all the same: a node whose stream broke keeps its seat (R33).
+
+        That it was heard is nothing that it waits for; its next heartbeat says so again (R17).
+        """
         if self._unsettled:
             refuse_all(batch, _journal_unavailable())
             return
         now = self.now()
         for command, future in batch:
             decision = decide(self.state, command, now, self._config.policy)
-            if decision.events:
+            if any(type(event) is not HoldersHeard for event in decision.events):
                 refuse(future, _journal_unavailable())
             else:
                 self._answer([(future, decision.refusal)])

@@ -19,6 +19,8 @@ class Naive:
         self.newest: dict[str, int] = {}
         self.registration: dict[str, Any] | None = None
         self.sessions: dict[str, dict[str, Any]] = {}
+        self.met: set[str] = set()  # those who have overlapped with the living (R17)
+        self.silent_seats = 0
         self.line: list[str] = []  # those who are awaited keep their place, and are passed over
         self.wrong = self.lockouts = 0
         self.open_attempt = False
@@ -30,7 +32,15 @@ class Naive:
         return sum(1 for s in self.sessions.values() if s["seat"] != "NONE")
 
     def holders(self, status: str) -> list[str]:
-        return [name for name, s in self.sessions.items() if s["holder"] and s["status"] == status]
+        return [name for name, s in self.sessions.items() if self.carries(name) and s["status"] == status]
+
+    def carries(self, name: str) -> bool:
+        return bool(name in self.sessions and self.sessions[name]["holder"] and name in self.met)
+
+    def heard(self, name: str) -> None:
+        """A sign of life."""
+        if self.carries(name):
+            self.met |= set(self.sessions)
 
     def live(self) -> list[str]:
         return [name for name, s in self.sessions.items() if s["status"] == "LIVE"]
@@ -39,11 +49,16 @@ class Naive:
         reg = self.registration
         return reg is not None and reg["recovering"] is None and not self.expired
 
-    def can_grant(self) -> bool:
-        """A seat is free, and what a former daemon may have granted is over."""
-        return (
-            self.license is not None and self.taken() < self.license["max_nodes"] and self.served >= self.granting_from
-        )
+    def may_have_seat(self, name: str) -> bool:
+        """A seat is free, and what a former daemon may have granted is over; if silence freed it, it is not for all."""
+        if self.license is None or self.served < self.granting_from:
+            return False
+        free = self.license["max_nodes"] - self.taken()
+        return bool(free > (0 if name in self.met else self.silent_seats))
+
+    def entitled(self) -> list[str]:
+        waiting = [name for name in self.line if self.sessions[name]["status"] == "LIVE"]
+        return [name for name in waiting if self.may_have_seat(name)]
 
     def fits(self, name: str) -> bool:
         s = self.sessions[name]
@@ -59,9 +74,8 @@ class Naive:
         reg = self.registration
         if reg and reg["recovering"] is not None and self.holders("LIVE"):
             reg["recovering"] = None
-        waiting = [name for name in self.line if self.sessions[name]["status"] == "LIVE"]
-        while self.open() and waiting and self.can_grant():
-            self.seat(waiting.pop(0))
+        while self.open() and self.entitled():
+            self.seat(self.entitled()[0])
         if reg and not self.holders("LIVE"):
             if not self.holders("AWAITED") and not self.holders("LOST") and not reg["copied"]:
                 self.end_registration()
@@ -69,6 +83,8 @@ class Naive:
                 reg["recovering"] = self.served
 
     def seat(self, name: str) -> None:
+        if self.sessions[name]["seat"] == "NONE" and name in self.met:
+            self.silent_seats = max(0, self.silent_seats - 1)
         self.sessions[name].update(seat="HELD", holder=True)
         if name in self.line:
             self.line.remove(name)
@@ -84,7 +100,7 @@ class Naive:
             return
         nobody_waits = not [other for other in self.line if self.sessions[other]["status"] == "LIVE"]
         own_back = s["seat"] == "DRAINING" and self.taken() <= self.license["max_nodes"]
-        free = s["seat"] == "NONE" and self.can_grant() and nobody_waits
+        free = s["seat"] == "NONE" and self.may_have_seat(name) and nobody_waits
         if self.open() and (own_back or free):
             self.seat(name)
         elif name not in self.line:
@@ -97,7 +113,8 @@ class Naive:
                 s["seat"] = "DRAINING"
             if s["status"] == "LOST":
                 s.update(status="ENDED", ended="EXPIRED", since=self.served)
-        self.registration, self.line = None, []
+        self.registration, self.line, self.silent_seats = None, [], 0
+        self.met = set(self.sessions)
 
     def end(self, name: str, reason: str) -> None:
         s = self.sessions[name]
@@ -148,10 +165,13 @@ class Naive:
             "status": "LIVE", "seat": "NONE", "holder": False, "version": version, "clock_ok": True,
             "since": None, "ended": None,
         }  # fmt: skip
+        if self.registration is None:
+            self.met.add(name)
         self.place(name)
 
     def back(self, name: str) -> None:
         s = self.sessions[name]
+        self.heard(name)
         if s["status"] in ("AWAITED", "LOST"):
             front = s["status"] == "LOST"
             s.update(status="LIVE", since=None)
@@ -159,6 +179,7 @@ class Naive:
 
     def leave(self, name: str) -> None:
         s = self.sessions[name]
+        self.heard(name)
         if s["status"] != "ENDED":
             self.end(name, "LEFT")
         elif s["ended"] == "EVICTED":
@@ -171,6 +192,7 @@ class Naive:
         if self.registration is None:
             self.end(name, "EXPIRED")
             return
+        self.silent_seats += s["seat"] != "NONE"
         s.update(status="LOST", seat="NONE", since=self.served)
         if name in self.line:
             self.line.remove(name)
@@ -183,6 +205,13 @@ class Naive:
             self.end(name, "EXPIRED")
         elif s["status"] == "ENDED" and s["seat"] == "NONE":
             del self.sessions[name]
+            self.met.discard(name)
+
+    def drained(self, name: str, *, silent: bool) -> None:
+        s = self.sessions[name]
+        if s["seat"] == "DRAINING":
+            s["seat"] = "NONE"
+            self.silent_seats += silent
 
     def judge(self, name: str, ok: bool, joining: bool) -> None:
         s = self.sessions[name]

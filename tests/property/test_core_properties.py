@@ -4,7 +4,8 @@
   nothing.
 - No seat is granted while others hold or may believe in all of them: seats held or draining never rise above the
   maximum, except that a license for fewer may find more of them draining, and then they only fall (R13).
-- The registration goes from state to state only as docs/states.md shows; it lives only in its sessions (R17).
+- The registration goes from state to state only as docs/states.md shows; it lives only in its sessions, and never in
+  processes of which none has overlapped with the living (R17).
 - The count of wrong codes falls only by a right one, and then to nothing (R9).
 """
 
@@ -324,6 +325,8 @@ class Core(RuleBasedStateMachine):
     def end_session(self, name: str, reason: EndReason) -> None:
         assert self.both(c.EndSession(name, reason)) is (name in self.naive.sessions)
         if name in self.naive.sessions and self.naive.sessions[name]["status"] != "ENDED":
+            if self.naive.sessions[name]["status"] == "LIVE":
+                self.naive.heard(name)
             self.naive.end(name, str(reason))
         self.naive.settle()
 
@@ -345,12 +348,24 @@ class Core(RuleBasedStateMachine):
             if name in self.naive.sessions:
                 self.resume(name, 0)
 
-    @rule(name=NAMES)
-    def drained(self, name: str) -> None:
-        assert self.both(c.DrainOver(name))
-        session = self.naive.sessions.get(name)
-        if session and session["seat"] == "DRAINING":
-            session["seat"] = "NONE"
+    @rule(name=NAMES, late=st.lists(NAMES, max_size=1))
+    def heartbeat(self, name: str, late: list[str]) -> None:
+        """A sign of life of a session in sight. One that joins before the daemon's next tick has not met it."""
+        if name not in self.naive.live():
+            return
+        vouched = self.state.vouched_by(name)
+        self.naive.heard(name)
+        for each in late:
+            self.join(each, "10.0.19")
+        assert self.both(c.Tick(vouched))
+        self.naive.tick()
+        self.naive.settle()
+
+    @rule(name=NAMES, silent=st.booleans())
+    def drained(self, name: str, silent: bool) -> None:
+        assert self.both(c.DrainOver(name, silent))
+        if name in self.naive.sessions:
+            self.naive.drained(name, silent=silent)
         self.naive.settle()
 
     @rule(name=NAMES)
@@ -423,14 +438,23 @@ class Core(RuleBasedStateMachine):
         elif not (tally.holders_live or tally.holders_awaited or tally.holders_lost):
             assert living.copied
             assert living.recovering_since is not None
+        assert {key for key, s in self.state.sessions.items() if s.newcomer} == set(self.state.newcomers.values())
         assert self.state.recovering is (living is not None and not tally.holders_live)
+
+    @invariant()
+    def a_registration_never_lives_on_in_processes_that_met_nobody_of_it(self) -> None:
+        naive = self.naive
+        if self.state.registration is None or self.state.recovering:
+            return
+        assert [name for name in naive.live() if naive.carries(name)]
 
     @invariant()
     def no_seat_is_free_while_somebody_waits(self) -> None:
         state = self.state
         if not state.open:
             return
-        assert not (state.line and state.can_grant(self.now))
+        assert self.state.next_in_line(self.now) is None
+        assert not self.naive.entitled()
         for session in state.sessions.values():
             if session.status is SessionStatus.LIVE and not qualifying(state, session):
                 assert session.seat is Seat.HELD or session.line is not None, session

@@ -18,7 +18,9 @@ class StartEpoch(Frozen, frozen=True):
 
 
 class Tick(Frozen, frozen=True):
-    """Time has passed."""
+    """Time has passed. `heard`: what `State.vouched_by` said at the latest sign of life; 0: there was none (R17)."""
+
+    heard: int = 0
 
 
 class Join(Frozen, frozen=True):
@@ -68,9 +70,10 @@ class LeaseOver(Frozen, frozen=True):
 
 
 class DrainOver(Frozen, frozen=True):
-    """A draining seat's holder has acknowledged, or its lease has ended (R13)."""
+    """A draining seat's holder has acknowledged, or, `silent`, its lease has ended (R13)."""
 
     session_id: str
+    silent: bool = False
 
 
 class MemoryOver(Frozen, frozen=True):

@@ -49,11 +49,14 @@ def decide(state: State, command: c.Command, now: Now, policy: Policy) -> Decisi
 
 
 def _settle(draft: Draft) -> None:
-    """Free seats go to the line first; only then is the registration's life judged (R17)."""
+    """Free seats go to the line first; only then is the registration's life judged (R17).
+
+    The tally's holders are no newcomers: a registration does not live on in processes that never met its own.
+    """
     if draft.state.recovering and draft.state.tally.holders_live:
         draft.emit(RegistrationRecovered())
-    while draft.state.open and draft.state.line and draft.state.can_grant(draft.now):
-        draft.emit(SeatGranted(draft.state.line[draft.state.line_head]))
+    while draft.state.open and (entitled := draft.state.next_in_line(draft.now)):
+        draft.emit(SeatGranted(entitled))
     living, tally = draft.state.registration, draft.state.tally
     if living is None or tally.holders_live:
         return

@@ -45,6 +45,7 @@ def join(draft: Draft, command: Join) -> None:
             command.instance_id,
             command.secret_hash,
             command.application,
+            newcomer=draft.state.registration is not None,
         )
     )
     draft.place(command.session_id)
@@ -98,6 +99,7 @@ def _prove(session: Session, secret_hash: str) -> None:
 def _return(draft: Draft, session: Session) -> None:
     """A live one goes on; an awaited one keeps what it had; a lost one gets a seat or the head of the line (R16)."""
     _refuse_ended(session)
+    draft.hear(session.session_id)
     if session.status is SessionStatus.LIVE:
         return
     draft.emit(SessionReturned(session.session_id))
@@ -116,6 +118,7 @@ def leave(draft: Draft, command: Leave) -> None:
     if session is None:
         raise Refused(Reason.NO_SUCH_SESSION, "This session is not known here; there is nothing to leave.")
     _prove(session, command.secret_hash)
+    draft.hear(session.session_id)
     if session.status is not SessionStatus.ENDED:
         draft.emit(SessionEnded(session.session_id, EndReason.LEFT))
     elif session.ended is EndReason.EVICTED and session.seat is Seat.DRAINING:
@@ -123,10 +126,16 @@ def leave(draft: Draft, command: Leave) -> None:
 
 
 def end_session(draft: Draft, command: EndSession) -> None:
-    """The seat drains (R13). Idempotent while the session is remembered."""
+    """The seat drains (R13). Idempotent while the session is remembered.
+
+    A live one vouches as one that leaves does: whoever ends it has seen it. A lost one does not, or evicting the dead
+    would hand their registration to processes that they never met (R17).
+    """
     session = draft.state.sessions.get(command.session_id)
     if session is None:
         raise Refused(Reason.NO_SUCH_SESSION, "No such session: `licd nodes` lists those in sight.")
+    if session.status is SessionStatus.LIVE:
+        draft.hear(session.session_id)
     if session.status is not SessionStatus.ENDED:
         draft.emit(SessionEnded(session.session_id, command.reason))
 
@@ -146,7 +155,7 @@ def drain_over(draft: Draft, command: DrainOver) -> None:
     """R13: acknowledged, or the lease has ended."""
     session = draft.state.sessions.get(command.session_id)
     if session is not None and session.seat is Seat.DRAINING:
-        draft.emit(SeatFreed(session.session_id))
+        draft.emit(SeatFreed(session.session_id, command.silent))
 
 
 def memory_over(draft: Draft, command: MemoryOver) -> None:

@@ -6,6 +6,7 @@ from licd_daemon.core.draft import Draft
 from licd_daemon.core.events import (
     EpochStarted,
     ExpiryNear,
+    HoldersHeard,
     LeaderClockJudged,
     LicenseExpired,
     LockedOut,
@@ -44,8 +45,10 @@ def confirm_time(draft: Draft, command: ConfirmTime) -> None:
 
 
 def tick(draft: Draft, command: Tick) -> None:
-    """Everything whose time has come."""
+    """Everything whose time has come, and who was heard since the last time."""
     state, now = draft.state, draft.now
+    if state.newcomers and command.heard > state.overlapped:
+        draft.emit(HoldersHeard(command.heard))
     if state.lockout.locked_run is not None and state.lockout.left_ms(now) == 0:
         draft.emit(LockoutEnded())
     if state.license is not None and not state.license_expired:

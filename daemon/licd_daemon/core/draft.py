@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from licd_daemon.core.checks import qualifying
-from licd_daemon.core.events import AnyEvent, SeatGranted, SessionQueued, SessionUnqueued
+from licd_daemon.core.events import AnyEvent, HoldersHeard, SeatGranted, SessionQueued, SessionUnqueued
 from licd_daemon.core.evolve import evolve
 from licd_daemon.core.model import Now, Policy, Seat, Session, SessionStatus, State
 
@@ -21,6 +21,11 @@ class Draft:
         """Decides that `event` happens."""
         self.events.append(event)
         self.state = evolve(self.state, event, self.now)
+
+    def hear(self, session_id: str) -> None:
+        """R17: a session gave a sign of life. If the registration lives in it, all who are here have overlapped."""
+        if up_to := self.state.vouched_by(session_id):
+            self.emit(HoldersHeard(up_to))
 
     def place(self, session_id: str, *, front: bool = False) -> None:
         """Gives a session what it is due in a living registration: a seat, a place in line, or neither (R11, R12).
@@ -42,4 +47,4 @@ class Draft:
     def _has_seat_for(self, session: Session) -> bool:
         if session.seat is Seat.DRAINING:
             return self.state.free_seats >= 0
-        return self.state.can_grant(self.now) and not self.state.line
+        return self.state.can_grant(self.now, newcomer=session.newcomer) and not self.state.line

@@ -133,13 +133,23 @@ class RegistrationReset(Event, frozen=True):
 
 
 class SessionJoined(Event, frozen=True):
-    """A process opened a session."""
+    """A process opened a session. `newcomer`: a registration lives, and has yet to hear one of its own after it (R17).
+
+    Journals of 0.1.0 know no newcomers.
+    """
 
     session_id: str
     node_name: str
     instance_id: str
     secret_hash: str
     application: Application
+    newcomer: bool = False
+
+
+class HoldersHeard(Event, frozen=True):
+    """A session that the registration lives in was heard after those with numbers up to `up_to` had joined (R17)."""
+
+    up_to: int
 
 
 class SessionReturned(Event, frozen=True):
@@ -193,9 +203,10 @@ class SeatWithdrawn(Event, frozen=True):
 
 
 class SeatFreed(Event, frozen=True):
-    """A draining seat is nobody's."""
+    """A draining seat is nobody's. `silent`: because its holder's lease ended; nobody said so (R17)."""
 
     session_id: str
+    silent: bool = False
 
 
 class ClockDrifted(Event, frozen=True):
@@ -249,7 +260,7 @@ AnyEvent = (
     EpochStarted | TimeMarked | ProjectKeyDrawn | LicenseInstalled | UploadRefused | ExpiryNear | LicenseExpired
     | LicenseReleased | ChallengeCreated | CodeAttempted | CodeRejected | CodeMatched | LockedOut | LockoutEnded
     | RegistrationRefused | Registered | RecoveryStarted | RegistrationRecovered | RegistrationReset | SessionJoined
-    | SessionReturned | SessionLost | SessionEnded | SessionForgotten | SessionQueued | SessionUnqueued | SeatGranted
-    | SeatWithdrawn | SeatFreed | ClockDrifted | ClockHealed | ClockNear | LeaderClockJudged | TimeConfirmed
-    | TokenCreated | TokenRevoked
+    | HoldersHeard | SessionReturned | SessionLost | SessionEnded | SessionForgotten | SessionQueued | SessionUnqueued
+    | SeatGranted | SeatWithdrawn | SeatFreed | ClockDrifted | ClockHealed | ClockNear | LeaderClockJudged
+    | TimeConfirmed | TokenCreated | TokenRevoked
 )  # fmt: skip

@@ -158,13 +158,23 @@ def _end_registration(state: State, now: Now) -> State:
 
     def ended(session: Session) -> Session:
         seat = Seat.DRAINING if session.seat is Seat.HELD else session.seat
-        session = replace(session, seat=seat, holder=False, line=None)
+        session = replace(session, seat=seat, holder=False, newcomer=False, line=None)
         if session.status is SessionStatus.LOST:
             session = replace(session, status=SessionStatus.ENDED, ended=EndReason.EXPIRED, since=now.served)
         return session
 
     state = _put_all(state, ended)
-    return replace(state, registration=None, holders=(), line=Map(), line_head=0, line_tail=0)
+    return replace(
+        state,
+        registration=None,
+        holders=(),
+        newcomers=Map(),
+        overlapped=state.next_number - 1,
+        silent_seats=0,
+        line=Map(),
+        line_head=0,
+        line_tail=0,
+    )
 
 
 def _failures_told(state: State, event: e.UploadRefused | e.RegistrationRefused, now: Now) -> State:
@@ -285,14 +295,26 @@ def _session_joined(state: State, event: e.SessionJoined, now: Now) -> State:
         event.secret_hash,
         event.application,
         now.wall,
+        newcomer=event.newcomer,
     )
+    newcomers = state.newcomers
     return replace(
         state,
+        newcomers=newcomers.set(session.number, session.session_id) if session.newcomer else newcomers,
         next_number=state.next_number + 1,
         sessions=state.sessions.set(session.session_id, session),
         instances=state.instances.set(session.instance_id, session.session_id),
         tally=state.tally.plus(session, 1),
     )
+
+
+def _holders_heard(state: State, event: e.HoldersHeard, now: Now) -> State:
+    overlapped = [number for number in state.newcomers if number <= event.up_to]
+    newcomers = state.newcomers
+    for number in overlapped:
+        state = _put(state, state.sessions[newcomers[number]], newcomer=False)
+        newcomers = newcomers.delete(number)
+    return replace(state, newcomers=newcomers, overlapped=event.up_to)
 
 
 def _session_returned(state: State, event: e.SessionReturned, now: Now) -> State:
@@ -303,8 +325,13 @@ def _session_returned(state: State, event: e.SessionReturned, now: Now) -> State
 
 def _session_lost(state: State, event: e.SessionLost, now: Now) -> State:
     session = state.sessions[event.session_id]
-    state = _unline(state, session)
+    state = _unline(_silent(state, session.seat is not Seat.NONE), session)
     return _put(state, session, status=SessionStatus.LOST, seat=Seat.NONE, line=None, since=now.served)
+
+
+def _silent(state: State, seats: int) -> State:
+    """`state` with so many more free seats, or fewer, that silence freed (R17)."""
+    return replace(state, silent_seats=max(0, state.silent_seats + seats)) if seats else state
 
 
 _FREES_AT_ONCE = {EndReason.LEFT: True, EndReason.EXPIRED: True, EndReason.EVICTED: False, EndReason.COPIED: False}
@@ -316,10 +343,12 @@ def _session_ended(state: State, event: e.SessionEnded, now: Now) -> State:
     registration = state.registration
     if registration and session.holder and event.reason is EndReason.COPIED:
         registration = replace(registration, copied=True)
-    state = replace(_unline(state, session), registration=registration)
+    newcomers = state.newcomers.delete(session.number) if session.newcomer else state.newcomers
+    state = replace(_unline(state, session), registration=registration, newcomers=newcomers)
     return _put(
         state,
         session,
+        newcomer=False,
         status=SessionStatus.ENDED,
         seat=Seat.DRAINING if drains else Seat.NONE,
         holder=False,
@@ -361,6 +390,8 @@ def _session_unqueued(state: State, event: e.SessionUnqueued, now: Now) -> State
 def _seat_granted(state: State, event: e.SeatGranted, now: Now) -> State:
     session = state.sessions[event.session_id]
     state = replace(state, holders=_with_holders(state.holders, [session]))
+    if session.seat is Seat.NONE and not session.newcomer:
+        state = _silent(state, -1)
     return _put(_unline(state, session), session, seat=Seat.HELD, holder=True, line=None)
 
 
@@ -369,6 +400,7 @@ def _seat_withdrawn(state: State, event: e.SeatWithdrawn, now: Now) -> State:
 
 
 def _seat_freed(state: State, event: e.SeatFreed, now: Now) -> State:
+    state = _silent(state, event.silent)
     return _put(state, state.sessions[event.session_id], seat=Seat.NONE)
 
 
@@ -433,6 +465,7 @@ _HANDLERS: dict[type[Any], Callable[[State, Any, Now], State]] = {
     e.RegistrationRecovered: _registration_recovered,
     e.RegistrationReset: _registration_reset,
     e.SessionJoined: _session_joined,
+    e.HoldersHeard: _holders_heard,
     e.SessionReturned: _session_returned,
     e.SessionLost: _session_lost,
     e.SessionEnded: _session_ended,

@@ -118,8 +118,9 @@ class Session(Frozen, frozen=True):
     """A process's membership, from its Join to its end.
 
     `number` orders sessions by their joining. `holder`: held or holds a seat in the present registration, or was
-    registered with it while its seat still drained (R10): the registration lives in these (R17). `line`: its place in
-    the line for a seat; smaller is earlier. `since`: served time at which it became LOST or ENDED. `clock`: over the
+    registered with it while its seat still drained (R10). `newcomer`: joined the present registration, and nobody that
+    it lives in was heard since. The registration lives in holders that are no newcomers (R17). `line`: its place in the
+    line for a seat; smaller is earlier. `since`: served time at which it became LOST or ENDED. `clock`: over the
     limit; `clock_warning`: over half of it (R21).
     """
 
@@ -138,6 +139,12 @@ class Session(Frozen, frozen=True):
     ended: EndReason | None = None
     clock: Failure | None = None
     clock_warning: Failure | None = None
+    newcomer: bool = False
+
+    @property
+    def carries(self) -> bool:
+        """Whether the registration lives in this session, as long as it is not over (R17)."""
+        return self.holder and not self.newcomer
 
 
 class Registration(Frozen, frozen=True):
@@ -256,9 +263,9 @@ class Token(Frozen, frozen=True):
 class Tally(Frozen, frozen=True):
     """Counts over the sessions, kept so that no decision has to visit them all.
 
-    `live`: in sight. `held`: seats held. `taken`: seats held or draining. `holders_*`: sessions that hold or held a
-    seat in the present registration (R17), by their status. `reserved`: awaited sessions that keep a place in line.
-    `drifted`: those in sight whose clock is over the limit (R21).
+    `live`: in sight. `held`: seats held. `taken`: seats held or draining. `holders_*`: sessions that the registration
+    lives in (R17), by their status. `reserved`: awaited sessions that keep a place in line. `newcomers_waiting`:
+    newcomers in line. `drifted`: those in sight whose clock is over the limit (R21).
     """
 
     live: int = 0
@@ -269,31 +276,33 @@ class Tally(Frozen, frozen=True):
     holders_lost: int = 0
     reserved: int = 0
     drifted: int = 0
+    newcomers_waiting: int = 0
 
     def moved(self, old: Session, new: Session) -> "Tally":
         """The tally with `new` counted in place of `old`; itself where that is the same."""
-        if _counted(old) == _counted(new):
-            return self
-        return self.plus(old, -1).plus(new, 1)
+        return self if _counted(old) == _counted(new) else self.plus(old, -1).plus(new, 1)
 
     def plus(self, session: Session, sign: int) -> "Tally":
         """The tally with `session` counted in (sign 1) or out (sign -1)."""
-        status, holder = session.status, session.holder
+        status, carries, waits = session.status, session.carries, session.line is not None
         return Tally(
             self.live + sign * (status is SessionStatus.LIVE),
             self.held + sign * (session.seat is Seat.HELD),
             self.taken + sign * (session.seat is not Seat.NONE),
-            self.holders_live + sign * (holder and status is SessionStatus.LIVE),
-            self.holders_awaited + sign * (holder and status is SessionStatus.AWAITED),
-            self.holders_lost + sign * (holder and status is SessionStatus.LOST),
-            self.reserved + sign * (status is SessionStatus.AWAITED and session.line is not None),
+            self.holders_live + sign * (carries and status is SessionStatus.LIVE),
+            self.holders_awaited + sign * (carries and status is SessionStatus.AWAITED),
+            self.holders_lost + sign * (carries and status is SessionStatus.LOST),
+            self.reserved + sign * (waits and status is SessionStatus.AWAITED),
             self.drifted + sign * (status is SessionStatus.LIVE and session.clock is not None),
+            self.newcomers_waiting + sign * (waits and status is SessionStatus.LIVE and session.newcomer),
         )
 
 
 def _counted(session: Session) -> tuple[object, ...]:
-    """What a tally looks at."""
-    return session.status, session.seat, session.holder, session.line is None, session.clock is None
+    """What a tally goes by."""
+    return (
+        session.status, session.seat, session.holder, session.newcomer, session.line is None, session.clock is None,
+    )  # fmt: skip
 
 
 class State(Frozen, frozen=True):
@@ -307,7 +316,9 @@ class State(Frozen, frozen=True):
     by id.
 
     `holders` (R17): number and name of those that held a seat in the present registration, a name once, the first 100;
-    `last_registration`: the one that ended last, None while there is one. `last_failures`: newest first (R4).
+    `newcomers`: its newcomers by number; `overlapped`: no session up to this number is one; `silent_seats`: free seats
+    that silence freed. `last_registration`: the one that ended last, None while there is one. `last_failures`: newest
+    first (R4).
     """
 
     epoch: int = 0
@@ -338,6 +349,9 @@ class State(Frozen, frozen=True):
     line_tail: int = 0
     line_floor: int = 0
     granting_from: int = 0
+    newcomers: Map[int, str] = Map()
+    overlapped: int = 0
+    silent_seats: int = 0
     tally: Tally = Tally()
     tokens: Map[str, Token] = Map()
 
@@ -361,6 +375,27 @@ class State(Frozen, frozen=True):
         """Seats that nobody holds or may still believe in."""
         return self.license.max_nodes - self.tally.taken if self.license else 0
 
-    def can_grant(self, now: Now) -> bool:
-        """Whether a free seat may go to a session that does not hold it yet."""
-        return self.free_seats > 0 and now.served >= self.granting_from
+    def vouched_by(self, session_id: str) -> int:
+        """Up to which number sessions have overlapped with this one, should it give a sign of life now (R17).
+
+        0: it tells nothing new, or the registration does not live in it.
+        """
+        if not self.newcomers or (session := self.sessions.get(session_id)) is None or not session.carries:
+            return 0
+        return self.next_number - 1
+
+    def can_grant(self, now: Now, *, newcomer: bool) -> bool:
+        """Whether a free seat may go to a session that does not hold it yet; to a newcomer, none that silence freed."""
+        withheld = self.silent_seats if newcomer else 0
+        return self.free_seats > withheld and now.served >= self.granting_from
+
+    def next_in_line(self, now: Now) -> str | None:
+        """The first in line that a free seat may go to now; its session id."""
+        if not self.line or not self.can_grant(now, newcomer=False):
+            return None
+        first = self.line[self.line_head]
+        if not self.sessions[first].newcomer or self.can_grant(now, newcomer=True):
+            return first
+        if self.tally.newcomers_waiting == len(self.line):
+            return None
+        return self.line[min(place for place, key in self.line.items() if not self.sessions[key].newcomer)]

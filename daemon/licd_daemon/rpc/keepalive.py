@@ -155,6 +155,7 @@ class Heartbeats:
         served = coordinator.served_if_leading()
         if served is None or not coordinator.leases.renew(session_id, served):
             return None
+        coordinator.heard(session_id)
         presence.heard_at = int(received)
         coordinator.presences.heartbeats += 1
         if served >= presence.sample_due and heartbeat.HasField("ack_sent_at"):

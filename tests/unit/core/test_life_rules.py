@@ -87,6 +87,7 @@ def test_R17_freed_seats_go_to_the_line_before_its_life_is_judged() -> None:
     for end in ("leave", "silent"):
         w = licensed(max_nodes=1).register("a")
         w.join("b")
+        w.heard("a")
         getattr(w, end)("a")
         assert w.registration == "REGISTERED"
         assert w.node("b") == "LICENSED"

@@ -50,6 +50,7 @@ def test_R16_a_lost_session_that_returns_stands_at_the_head_of_the_line() -> Non
     w = licensed(max_nodes=1).register("a")
     w.join("b")
     w.join("c")
+    w.heard("a")
     w.silent("a")
     assert w.node("b") == "LICENSED"
     w.resume("a")

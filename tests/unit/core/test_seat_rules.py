@@ -144,6 +144,7 @@ def test_R14_leaving_frees_the_seat_at_once_and_repeating_it_succeeds() -> None:
 def test_R14_silence_frees_the_seat_when_the_lease_ends() -> None:
     w = licensed(max_nodes=1).register("a")
     w.join("b")
+    w.heard("a")
     w.silent("a")
     assert w.session("a").status is SessionStatus.LOST
     assert w.session("a").seat is Seat.NONE
