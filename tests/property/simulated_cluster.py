@@ -15,7 +15,7 @@ from unit.core.world import APPLICATION, MINUTE, drift_of, license_of
 from licd_daemon.clock import ServiceClock
 from licd_daemon.core import commands as c
 from licd_daemon.core.decide import decide
-from licd_daemon.core.events import AnyEvent
+from licd_daemon.core.events import AnyEvent, Registered, SessionEnded
 from licd_daemon.core.leases import Deadline, Leases
 from licd_daemon.core.model import EndReason, Now, Policy, SessionStatus, State
 from licd_daemon.core.refusal import Refused
@@ -27,7 +27,7 @@ from node_client.values import NodeState
 
 OVER: dict[Deadline, Callable[[str], c.Command]] = {
     Deadline.LEASE: c.LeaseOver,
-    Deadline.DRAIN: c.DrainOver,
+    Deadline.DRAIN: lambda name: c.DrainOver(name, silent=True),
     Deadline.MEMORY: c.MemoryOver,
 }
 LEASES = (15_000, 15_000, 6000, 30_000)
@@ -80,6 +80,8 @@ class Daemon:
         self.time = time
         self.state = State()
         self.epoch = 0
+        self.founders: set[str] = set()  # those who were there when the cluster was registered
+        self.evicted: list[str] = []  # since somebody looked last
         self.start(15_000)
 
     def start(self, lease_ttl_ms: int) -> None:
@@ -91,6 +93,7 @@ class Daemon:
         self.queue: deque[tuple[c.Command, Callable[[Refused | None], None]]] = deque()
         self.pending: tuple[State, list[AnyEvent], list[tuple[Callable[[Refused | None], None], Refused | None]]] | None
         self.pending = None
+        self.heard_up_to = 0
         now = self.clock.now()
         command = c.StartEpoch(self.epoch, lease_ttl_ms, 0, f"{self.epoch:032x}")
         self.state = decide(self.state, command, now, Policy(5 * MINUTE)).state
@@ -105,7 +108,10 @@ class Daemon:
             return
         now = self.clock.now()
         state, events, answers = self.state, list[AnyEvent](), []
-        due: list[c.Command] = [c.Tick(), *(OVER[kind](name) for kind, name in self.leases.due(now.served))]
+        due: list[c.Command] = [
+            c.Tick(self.heard_up_to),
+            *(OVER[kind](name) for kind, name in self.leases.due(now.served)),
+        ]
         for command in due:
             state, events = self._decide(state, command, now, events)[:2]
         for command, answer in self.queue:
@@ -125,10 +131,19 @@ class Daemon:
             return
         (state, events, answers), self.pending = self.pending, None
         before, self.state = self.state, state
+        self._note(state, events)
         if events:
             self.publication.publish(before, state, events, self.clock.now().served)
         for answer, refusal in answers:
             answer(refusal)
+
+    def _note(self, state: State, events: list[AnyEvent]) -> None:
+        """Whom the registration began with, and whom people ended."""
+        for event in events:
+            if isinstance(event, Registered):
+                self.founders = set(state.sessions)
+            elif isinstance(event, SessionEnded) and event.reason is EndReason.EVICTED:
+                self.evicted.append(event.session_id)
 
     def fail(self) -> None:
         """The append failed, and has written nothing."""
@@ -139,6 +154,7 @@ class Daemon:
     def crash(self, lease_ttl_ms: int, written: bool) -> None:
         if self.pending is not None and written:
             self.state = self.pending[0]
+            self._note(self.state, self.pending[1])
         self.start(lease_ttl_ms)
 
     def answer_of(self, name: str) -> Answer | None:
@@ -161,6 +177,7 @@ class Daemon:
     def _serve(self, name: str, presence: Presence, stream: Stream, number: int, serial: int) -> None:
         if not self.leases.renew(name, self.clock.now().served):
             return
+        self.heard_up_to = max(self.heard_up_to, self.state.vouched_by(name))
         if presence.acknowledges_loss(serial):
             presence.loss_acknowledged()
             self.submit(c.DrainOver(name))
@@ -177,8 +194,11 @@ class Cluster:
         self.challenges = self.issued = self.names = 0
         self.daemon = Daemon(lambda: self.time)
         self.nodes: list[Node] = []
+        self.steps = 0
+        self.lives: dict[str, tuple[int, int]] = {}  # the step that each process began in, and the last it lived in
         self.daemon_answers: deque[tuple[Node, int, float, Answer | None]] = deque()
         self.licensed_at_once = 0
+        self.outlived = self.nobody_registers_until = 0
         self.log: list[str] = []
         self.upload()
 
@@ -192,10 +212,34 @@ class Cluster:
         believing = [node.name for node in self.nodes if node.believes(self.time)]
         assert len(believing) <= self.max_nodes, (believing, self.log[-40:])
         self.licensed_at_once = max(self.licensed_at_once, len(believing))
+        for node in self.nodes:
+            self._seen(node.name)
+        for name in self.daemon.evicted:
+            self._seen(name)  # whoever ends it has seen it
+        self.daemon.evicted.clear()
+        self.check_life()
+
+    def _seen(self, name: str) -> None:
+        self.lives[name] = self.lives.get(name, (self.steps, 0))[0], self.steps
+
+    def check_life(self) -> None:
+        """R17: a registration lives on only where one process after another overlapped, back to who was registered."""
+        state = self.daemon.state
+        if state.registration is None or state.recovering:
+            return
+        carried_until, carriers = 0, set[str]()
+        for name, (began, last) in self.lives.items():
+            if name in self.daemon.founders or began <= carried_until:
+                carriers.add(name)
+                carried_until = max(carried_until, last)
+        live = {key for key, s in state.sessions.items() if s.holder and s.status is SessionStatus.LIVE}
+        assert live & carriers, (live, self.log[-40:])
+        self.outlived += not carriers & self.daemon.founders & live
 
     def step(self) -> None:
         """One thing happens."""
         action = self.random.choices(ACTIONS, WEIGHTS)[0]
+        self.steps += 1
         self.log.append(f"{self.time} {action.__name__}")
         action(self)
         self.check()
@@ -235,6 +279,8 @@ class Cluster:
 
     def registers(self) -> None:
         """With all that it takes: the right license, clocks that agree, not too many nodes."""
+        if self.time < self.nobody_registers_until:
+            return
         self.upload()
         live = [key for key, session in self.daemon.state.sessions.items() if session.status is SessionStatus.LIVE]
         for name in live:
@@ -276,12 +322,23 @@ class Cluster:
     def spawns(self) -> None:
         more = 3 if self.daemon.state.registration else 0
         if len(self.nodes) < self.max_nodes + more:
-            self.names += 1
-            self.nodes.append(Node(f"n{self.names}", self.random.choice((0.995, 1.0, 1.005))))
+            self._spawn()
+
+    def _spawn(self) -> None:
+        self.names += 1
+        self.nodes.append(Node(f"n{self.names}", self.random.choice((0.995, 1.0, 1.005))))
+        self._seen(self.nodes[-1].name)
 
     def dies(self) -> None:
         if len(self.nodes) > 1 and (node := self.pick(self.nodes)):
             self.nodes.remove(node)
+
+    def all_die(self) -> None:
+        """kill -9 of all, and a new process at once for each; nobody registers before their leases are over (R17)."""
+        self.nobody_registers_until = self.time + 45_000
+        old, self.nodes = list(self.nodes), []
+        for _ in old:
+            self._spawn()
 
     def asks(self) -> None:
         """Join or Resume; an answer that was waited for before is given up."""
@@ -407,6 +464,6 @@ CHANCES = {
     Cluster.crashes: 1, Cluster.registers: 10, Cluster.resets: 2, Cluster.evicts: 6, Cluster.reissues: 3,
     Cluster.judges: 3, Cluster.spawns: 10, Cluster.dies: 1, Cluster.asks: 30, Cluster.answers_arrive: 60,
     Cluster.beats: 60, Cluster.heartbeats_arrive: 90, Cluster.news_arrives: 120, Cluster.breaks: 6,
-    Cluster.notices: 60, Cluster.leaves: 2,
+    Cluster.notices: 60, Cluster.leaves: 2, Cluster.all_die: 0.5,
 }  # fmt: skip
 ACTIONS, WEIGHTS = list(CHANCES), list(CHANCES.values())
