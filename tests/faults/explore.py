@@ -5,11 +5,12 @@ model: time (units of a third of a lease), two or three nodes that say and hear 
 their order and lose their tail, calls that arrive late or never. One state stands for all that differ only in when they
 are: instants are kept relative to now.
 
-Searched breadth first from a registered cluster with a full line; in every state:
+Searched breadth first from a registered cluster, with nodes that joined it later; in every state:
 
 - no more than `max_nodes` nodes believe (R13), and no seat is free that is believed in;
-- the registration lives while a node that held a seat does and was in sight within the window, and it ends after the
-  window when none does (R17), and a new process alone never brings it back.
+- the registration lives while a node that held a seat and had met the living does and was in sight within the window,
+  and it ends after the window when none does (R17); a new process alone never brings it back, nor keeps it, nor gets a
+  seat that silence freed.
 
 `python -m faults.explore [--quick|--depth N]` prints how much it has seen, or the path to a violation.
 """
@@ -52,9 +53,9 @@ class _Node:
         return steps if self.choice is None else [*steps, str(self.choice)]
 
 
-def explore(depth: int, *, nodes: int = 2, max_nodes: int = 1, budget_s: float = 60.0) -> Found:
-    """Searches to `depth` steps, or until `budget_s` seconds are over."""
-    model = Model(nodes, max_nodes)
+def explore(depth: int, *, nodes: int = 2, max_nodes: int = 1, registered: int = 1, budget_s: float = 60.0) -> Found:
+    """Searches to `depth` steps, or until `budget_s` seconds are over, from a cluster registered with `registered`."""
+    model = Model(nodes, max_nodes, registered)
     deadline = time.monotonic() + budget_s
     start = _Node(model.start(), 0)
     seen = {start.system.fingerprint()}
@@ -87,11 +88,18 @@ def main() -> int:
     parser.add_argument("--depth", type=int, default=9)
     parser.add_argument("--nodes", type=int, default=2)
     parser.add_argument("--max-nodes", type=int, default=1)
+    parser.add_argument("--registered", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=600.0)
     options = parser.parse_args()
     depth = QUICK_DEPTH if options.quick else options.depth
     began = time.monotonic()
-    found = explore(depth, nodes=options.nodes, max_nodes=options.max_nodes, budget_s=options.seconds)
+    found = explore(
+        depth,
+        nodes=options.nodes,
+        max_nodes=options.max_nodes,
+        registered=options.registered,
+        budget_s=options.seconds,
+    )
     if found.violation:
         print(found.violation)
         return 1

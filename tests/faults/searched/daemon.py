@@ -1,9 +1,10 @@
 """The daemon of the searched model: real core, leases, presences, publication, alive for one step of a System."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from faults.searched.system import LEASE, WINDOW, Node, System
+from faults.searched.system import LEASE, WINDOW, Node, System, name_of
 from faults.simulated.world import license_for
 
 from licd_daemon.core import commands as c
@@ -79,9 +80,9 @@ class Running:
 
     def time(self) -> None:
         """What is due."""
-        over: dict[Deadline, type[Any]] = {
+        over: dict[Deadline, Callable[[str], c.Command]] = {
             Deadline.LEASE: c.LeaseOver,
-            Deadline.DRAIN: c.DrainOver,
+            Deadline.DRAIN: lambda key: c.DrainOver(key, silent=True),
             Deadline.MEMORY: c.MemoryOver,
         }
         first, rest = seatless_first(list(self.leases.due(self.served)), self.state)
@@ -112,15 +113,15 @@ class Running:
         recovering_from = changes.pop("recovering_from", self.system.recovering_from)
         if self.state.recovering and not self.system.state.recovering:
             recovering_from = self.served
-        nodes = tuple(self._held(node) for node in nodes)
+        nodes = tuple(self._held(number, node) for number, node in enumerate(nodes))
         return replace(
             self.system, state=self.state, nodes=nodes, told=told, deadlines=deadlines,
             recovering_from=recovering_from, **changes,
         )  # fmt: skip
 
-    def _held(self, node: Node) -> Node:
+    def _held(self, number: int, node: Node) -> Node:
         """Whether the node's session holds or held a seat in the registration that lives, by this model's own count."""
-        session = self.state.sessions.get(node.session_id)
+        session = self.state.sessions.get(name_of(number, node))
         if self.state.registration is None or session is None:
             return replace(node, held=False) if node.held else node
         held = node.held or session.seat is Seat.HELD

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from faults.crash_points import APPLICATION
 from faults.searched.daemon import Running, Stream, register
-from faults.searched.system import LEASE, UNIT, Call, Choice, Node, System, put
+from faults.searched.system import LEASE, UNIT, Call, Choice, Node, System, name_of, put, status_of, vouched
 from faults.simulated.world import license_for
 
 from licd_daemon.core import commands as c
-from licd_daemon.core.model import EndReason, State
+from licd_daemon.core.model import EndReason, SessionStatus, State
 from licd_daemon.core.view import NodeState as Word
 from licd_daemon.core.view import node_state
 from licd_daemon.publication import Publication
@@ -28,12 +28,13 @@ FAULTS = 3
 class Model:
     """The rules of what may happen."""
 
-    def __init__(self, nodes: int, max_nodes: int) -> None:
+    def __init__(self, nodes: int, max_nodes: int, registered: int) -> None:
         self._count = nodes
         self._max = max_nodes
+        self._registered = registered
 
     def start(self) -> System:
-        """A registered cluster: every node has joined and has its stream, seats are taken in order, the others wait."""
+        """A cluster registered with its first nodes. The others joined a little later, and have met nobody yet."""
         system = System(State(), tuple(Node() for _ in range(self._count)))
         running = Running(system)
         running.do(c.StartEpoch(1, LEASE))
@@ -42,10 +43,9 @@ class Model:
         for number in range(self._count):
             for what in ("call", "arrive", "answered"):
                 system = self.step(system, Choice(what, number))
-            if number + 1 == self._max:
-                running = Running(system)
-                register(running)
-                system = running.result(recovering_from=0)
+            if number + 1 == self._registered:
+                system = replace(self._register(system, -1), recovering_from=0)
+                system = self.step(system, Choice("time"))
         for number in range(self._count):
             while system.nodes[number].down:
                 system = self.step(system, Choice("down", number))
@@ -128,12 +128,15 @@ class Model:
             return system
         # Those who wait for a seat that still drains are registered too (R10).
         nodes = (
-            replace(node, held=node.session_id in sessions and sessions[node.session_id].holder)
-            for node in system.nodes
+            replace(node, held=name in sessions and sessions[name].holder, met=name in sessions)
+            for number, node in enumerate(system.nodes)
+            for name in (name_of(number, node),)
         )
         return replace(system, nodes=tuple(nodes))
 
     def _evict(self, system: System, number: int) -> System:
+        if status_of(system, number) is SessionStatus.LIVE:
+            system = vouched(system, number)
         running = Running(system)
         running.do(c.EndSession(system.nodes[number].session_id, EndReason.EVICTED))
         return running.result(faults=system.faults + 1)
@@ -142,7 +145,7 @@ class Model:
 
     def _call(self, system: System, number: int) -> System:
         node = system.nodes[number]
-        call = Call(system.now, node.session_id or _name(number, node.joins), node.belief.epoch)
+        call = Call(system.now, name_of(number, node), node.belief.epoch)
         return put(system, number, call=call)
 
     def _arrive(self, system: System, number: int) -> System:
@@ -166,6 +169,8 @@ class Model:
             word, _ = node_state(running.state, running.state.sessions[key])
             answer = Answer(key, running.state.epoch, LEASE / 1000, 1.0, NodeState(Word(word).value))
         system = running.result()
+        if refusal is None:
+            system = vouched(system, number)
         return put(system, number, call=node.call._replace(answer=answer))
 
     def _answered(self, system: System, number: int) -> System:
@@ -192,7 +197,7 @@ class Model:
             return put(system, number, up=None)
         presence.attach(Stream(running.outs.setdefault(node.session_id, [])), "")
         presence.tell(running.state, session)
-        return running.result()
+        return vouched(running.result(), number)
 
     def _lose(self, system: System, number: int) -> System:
         return put(system, number, call=None)
@@ -214,11 +219,12 @@ class Model:
         presence = running.presences.get(node.session_id)
         if presence is None or presence.stream is None or not running.leases.renew(node.session_id, running.served):
             return system
+        running.do(c.Tick(running.state.vouched_by(node.session_id)))
         running.outs.setdefault(node.session_id, []).append(("ack", running.state.epoch, sent))
         if presence.acknowledges_loss(serial):
             presence.loss_acknowledged()
             running.do(c.DrainOver(node.session_id))
-        return running.result()
+        return vouched(running.result(), number)
 
     def _down(self, system: System, number: int) -> System:
         node = system.nodes[number]
@@ -251,6 +257,7 @@ class Model:
             session_id="",
             joins=node.joins + 1,
             held=False,
+            met=False,
             up=None,
             down=(),
         )
@@ -278,10 +285,6 @@ class Model:
             up=None,
             down=(),
         )
-        running = Running(gone)
+        running = Running(vouched(gone, number))
         running.do(c.Leave(node.session_id, node.session_id * 3))
         return running.result()
-
-
-def _name(number: int, joins: int) -> str:
-    return f"{number}.{joins}"

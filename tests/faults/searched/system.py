@@ -34,7 +34,11 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True)
 class Node:
-    """A process. `up`, `down`: its stream's messages; None: it has no stream. `joins`: how often it joined."""
+    """A process. `up`, `down`: its stream's messages; None: it has no stream. `joins`: how often it joined.
+
+    By this model's own count, `held`: it holds or held a seat in the registration that lives; `met`: one of those in
+    which that lives was heard since it joined, or it was there when the cluster was registered (R17).
+    """
 
     belief: Belief = field(default_factory=Belief)
     alive: bool = True
@@ -47,6 +51,12 @@ class Node:
     beat: int | None = None
     sequence: int = 0
     held: bool = False
+    met: bool = False
+
+    @property
+    def carries(self) -> bool:
+        """Whether the registration lives in it."""
+        return self.held and self.met
 
 
 @dataclass(frozen=True)
@@ -73,9 +83,10 @@ class System:
             self.served - self.recovering_from if state.recovering else None,
             max(0, state.granting_from - self.served),
             self.faults,
+            state.silent_seats,
             self.ended_by_people,
             [
-                (s.session_id, s.status, s.seat, s.holder, s.line and s.line - state.line_head)
+                (s.session_id, s.status, s.seat, s.holder, s.newcomer, s.line and s.line - state.line_head)
                 for s in sorted(state.sessions.values(), key=lambda s: s.number)
             ],
             sorted(state.line.items()) and [state.line[key] for key in sorted(state.line)],
@@ -92,7 +103,8 @@ class System:
             parts.append(
                 (
                     node.belief.word, node.belief.end, left, node.belief.epoch - state.epoch,
-                    node.belief.serial - serial, node.alive, node.left, node.joins, node.session_id, node.held,
+                    node.belief.serial - serial, node.alive, node.left, node.joins, node.session_id,
+                    node.held, node.met,
                     None if node.call is None else (max(-9 * UNIT, node.call.sent - now), *node.call[1:]),
                     None if node.up is None else [(s - serial, max(-9 * UNIT, at - now)) for s, at in node.up],
                     [_relative(message, serial, now) for message in node.down],
@@ -108,10 +120,24 @@ def _relative(message: Any, serial: int, now: int) -> Any:
     return ("ack", message[1], max(-9 * UNIT, message[2] - now)) if message[0] == "ack" else message
 
 
-def status_of(system: System, node: Node) -> SessionStatus | None:
-    """The status of the session that a node is in."""
-    session = system.state.sessions.get(node.session_id)
+def name_of(number: int, node: Node) -> str:
+    """The id of the session that a node is in, or will be."""
+    return node.session_id or f"{number}.{node.joins}"
+
+
+def status_of(system: System, number: int) -> SessionStatus | None:
+    """The status of the session that a node is in, though it may not know yet."""
+    session = system.state.sessions.get(name_of(number, system.nodes[number]))
     return session.status if session is not None else None
+
+
+def vouched(system: System, number: int) -> System:
+    """A node was heard: if the registration lives in it, everybody who has joined has met it (R17)."""
+    if not system.nodes[number].carries:
+        return system
+    known = system.state.sessions
+    nodes = (replace(node, met=node.met or name_of(n, node) in known) for n, node in enumerate(system.nodes))
+    return replace(system, nodes=tuple(nodes))
 
 
 def put(system: System, number: int, **changes: Any) -> System:

@@ -5,7 +5,8 @@
 - R16-R18: nobody who was never disturbed loses its session, whatever the daemon went through. Nobody here is a copy,
   and so nobody is taken for one.
 - R17: a registration ends only when every node that held a seat in it left or was evicted, or none of them proved
-  itself for the whole window; transitions are those of the table.
+  itself for the whole window, and it lives on in nobody else: those who joined it later count once they have met one
+  of them alive; transitions are those of the table.
 - R9: the count of wrong codes falls by a right code only. R14: epochs rise.
 - R41: whoever was licensed once may run, for as long as nothing has withdrawn its seat: outages here are shorter than
   the license's grace.
@@ -46,6 +47,7 @@ class Checker:
     log: list[str] = field(default_factory=list)
     state: State = field(default_factory=State)
     held: set[str] = field(default_factory=set)
+    met: set[str] = field(default_factory=set)
     licensed: set[str] = field(default_factory=set)
     withdrawn: set[str] = field(default_factory=set)
     recovering_at: float | None = None
@@ -133,7 +135,9 @@ class Checker:
             self.violated("R17", "nobody who holds or held a seat is in sight, and it does not recover")
 
     def _held_in(self, status: SessionStatus) -> bool:
-        return any(s.status is status for key in self.held if (s := self.state.sessions.get(key)) is not None)
+        return any(
+            s.status is status for key in self.held & self.met if (s := self.state.sessions.get(key)) is not None
+        )
 
     def _granted_late(self, records: Sequence[Record]) -> None:
         """A seat must not go to a lease that is over at that same instant."""
@@ -195,8 +199,10 @@ class Checker:
 
     def _life(self, before: State, event: Any) -> None:
         if isinstance(event, e.Registered):
-            self.held = {*event.seated, *event.queued}
+            self.held, self.met = {*event.seated, *event.queued}, set(self.state.sessions)
             self.recovering_at = None
+        elif isinstance(event, e.HoldersHeard):
+            self._heard(event.up_to)
         elif isinstance(event, e.RecoveryStarted | e.EpochStarted):
             self.recovering_at = self.timeline.now
         elif isinstance(event, e.RegistrationRecovered):
@@ -205,11 +211,21 @@ class Checker:
             self.recovering_at = None
         elif isinstance(event, e.RegistrationReset):
             self._reset(before, event.reason)
-            self.held, self.recovering_at = set(), None
+            self.held, self.met, self.recovering_at = set(), set(), None
+
+    def _heard(self, up_to: int) -> None:
+        """R17: whoever is said to have met the living joined while one of them was in sight."""
+        if not any(key in self.state.sessions for key in self.held & self.met):
+            self.violated("R17", "somebody was heard, and nobody holds or held a seat")
+        self.met |= {key for key, session in self.state.sessions.items() if session.number <= up_to}
 
     def _reset(self, before: State, reason: str) -> None:
         if reason == "ALL_GONE":
-            living = [node.name for node in self.nodes if node.sessions & self.held and self._holds_on(node, before)]
+            living = [
+                node.name
+                for node in self.nodes
+                if node.sessions & self.held & self.met and self._holds_on(node, before)
+            ]
             if living:
                 self.violated("R17", f"reset as ALL_GONE, but {living} held seats and never left")
         elif reason == "WINDOW_OVER":
@@ -224,7 +240,8 @@ class Checker:
         if not node.alive or node.gone:
             return False
         session = before.sessions.get(node.driver.session_id)
-        return session is not None and session.status is not SessionStatus.ENDED and session.session_id in self.held
+        over = session is None or session.status is SessionStatus.ENDED
+        return not over and node.driver.session_id in self.held & self.met
 
     def _node(self, session_id: str) -> SimulatedNode | None:
         return next((node for node in self.nodes if node.alive and node.driver.session_id == session_id), None)
@@ -240,7 +257,7 @@ class Checker:
         """Every fault is over for longer than any lease: whoever may have a seat has one."""
         believing = [node.name for node in eligible if node.believes()]
         wanted = min(self.max_nodes, len(eligible)) if self.state.open else 0
-        forgotten = [node.name for node in eligible if node.sessions & self.held and self._holds_on(node, self.state)]
+        forgotten = [node.name for node in eligible if self._holds_on(node, self.state)]
         if self.state.recovering and forgotten:
             self.violated("R17", f"the registration still recovers, and {forgotten} could prove themselves")
         patience = self.window_ms / 1000 + 2 * LEASE_MS / 1000
