@@ -52,6 +52,8 @@ class Checker:
     withdrawn: set[str] = field(default_factory=set)
     recovering_at: float | None = None
     acknowledged_at: dict[str, float] = field(default_factory=dict)
+    joined_at: dict[str, float] = field(default_factory=dict)
+    silenced: bool = False
 
     def note(self, text: str) -> None:
         """Into the history."""
@@ -122,6 +124,7 @@ class Checker:
     def appended(self, records: Sequence[Record]) -> None:
         """Entries are durable."""
         self._granted_late(records)
+        self.silenced = False
         for record in records:
             entry = chain.decode(record)
             before, self.state = self.state, evolve(self.state, entry.event, entry.now)
@@ -176,6 +179,8 @@ class Checker:
         node = self._node(session_id)
         if isinstance(event, e.SessionEnded) and event.reason is EndReason.LEFT and new.seat is not Seat.NONE:
             self.violated("R14", "a node has left, and its seat is not free")
+        full = before.license is not None and before.tally.taken >= before.license.max_nodes
+        self.silenced |= isinstance(event, e.SessionLost) and full and old.seat is not Seat.NONE
         self._given_up(event, session_id)
         expired = isinstance(event, e.SessionEnded) and event.reason in (EndReason.EXPIRED, EndReason.COPIED)
         lost = (isinstance(event, e.SessionLost) or expired) and old.status is not SessionStatus.LOST
@@ -201,6 +206,10 @@ class Checker:
         if isinstance(event, e.Registered):
             self.held, self.met = {*event.seated, *event.queued}, set(self.state.sessions)
             self.recovering_at = None
+        elif isinstance(event, e.SessionJoined):
+            self.joined_at[event.session_id] = self.timeline.now
+        elif isinstance(event, e.SeatGranted) and event.session_id not in self.met and self.silenced:
+            self.violated("R17", f"silence freed a seat for {event.session_id}, who met nobody")
         elif isinstance(event, e.HoldersHeard):
             self._heard(event.up_to)
         elif isinstance(event, e.RecoveryStarted | e.EpochStarted):
@@ -214,10 +223,18 @@ class Checker:
             self.held, self.met, self.recovering_at = set(), set(), None
 
     def _heard(self, up_to: int) -> None:
-        """R17: whoever is said to have met the living joined while one of them was in sight."""
-        if not any(key in self.state.sessions for key in self.held & self.met):
-            self.violated("R17", "somebody was heard, and nobody holds or held a seat")
-        self.met |= {key for key, session in self.state.sessions.items() if session.number <= up_to}
+        """R17: one in whom the registration lives was heard after those joined who are said to have met it."""
+        new = {key for key, s in self.state.sessions.items() if s.number <= up_to} - self.met
+        joined = max((self.joined_at.get(key, 0.0) for key in new), default=0.0)
+        if not any(self._lived(key, joined) for key in self.held & self.met):
+            self.violated("R17", f"{sorted(new)} have met nobody who was registered, and are said to")
+        self.met |= new
+
+    def _lived(self, session_id: str, then: float) -> bool:
+        """Whether a session's process lived at an instant, as far as it was heard or still lives; or was told to go."""
+        ever = next((node for node in self.nodes if session_id in node.sessions), None)
+        heard = self.acknowledged_at.get(session_id, -math.inf) >= then
+        return heard or (ever is not None and (ever.alive or ever.gone))
 
     def _reset(self, before: State, reason: str) -> None:
         if reason == "ALL_GONE":

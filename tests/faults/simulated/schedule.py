@@ -28,6 +28,8 @@ FAULTS = {
 }
 LATE = {"stick_up": 3, "stick_down": 1, "sluggish_disk": 2}
 """These come on top of a schedule that is otherwise drawn, in a third of them."""
+RESTARTS = {"kill_all": 4}
+"""New processes in the place of all, which only the profile of restarts draws (R17)."""
 PROFILES = {
     "everything": tuple(FAULTS),
     "admin": ("evict", "reset", "register", "cut_down", "cut_both", "kill_daemon", "join_node", "stall_node"),
@@ -35,6 +37,7 @@ PROFILES = {
     "daemon": ("kill_daemon", "drain_daemon", "stall_daemon", "slow_disk", "full_disk", "two_minds", "jump_daemon"),
     "evictions": ("evict", "cut_down", "cut_both", "stall_node", "kill_daemon"),
     "silence": ("stall_node", "cut_up", "slow_disk"),
+    "restarts": ("kill_all", "kill_node", "join_node", "leave_node"),
     "late": ("stick_up", "sluggish_disk", "cut_up"),
 }
 DRAWN = ("everything", "everything", "everything", "admin", "admin", "disk", "daemon")
@@ -75,7 +78,7 @@ def schedule(seed: int, profile: str = "") -> Schedule:
     max_nodes = chance.choice((1, 1, 2, 2, 3))
     drawn = chance.choice(DRAWN)
     faults = PROFILES[profile or drawn]
-    weights = [{**FAULTS, **LATE}[fault] for fault in faults]
+    weights = [{**FAULTS, **LATE, **RESTARTS}[fault] for fault in faults]
     at, steps = 8.0, []
     for _ in range(chance.randint(4, 14)):
         at += chance.choice((0.0, 0.3, 1.0, 3.0, 8.0, 16.0)) * (0.5 + chance.random())

@@ -194,6 +194,12 @@ class World:
     def kill_node(self, node: SimulatedNode, span: float) -> None:
         node.kill()
 
+    def kill_all(self, node: SimulatedNode, span: float) -> None:
+        alive = [each for each in self.nodes if each.alive]
+        for each in alive:
+            each.kill()
+            self.add_node()
+
     def leave_node(self, node: SimulatedNode, span: float) -> None:
         node.leave()
 
