@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 def test_the_demo_plays_the_whole_story_and_exits_0(parts: Parts, capfd: pytest.CaptureFixture[str]):
     assert story.play(story.Story(parts)) == 0
     said = capfd.readouterr().out
-    assert said.count("    ok: ") == 11
+    assert said.count("    ok: ") == 12
     assert re.search(r"ok: away for [0-9]+ s, [2-9]\.[0-9] leases of 6 s; the license allows 15 minutes", said)
     assert "Node report-5 is 12.0 s ahead of the leader (limit 5 s" in said
 

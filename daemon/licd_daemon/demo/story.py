@@ -1,10 +1,13 @@
 """`licd demo`: the whole story, played by itself with real parts, each step checked.
 
 Issue, upload, scan (by decoding the QR's picture), code, three nodes, a fourth that waits for a seat, a clock that
-drifts, kill -9 of the daemon, an outage of it, all nodes gone: reset. It exits 0 only if each step did what it should.
+drifts, kill -9 of the daemon, an outage of it, kill -9 of all nodes, all nodes gone: reset. It exits 0 only if each
+step did what it should.
 """
 
 import json
+import os
+import re
 import signal
 import sys
 import tempfile
@@ -20,6 +23,7 @@ QUICK = ("--lease-ttl", f"{LEASE_S}s", "--heartbeat-interval", "2s")
 LOSS_GRACE = ("--loss-grace", "1")
 """As short as the leases: without the license's grace an outage would end the programs a second after their lease."""
 SLEEP = [sys.executable, "-c", "import signal; signal.pause()"]
+NEW = ("report-6", "report-7", "report-8")
 PORTAL = "127.0.0.1:8601"
 
 
@@ -43,6 +47,7 @@ class Story:
             ("A node whose clock drifts is rejected, and told by how much", self.drift),
             ("kill -9 of the daemon: same registration, same seats, no human", self.restart),
             ("The daemon is away for longer than a lease: no program ends, and no code is asked for", self.outage),
+            ("kill -9 of all nodes, new ones within the lease: none is licensed, a code registers again", self.killed),
             ("All nodes gone: the registration is over, the license stays", self.reset),
         ]
 
@@ -131,9 +136,23 @@ class Story:
         _expect("programs started", [self.parts.said(name).count("runs as process") for name in names], [1, 1, 1])
         return f"away for {away:.0f} s, {away / LEASE_S:.1f} leases of {LEASE_S} s; the license allows 15 minutes"
 
+    def killed(self) -> str:
+        """Processes that are new prove nothing: the cluster is certified again, with the license that is there."""
+        for name in ("report-2", "report-3", "report-4"):
+            self.parts.end(name, signal.SIGKILL)
+            os.kill(int(re.findall(r"runs as process ([0-9]+)", self.parts.said(name))[-1]), signal.SIGKILL)
+        for name in NEW:
+            self.parts.start_node(name, SLEEP)
+        eventually("the registration recovers", lambda: self.parts.state() == "RECOVERING")
+        self._nodes(dict.fromkeys(NEW, "PENDING"))
+        self.scan()
+        self.parts.licd("submit", open_on_phone(self.url))
+        _expect("the state", self.parts.state(), "REGISTERED")
+        return self._nodes(dict.fromkeys(NEW, "LICENSED"))
+
     def reset(self) -> str:
         """The next registration needs a scan; no upload."""
-        for name in ("report-2", "report-3", "report-4"):
+        for name in NEW:
             self.parts.end(name)
         eventually("the registration is over", lambda: self.parts.state() == "UNREGISTERED")
         return f"UNREGISTERED, license of {self.parts.licd_json('status')['license']['company']} in place"
