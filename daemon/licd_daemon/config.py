@@ -32,6 +32,8 @@ GRPC_ENVIRONMENT = {
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, None: 1_000}
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(ms|s|m|h)?")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
+DEFAULT_PROOF_MS = 5_000
+MIN_PROOF_MS = 1_000
 _MIN_HEARTBEAT_MS = 100
 _MAX_LEASE_MS = 3_600_000
 _MAX_RECOVERY_MS = 24 * 3_600_000
@@ -52,6 +54,7 @@ class ServeConfig:
     """The options of `licd serve`; durations in milliseconds.
 
     `console_listen`, `ops_listen`: host:port, or `off`.
+    `proof_interval_ms`: how long a proof of leadership holds (R31); None: the default, see `proof_ms`.
     `journal`: "" for SQLite in the data directory, `sqlite:PATH`, `memory:`, or `etcd://...` (`etcd/url.py`).
 
     Raises:
@@ -72,10 +75,18 @@ class ServeConfig:
     insecure: bool = False
     lease_ttl_ms: int = 15_000
     heartbeat_interval_ms: int = 5_000
+    proof_interval_ms: int | None = None
     recovery_window_ms: int = 300_000
     max_clock_drift_ms: int = 5_000
     ntp_server: tuple[str, ...] = ()
     log_format: Literal["json", "text"] = "json"
+
+    @property
+    def proof_ms(self) -> int:
+        """How long a proof of leadership holds (R31): 5 s, or a lease that is shorter, unless it is given."""
+        if self.proof_interval_ms is not None:
+            return self.proof_interval_ms
+        return max(MIN_PROOF_MS, min(DEFAULT_PROOF_MS, self.lease_ttl_ms))
 
     def __post_init__(self) -> None:
         _check_addresses(self)
@@ -267,6 +278,7 @@ def _check_durations(config: ServeConfig) -> None:
     for option, span_ms, least_ms, most_ms in (
         ("--heartbeat-interval", config.heartbeat_interval_ms, _MIN_HEARTBEAT_MS, _MAX_LEASE_MS // 2),
         ("--lease-ttl", config.lease_ttl_ms, 2 * _MIN_HEARTBEAT_MS, _MAX_LEASE_MS),
+        ("--proof-interval", config.proof_ms, MIN_PROOF_MS, max(MIN_PROOF_MS, config.lease_ttl_ms)),
         ("--recovery-window", config.recovery_window_ms, 0, _MAX_RECOVERY_MS),
         ("--max-clock-drift", config.max_clock_drift_ms, 1, _MAX_DRIFT_MS),
     ):

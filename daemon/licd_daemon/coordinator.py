@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from licd_daemon.clock import ServiceClock, stopwatch_s
+from licd_daemon.clock import ServiceClock, boottime_ms, stopwatch_s
 from licd_daemon.core import commands as c
 from licd_daemon.core.decide import decide
 from licd_daemon.core.effective import DOUBTFUL_START_MS, LIMIT_MS
@@ -104,7 +104,8 @@ class Coordinator:
         self.clock = self._begin_time()
         now = self.clock.now()
         handover_ms = self._config.leadership.handover_ms
-        command = c.StartEpoch(epoch, self._config.lease_ttl_ms, handover_ms, secrets.token_hex(16))
+        proof_interval_ms = self._config.leadership.proof_interval_ms
+        command = c.StartEpoch(epoch, self._config.lease_ttl_ms, handover_ms, secrets.token_hex(16), proof_interval_ms)
         decision = decide(self.state, command, now, self._config.policy)
         records, head = chain.extend(self._journal_head, decision.events, now)
         await self._config.journal.append(records, self._journal_head)
@@ -204,6 +205,11 @@ class Coordinator:
             self._pending.add(command).add_done_callback(lambda done: done.cancelled() or done.exception())
 
     @property
+    def leadership(self) -> Leadership:
+        """What proves that this daemon leads."""
+        return self._config.leadership
+
+    @property
     def position(self) -> int:
         """The position of the last durable entry."""
         return self._journal_head.position
@@ -229,8 +235,9 @@ class Coordinator:
         """Wakes the writer for what time brings; what is news to those who watch, yet no event: a challenge's end, the
         proof of leadership.
         """
-        shown = None
+        shown, lost_at = None, None
         while True:
+            lost_at = self._report_lead(lost_at)
             challenge = self.state.challenge
             showing = challenge and challenge.state(self.now()), self.serving
             if showing != shown:
@@ -238,6 +245,25 @@ class Coordinator:
                 self.publication.watchers.notify()
             self._pending.wake.set()
             await asyncio.sleep(TICK_S if self.writable else RETRY_S)
+
+    def _report_lead(self, lost_at: int | None) -> int | None:
+        """Logs when the lead can't be proven any more and when it can be again (R31).
+
+        Args:
+            lost_at: Boottime in ms at which it was found lost; None: it was not.
+
+        Returns:
+            The same, as of now.
+        """
+        leadership = self._config.leadership
+        if lost_at is None and not leadership.valid():
+            age_ms = leadership.proof_age_ms()
+            log.error("leadership_not_proven", cause=leadership.trouble(), proof_age_ms=age_ms)
+            return boottime_ms()
+        if lost_at is not None and leadership.valid():
+            log.warning("leadership_proven_again", after_ms=boottime_ms() - lost_at)
+            return None
+        return lost_at
 
     async def _write(self) -> None:
         while True:

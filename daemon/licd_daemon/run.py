@@ -110,7 +110,7 @@ async def _serve_until(config: ServeConfig, stop: asyncio.Event) -> int:
 
 async def _serve_alone(config: ServeConfig, vendor_keys: VendorKeys, stop: asyncio.Event) -> int:
     journal, folder = await _journal(config)
-    leadership = SoleLeadership(folder / "lock", config.heartbeat_interval_ms)
+    leadership = SoleLeadership(folder / "lock", config.proof_ms, misplaced=journal.misplaced)
     try:
         coordinator = _coordinator(config, journal, leadership)
         await coordinator.start()

@@ -29,6 +29,7 @@ FILE_KEYS = {
     "insecure": _FLAG,
     "lease_ttl": _SPAN,
     "heartbeat_interval": _SPAN,
+    "proof_interval": _SPAN,
     "recovery_window": _SPAN,
     "max_clock_drift": _SPAN,
     "ntp_server": _LIST,

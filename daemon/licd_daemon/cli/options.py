@@ -21,8 +21,10 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 FILE = click.Path(path_type=Path)
 
 
-def duration(ctx: click.Context, param: click.Parameter, value: str) -> int:
-    """Callback: the option's milliseconds."""
+def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Callback: the option's milliseconds; None where it is not given and has no default."""
+    if value is None:
+        return None
     try:
         return parse_duration(value)
     except ValueError as error:

@@ -26,7 +26,7 @@ from licd_daemon.config import (
     ServeConfig,
 )
 
-_SPANS = frozenset({"lease_ttl", "heartbeat_interval", "recovery_window", "max_clock_drift"})
+_SPANS = frozenset({"lease_ttl", "heartbeat_interval", "proof_interval", "recovery_window", "max_clock_drift"})
 
 
 @click.command()
@@ -81,6 +81,12 @@ _SPANS = frozenset({"lease_ttl", "heartbeat_interval", "recovery_window", "max_c
     callback=duration,
     default="5s",
     show_default=True,
+)
+@option(
+    "--proof-interval",
+    "How long a proof of leadership holds; two are made in it.  [default: 5s, or the lease if that is shorter]",
+    metavar="DURATION",
+    callback=duration,
 )
 @option(
     "--recovery-window",

@@ -8,13 +8,15 @@ from licd_daemon.formats.license import License
 class StartEpoch(Frozen, frozen=True):
     """A daemon has taken the lead with `epoch`; its leases last `lease_ttl_ms` (R14, R18).
 
-    `handover_ms`: how long a deposed leader may still have acknowledged (R31). `epoch_id`: 128 random bits in hex.
+    `handover_ms`: how long a deposed leader may still have acknowledged, as far as the lead's backend has it recorded;
+    `proof_interval_ms`: how long one proof of this daemon's holds (R31). `epoch_id`: 128 random bits in hex.
     """
 
     epoch: int
     lease_ttl_ms: int
     handover_ms: int = 0
     epoch_id: str = ""
+    proof_interval_ms: int = 0
 
 
 class Tick(Frozen, frozen=True):

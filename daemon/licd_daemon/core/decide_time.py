@@ -24,7 +24,7 @@ WARNING_DAYS = (1, 7, 30)  # R3, the nearest first
 def start_epoch(draft: Draft, command: StartEpoch) -> None:
     """R14, R18. An attempt that a crash left uncompared counts as wrong (R9)."""
     grace_ms = recorded_lease_ms(draft.state, command.handover_ms)
-    draft.emit(EpochStarted(command.epoch, command.lease_ttl_ms, grace_ms, command.epoch_id))
+    draft.emit(EpochStarted(command.epoch, command.lease_ttl_ms, grace_ms, command.epoch_id, command.proof_interval_ms))
     lockout = draft.state.lockout
     if lockout.attempt_open and lockout.wrong_codes > TOLERATED_WRONG_CODES:
         draft.emit(LockedOut())

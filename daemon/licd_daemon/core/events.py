@@ -26,14 +26,14 @@ class EpochStarted(Event, frozen=True):
     """A daemon took the lead: every session must prove itself anew (R14, R18).
 
     For `grace_ms` of served time no seat goes to anyone but its recorded holder. `epoch_id`: 32 hexadecimal digits;
-    empty in journals of 0.1.0, as is `proof_interval_ms` (R31: unrecorded).
+    `proof_interval_ms`: how long its proofs of leadership hold (R31). 0.1.0 recorded neither.
     """
 
     epoch: int
     lease_ttl_ms: int
     grace_ms: int = 0
     epoch_id: str = ""
-    proof_interval_ms: int = 0
+    proof_interval_ms: int | None = None
 
 
 class TimeMarked(Event, frozen=True):

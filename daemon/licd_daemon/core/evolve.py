@@ -18,6 +18,7 @@ from licd_daemon.core.model import (
     REMEMBERED_EPOCHS,
     REMEMBERED_FAILURES,
     REMEMBERED_HOLDERS,
+    UNRECORDED_PROOF_MS,
     Challenge,
     EndCause,
     EndedRegistration,
@@ -99,6 +100,7 @@ def _epoch_started(state: State, event: e.EpochStarted, now: Now) -> State:
         epoch=event.epoch,
         epoch_ids=_with_epoch(state.epoch_ids, event),
         longest_lease_ms=max(state.longest_lease_ms, event.lease_ttl_ms),
+        longest_proof_ms=max(state.longest_proof_ms, _proof_interval_ms(state, event)),
         registration=registration,
         lockout=lockout,
         line=Map(),
@@ -110,6 +112,13 @@ def _epoch_started(state: State, event: e.EpochStarted, now: Now) -> State:
 def _with_epoch(known: Map[int, str], event: e.EpochStarted) -> Map[int, str]:
     known = known.set(event.epoch, event.epoch_id)
     return known.delete(min(known)) if len(known) > REMEMBERED_EPOCHS else known
+
+
+def _proof_interval_ms(state: State, event: e.EpochStarted) -> int:
+    """R31. 0.1.0 did not record it: 10 s, or half the longest lease, which bounded its heartbeat interval."""
+    if event.proof_interval_ms is not None:
+        return event.proof_interval_ms
+    return max(UNRECORDED_PROOF_MS, max(state.longest_lease_ms, event.lease_ttl_ms) // 2)
 
 
 def _end_challenge(state: State) -> State:

@@ -39,9 +39,12 @@ def with_margin(lease_ttl_ms: int) -> int:
 def recorded_lease_ms(state: State, handover_ms: int) -> int:
     """How long a process may still believe after a new epoch began, whatever the journal says; 0: none ever did (R18).
 
-    The longest lease ever granted, its margin, and what a deposed leader may still have acknowledged (R31).
+    The longest lease ever granted, its margin, and what a deposed leader may still have acknowledged: the longest proof
+    interval in the journal, or `handover_ms`, whichever is more (R31).
     """
-    return with_margin(state.longest_lease_ms) + handover_ms if state.longest_lease_ms else 0
+    if not state.longest_lease_ms:
+        return 0
+    return with_margin(state.longest_lease_ms) + max(handover_ms, state.longest_proof_ms)
 
 
 def seatless_first(due: Iterable[tuple[Deadline, str]], state: State) -> tuple[list[_Due], list[_Due]]:

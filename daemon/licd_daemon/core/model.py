@@ -25,6 +25,7 @@ TOLERATED_WRONG_CODES = 5  # R9: the sixth wrong code locks
 FIRST_LOCKOUT_MS = 15 * MINUTE_MS  # R9
 LONGEST_LOCKOUT_MS = DAY_MS  # R9
 RESUMABLE_MS = DAY_MS  # R16
+UNRECORDED_PROOF_MS = 10_000  # R31
 REMEMBERED_CHALLENGES = 8
 REMEMBERED_FAILURES = 20
 REMEMBERED_HOLDERS = 100
@@ -312,8 +313,8 @@ class State(Frozen, frozen=True):
     `line` maps places to session ids, its first place is `line_head`, `line_tail` is the next free one; no awaited
     session keeps a place before `line_floor`. `predecessor` is the challenge that last registered this deployment (R6).
     `newest_issue` maps each license id to the latest `iat` ever accepted (R2). `longest_lease_ms` is the longest lease
-    ever granted; before `granting_from`, in served time, no seat goes to anyone but its recorded holder (R18). `tokens`
-    by id.
+    ever granted, `longest_proof_ms` the longest that a leader's proof ever held (R31); before `granting_from`, in
+    served time, no seat goes to anyone but its recorded holder (R18). `tokens` by id.
 
     `holders` (R17): number and name of those that held a seat in the present registration, a name once, the first 100;
     `newcomers`: its newcomers by number; `overlapped`: no session up to this number is one; `silent_seats`: free seats
@@ -326,6 +327,7 @@ class State(Frozen, frozen=True):
     effective: int = 0
     served: int = 0
     longest_lease_ms: int = 0
+    longest_proof_ms: int = 0
     project_key: str | None = None
     license: License | None = None
     license_expired: bool = False

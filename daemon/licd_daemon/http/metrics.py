@@ -69,6 +69,15 @@ class Metrics(Collector):
         coordinator = self._coordinator
         yield _gauge("licd_build_info", "The daemon's version.", [({"version": version("licd")}, 1)])
         yield _gauge("licd_leader", "1 while this daemon can prove that it leads.", [({}, coordinator.leads())])
+        leadership = coordinator.leadership
+        age = (leadership.proof_age_ms() or 0) / 1000
+        yield _gauge("licd_leadership_proof_age_seconds", "How old the last proof of leadership is.", [({}, age)])
+        interval = leadership.proof_interval_ms / 1000
+        yield _gauge(
+            "licd_leadership_proof_interval_seconds", "How long a proof of leadership holds.", [({}, interval)]
+        )
+        sync = leadership.sync_ms / 1000
+        yield _gauge("licd_leadership_sync_seconds", "How long the last proof's sync took.", [({}, sync)])
         yield _gauge("licd_journal_writable", "1 while the journal can be written.", [({}, coordinator.writable)])
         yield _gauge("licd_epoch", "The daemon's epoch; rises with each start.", [({}, coordinator.state.epoch)])
         trusted = coordinator.state.clock_untrusted is None

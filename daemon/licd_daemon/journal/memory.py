@@ -51,6 +51,10 @@ class MemoryJournal:
             raise JournalCorrupt("the snapshot does not match its digest: restore the journal from a backup")
         return head
 
+    def misplaced(self) -> str:
+        """See `port.Journal.misplaced`. It is in this process."""
+        return ""
+
     async def close(self) -> None:
         """See `port.Journal.close`."""
 

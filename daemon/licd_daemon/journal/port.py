@@ -119,5 +119,11 @@ class Journal(Protocol):
             JournalCorrupt, JournalUnavailable.
         """
 
+    def misplaced(self) -> str:
+        """Why what is written now would be lost: the place that it is loaded from has something else; "": it would not.
+
+        Cheap, and called from another thread than the event loop's: the proof of leadership asks (R31).
+        """
+
     async def close(self) -> None:
         """Ends the backend's threads and connections. Idempotent."""

@@ -7,6 +7,8 @@ Rules:
 - A COMMIT that failed for want of space or because the file can't be written has written nothing. After any other
   failure of it, such as a failed sync, its pages may come back after a crash: `UnknownOutcome`, and nothing is appended
   until `load` has settled it by a durable write over them.
+- `misplaced` compares the files at the paths with the open ones (`sqlite_place.py`). A file that another program has
+  written to is read once as a whole through a connection of its own: it may be the same journal all the same.
 - A snapshot carries its head and a seal, SHA-256 over position, digest and state. One that does not fit is passed over
   for the one before it, and that for the whole journal. Two are kept.
 """
@@ -23,6 +25,7 @@ from licd_daemon.journal import chain, sqlite_rows
 from licd_daemon.journal.port import (
     Head,
     JournalCorrupt,
+    JournalError,
     JournalUnavailable,
     PositionConflict,
     Query,
@@ -31,6 +34,7 @@ from licd_daemon.journal.port import (
     UnknownOutcome,
 )
 from licd_daemon.journal.sqlite_file import named, open_for_reading, open_for_writing, transaction
+from licd_daemon.journal.sqlite_place import Overwritten, Place
 from licd_daemon.journal.worker import Worker
 
 T = TypeVar("T")
@@ -54,6 +58,11 @@ class SqliteJournal:
         except BaseException:
             self._writing.close()
             raise
+        try:
+            self._place = Place(path)
+        except OSError as error:
+            raise JournalUnavailable(f"{path} was taken away while it was opened: {error.strerror}") from None
+        self._end = Head()
         self._unsettled = False
         self._closed = False
         self._writer = Worker("licd-journal")
@@ -89,6 +98,30 @@ class SqliteJournal:
         """See `port.Journal.verify`."""
         return await self._on(self._reader, self._verify)
 
+    def misplaced(self) -> str:
+        """See `port.Journal.misplaced`."""
+        try:
+            return self._place.trouble()
+        except Overwritten:
+            if self._reads_as_written():
+                return ""
+            return f"{self._path} was overwritten by another program: stop the daemon and restore a backup"
+        except OSError as error:
+            return f"{self._path} can't be looked at: {error.strerror}"
+
+    def _reads_as_written(self) -> bool:
+        try:
+            connection = open_for_reading(self._path)
+            try:
+                sound = self._walk(connection, Head(), lambda record: None) == self._end
+            finally:
+                connection.close()
+        except JournalError:
+            return False
+        if sound:
+            self._place.note()
+        return sound
+
     async def close(self) -> None:
         """See `port.Journal.close`."""
         if not self._closed:
@@ -116,22 +149,24 @@ class SqliteJournal:
         if self._unsettled:
             raise UnknownOutcome(f"{self._path}: the outcome of an earlier write is unknown, load the journal again")
         try:
-            with transaction(self._writing):
+            with self._place.changing(), transaction(self._writing):
                 if not sqlite_rows.append(self._writing, records, expected):
                     end = sqlite_rows.head(self._writing).position
                     raise PositionConflict(f"the journal ends at entry {end}, not at {expected.position}")
         except UnknownOutcome:
             self._unsettled = True
             raise
+        if records:
+            self._end = Head(records[-1].position, records[-1].digest)
 
     def _load(self, replay: bool) -> tuple[Snapshot | None, Sequence[Record]]:
         if self._unsettled:
-            with transaction(self._writing):
+            with self._place.changing(), transaction(self._writing):
                 sqlite_rows.settle(self._writing)
             self._unsettled = False
         snapshot = None if replay else self._sound_snapshot()
         records: list[Record] = []
-        self._walk(self._writing, snapshot.head if snapshot else Head(), records.append)
+        self._end = self._walk(self._writing, snapshot.head if snapshot else Head(), records.append)
         return snapshot, tuple(records)
 
     def _sound_snapshot(self) -> Snapshot | None:
@@ -151,7 +186,7 @@ class SqliteJournal:
             raise
 
     def _save_snapshot(self, snapshot: Snapshot) -> None:
-        with transaction(self._writing):
+        with self._place.changing(), transaction(self._writing):
             if sqlite_rows.digest_at(self._writing, snapshot.head.position) != snapshot.head.digest:
                 raise PositionConflict(f"the snapshot's entry {snapshot.head.position} is not in the journal")
             sqlite_rows.put_snapshot(self._writing, snapshot)

@@ -76,6 +76,9 @@ class EtcdLeadership:
         self._boot = boot
         self._lease = 0
         self._valid_until = 0
+        self._proven_at: int | None = None
+        self._sync_ms = 0
+        self._failure = ""
         self._renewing: asyncio.Task[None] | None = None
         self._term = NO_TERM
         self.over = asyncio.Event()
@@ -143,9 +146,29 @@ class EtcdLeadership:
         return not self.over.is_set() and self._boot() < self._valid_until
 
     @property
-    def handover_ms(self) -> int:
-        """See `port.Leadership.handover_ms`: one lease of etcd."""
+    def proof_interval_ms(self) -> int:
+        """See `port.Leadership.proof_interval_ms`: one lease of etcd."""
         return self._ttl_ms
+
+    @property
+    def handover_ms(self) -> int:
+        """See `port.Leadership.handover_ms`: one lease of etcd. The journal has those of the daemons before."""
+        return self._ttl_ms
+
+    def proof_age_ms(self) -> int | None:
+        """See `port.Leadership.proof_age_ms`."""
+        return None if self._proven_at is None else self._boot() - self._proven_at
+
+    @property
+    def sync_ms(self) -> int:
+        """See `port.Leadership.sync_ms`."""
+        return self._sync_ms
+
+    def trouble(self) -> str:
+        """See `port.Leadership.trouble`."""
+        if self.over.is_set():
+            return "its lease in etcd is over, or another daemon's key is there"
+        return self._failure or ("" if self.valid() else "etcd has not answered for longer than the lease runs")
 
     async def release(self) -> None:
         """See `port.Leadership.release`. If etcd does not hear it, the lease ends by itself."""
@@ -160,6 +183,7 @@ class EtcdLeadership:
 
     def _proven(self, sent: int, ttl_s: int) -> None:
         self._valid_until = max(self._valid_until, sent + int(ttl_s * 1000 * (1 - RATE_MARGIN)))
+        self._proven_at, self._sync_ms, self._failure = sent, self._boot() - sent, ""
 
     async def _renew_on(self) -> None:
         pause_ms = self._ttl_ms // _RENEWALS_A_LEASE
@@ -169,6 +193,7 @@ class EtcdLeadership:
                 try:
                     await self._renew(started)
                 except StoreUnavailable as error:
+                    self._failure = str(error)
                     log.error("leadership_not_proven", error=str(error))
                 await asyncio.sleep(max(pause_ms // 4, pause_ms - (self._boot() - started)) / 1000)
         except Exception:

@@ -31,8 +31,25 @@ class Leadership(Protocol):
         """Whether this daemon may acknowledge anything at this instant. Cheap: asked for every heartbeat."""
 
     @property
+    def proof_interval_ms(self) -> int:
+        """How long one proof of this daemon's holds; recorded with each epoch (R31)."""
+
+    @property
     def handover_ms(self) -> int:
-        """How long a deposed leader may still acknowledge: a new leader's fresh leases are longer by this (R31)."""
+        """How long a deposed leader may still acknowledge, as far as the backend has it recorded (R31).
+
+        The longest proof interval that it knows of, or this daemon's own. Known once the lead is taken.
+        """
+
+    def proof_age_ms(self) -> int | None:
+        """How long ago the last proof that succeeded was started; None: there was none."""
+
+    @property
+    def sync_ms(self) -> int:
+        """How long the last sync of a proof took; over etcd, its last renewal."""
+
+    def trouble(self) -> str:
+        """What keeps the next proof from succeeding now: the failure of the last one, or the step that hangs."""
 
     async def release(self) -> None:
         """Gives the lead up. Idempotent."""

@@ -117,6 +117,24 @@ class SimulatedLeadership:
         return self._proven_at is not None and self._boottime_ms() < self._proven_at + self._interval_ms
 
     @property
+    def proof_interval_ms(self) -> int:
+        """See `port.Leadership.proof_interval_ms`."""
+        return self._interval_ms
+
+    def proof_age_ms(self) -> int | None:
+        """See `port.Leadership.proof_age_ms`."""
+        return None if self._proven_at is None else self._boottime_ms() - self._proven_at
+
+    @property
+    def sync_ms(self) -> int:
+        """See `port.Leadership.sync_ms`."""
+        return 0
+
+    def trouble(self) -> str:
+        """See `port.Leadership.trouble`."""
+        return ""
+
+    @property
     def handover_ms(self) -> int:
         """See `port.Leadership.handover_ms`."""
         return self._interval_ms
