@@ -357,7 +357,7 @@ MUTANTS = (
         "no-grace-after-a-start",
         "R18: for the longest lease ever granted plus the margin no seat goes to anyone but its recorded holder",
         f"{CORE}/leases.py",
-        "return with_margin(state.longest_lease_ms) + handover_ms if state.longest_lease_ms else 0",
+        "return with_margin(state.longest_lease_ms) + max(handover_ms, state.longest_proof_ms)",
         "return 0",
     ),
     Mutant(

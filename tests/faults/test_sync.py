@@ -112,6 +112,8 @@ def test_R31_a_dead_disk_ends_the_proof_of_leadership_and_gives_no_seat_away(clu
     began = cluster.history.stat().st_size
     trap.fail()
     eventually(lambda: health(cluster.daemon) == NOT_SERVING)
+    lost = eventually(lambda: [each for each in cluster.daemon.log if each["event"] == "leadership_not_proven"])
+    assert "the lock file" in lost[0]["cause"]
     with refused(grpc.StatusCode.UNAVAILABLE, "NOT_LEADER"):
         RawNode(cluster.daemon.stubs("node"), "newcomer").join()
     # Nothing is acknowledged, so both give up by themselves.

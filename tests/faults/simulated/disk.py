@@ -79,6 +79,10 @@ class SimulatedJournal:
         """See `port.Journal.verify`."""
         return await self._disk.journal.verify()
 
+    def misplaced(self) -> str:
+        """See `port.Journal.misplaced`."""
+        return ""
+
     async def close(self) -> None:
         """See `port.Journal.close`."""
 

@@ -63,6 +63,9 @@ class FaultyJournal:
     async def verify(self) -> Head:
         return await self.real.verify()
 
+    def misplaced(self) -> str:
+        return self.real.misplaced()
+
     async def close(self) -> None:
         await self.real.close()
 

@@ -113,6 +113,47 @@ async def test_a_volume_moved_away_ends_the_lead_and_its_return_restores_it(tmp_
     await leader.release()
 
 
+@pytest.mark.parametrize(("recorded", "own", "longest"), [(9000, 200, 9000), (300, 4000, 4000)])
+async def test_R31_the_longest_proof_interval_is_in_the_lock_file(
+    tmp_path: Path, recorded: int, own: int, longest: int
+) -> None:
+    first = SoleLeadership(tmp_path / "lock", recorded)
+    await first.acquire(1)
+    await first.release()
+    second = SoleLeadership(tmp_path / "lock", own)
+    await second.acquire(2)
+    assert (second.proof_interval_ms, second.handover_ms) == (own, longest)
+    await second.release()
+    third = SoleLeadership(tmp_path / "lock", 1)
+    await third.acquire(3)
+    assert third.handover_ms == longest
+    await third.release()
+
+
+async def test_R31_a_lock_file_of_0_1_0_gives_its_epoch_and_no_interval(tmp_path: Path) -> None:
+    line = b"licd lock 1 epoch 7 holder 0123456789abcdef\n".ljust(4096, b" ")
+    (tmp_path / "lock").write_bytes(line)
+    leader = SoleLeadership(tmp_path / "lock", INTERVAL_MS)
+    assert await leader.acquire(1) == 8
+    assert leader.handover_ms == INTERVAL_MS
+    assert (tmp_path / "lock").read_bytes().startswith(b"licd lock 1 epoch 8 holder "), "0.1.0 reads this line"
+    await leader.release()
+
+
+async def test_R31_a_journal_that_is_not_in_its_place_ends_the_proof_until_it_is_back(tmp_path: Path) -> None:
+    misplaced = ""
+    leader = SoleLeadership(tmp_path / "lock", INTERVAL_MS, misplaced=lambda: misplaced)
+    await leader.acquire(1)
+    await until(leader.valid, "the lead is proven")
+    misplaced = "journal.db can't be found"
+    await until(lambda: not leader.valid(), "the journal's absence is noticed")
+    assert leader.trouble() == "journal.db can't be found"
+    misplaced = ""
+    await until(leader.valid, "the lead is proven again")
+    assert leader.trouble() == ""
+    await leader.release()
+
+
 async def test_a_hanging_disk_ends_the_proof_and_holds_up_nothing(tmp_path: Path) -> None:
     hang, may_end = threading.Event(), threading.Event()
 
@@ -128,6 +169,11 @@ async def test_a_hanging_disk_ends_the_proof_and_holds_up_nothing(tmp_path: Path
     await leader.acquire(1)
     hang.set()
     await until(lambda: not leader.valid(), "the proof has run out")
+    # While it hangs, not after it: an operator must not wait for the disk to learn of it (R31).
+    await until(lambda: leader.trouble().startswith("syncing the lock file"), "the step that hangs is named")
+    age_ms = leader.proof_age_ms()
+    assert age_ms is not None
+    assert age_ms >= INTERVAL_MS
     hang.clear()
     may_end.set()
     await until(leader.valid, "the lead is proven again")
