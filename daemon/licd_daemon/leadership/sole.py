@@ -30,7 +30,7 @@ from licd_daemon.leadership.port import AlreadyLed, LeadershipUnavailable
 
 _SIZE = 4096
 _LINE = re.compile(rb"licd lock 1 epoch ([0-9]{1,19}) holder [0-9a-f]{16}\n(?:proof-interval-ms ([0-9]{1,9})\n)?")
-_PATIENCE_MS = 1_000  # a step that takes longer is named as what hangs
+_PATIENCE = 0.2  # of the interval: a step that takes longer is named as what hangs
 _log = structlog.get_logger(__name__)
 
 
@@ -116,7 +116,7 @@ class SoleLeadership:
         """See `port.Leadership.trouble`."""
         step = self._step
         hangs_ms = self._boot() - step[1] if step else 0
-        if step and hangs_ms > _PATIENCE_MS:
+        if step and hangs_ms > self._interval_ms * _PATIENCE:
             return f"{step[0]} has taken {hangs_ms / 1000:.1f} s and is not done"
         return self._failure or ("" if self.valid() else "this process was stopped or starved for longer than a proof")
 
