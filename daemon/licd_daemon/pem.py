@@ -29,6 +29,19 @@ def read_certificate(path: Path) -> x509.Certificate:
     return parse_certificate(path.read_bytes(), path)
 
 
+def read_certificates(path: Path) -> list[x509.Certificate]:
+    """Every certificate of a PEM file, in its order; at least one.
+
+    Raises:
+        TlsInvalid: It holds none.
+        OSError: It can't be read.
+    """
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())
+    except ValueError:
+        raise TlsInvalid(f"{path} holds no certificate: give a PEM file that begins with one") from None
+
+
 def parse_certificate(content: bytes, path: Path) -> x509.Certificate:
     """The first certificate of a PEM file's content.
 
@@ -65,3 +78,19 @@ def parse_key(content: bytes, path: Path) -> PrivateKey:
     if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey, ed25519.Ed25519PrivateKey)):
         raise TlsInvalid(f"{path} holds a key of another kind: {remedy}")
     return key
+
+
+def refuse_unusable(certificate: x509.Certificate, path: Path) -> None:
+    """GRPC's clients refuse the signatures of some keys: a server with one would serve nobody (R34).
+
+    Raises:
+        TlsInvalid: The certificate's key is of such a kind.
+    """
+    key = certificate.public_key()
+    usable = isinstance(key, rsa.RSAPublicKey) or (
+        isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, (ec.SECP256R1, ec.SECP384R1))
+    )
+    if not usable:
+        raise TlsInvalid(
+            f"{path} has a key that clients can't use: give a certificate with an RSA, EC P-256 or EC P-384 key"
+        )

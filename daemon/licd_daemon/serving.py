@@ -41,7 +41,7 @@ from licd_daemon.rpc.tokens import TokenService
 log = structlog.get_logger(__name__)
 
 RESERVED_FILES = 256
-DAY_S = 86_400
+RENEWAL_EVERY_S = 3_600
 START_RETRY_S = 0.2
 START_PATIENCE_S = 10
 LOCAL = "127.0.0.1"
@@ -176,9 +176,9 @@ def make_certificates(config: ServeConfig) -> None:
 
 
 async def _renew_certificates(config: ServeConfig) -> None:
-    """Looks once a day; new connections get the new certificate (R34)."""
+    """Looks once an hour, for clocks are set; new connections get the new certificate (R34)."""
     while not config.insecure:
-        await asyncio.sleep(DAY_S)
+        await asyncio.sleep(RENEWAL_EVERY_S)
         try:
             await asyncio.to_thread(make_certificates, config)
         except TlsInvalid as error:

@@ -20,7 +20,7 @@ import grpc
 import structlog
 
 from licd_daemon.core.model import Role
-from licd_daemon.pem import TlsInvalid, fits, parse_certificate, parse_key
+from licd_daemon.pem import TlsInvalid, fits, parse_certificate, parse_key, refuse_unusable
 
 __all__ = ["TlsFiles", "TlsInvalid", "Watch", "peer_role", "read_configuration", "server_credentials"]
 
@@ -46,7 +46,9 @@ def read_configuration(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
         TlsInvalid: One can't be read or used, or certificate and key do not fit; names the file and the remedy.
     """
     chain, key = _read(files.certificate), _read(files.key)
-    if not fits(parse_certificate(chain, files.certificate), parse_key(key, files.key)):
+    certificate = parse_certificate(chain, files.certificate)
+    refuse_unusable(certificate, files.certificate)
+    if not fits(certificate, parse_key(key, files.key)):
         raise TlsInvalid(f"{files.key} is not the key of {files.certificate}: give the two that belong together")
     client_ca = None
     if files.client_ca is not None:

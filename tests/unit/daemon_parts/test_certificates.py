@@ -4,26 +4,49 @@ import socket
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from licd_daemon.certificates import ensure_certificates
-from licd_daemon.pem import TlsInvalid, read_certificate
+from licd_daemon.build import BUILD_DATE
+from licd_daemon.certificates import CA_LIFE, ensure_certificates
+from licd_daemon.pem import TlsInvalid, read_certificate, read_certificates, read_key
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NAMES = ("licd.example", "192.0.2.7", "2001:db8::7")
 
 
-def make(folder: Path, names: tuple[str, ...] = NAMES, days: int = 0) -> dict[str, bytes]:
-    ensure_certificates(folder, names, NOW + timedelta(days=days))
+def make(
+    folder: Path, names: tuple[str, ...] = NAMES, days: int = 0, confirmed: datetime = BUILD_DATE
+) -> dict[str, bytes]:
+    ensure_certificates(folder, names, NOW + timedelta(days=days), confirmed)
     return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def shorten(folder: Path, end: datetime) -> None:
+    """The server certificate ends at `end`, as those of 0.1.0 ended after a year."""
+    server, ca = read_certificate(folder / "server.crt"), read_certificate(folder / "ca.crt")
+    builder = x509.CertificateBuilder(
+        server.issuer,
+        server.subject,
+        server.public_key(),
+        server.serial_number,
+        server.not_valid_before_utc,
+        end,
+        list(server.extensions),
+    )
+    made = builder.sign(cast("ec.EllipticCurvePrivateKey", read_key(folder / "ca.key")), hashes.SHA256())
+    made.verify_directly_issued_by(ca)
+    (folder / "server.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
 
 
 def verified_names(folder: Path, now: datetime) -> set[str]:
     """What a strict client accepts the server as."""
-    verifier = PolicyBuilder().store(Store([read_certificate(folder / "ca.crt")])).time(now)
+    verifier = PolicyBuilder().store(Store(read_certificates(folder / "ca.crt"))).time(now)
     server = read_certificate(folder / "server.crt")
     verifier.build_server_verifier(x509.DNSName("localhost")).verify(server, [])
     names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -37,8 +60,35 @@ def test_the_first_start_makes_a_ca_and_a_server_certificate(tmp_path: Path) -> 
         "localhost", "127.0.0.1", "::1", socket.gethostname(), *NAMES
     }  # fmt: skip
     server, ca = (read_certificate(tmp_path / "tls" / name) for name in ("server.crt", "ca.crt"))
-    assert server.not_valid_after_utc == NOW + timedelta(days=365)
-    assert ca.not_valid_after_utc == NOW + timedelta(days=3650)
+    assert server.not_valid_after_utc == ca.not_valid_after_utc == BUILD_DATE + CA_LIFE
+
+
+@pytest.mark.parametrize("year", [1901, 1970, 2010, 2026, 2038, 2040, 2100])
+def test_R34_whatever_the_clock_of_the_first_start_any_later_one_is_inside(tmp_path: Path, year: int) -> None:
+    ensure_certificates(tmp_path, NAMES, datetime(year, 6, 1, tzinfo=UTC))
+    for later in (timedelta(), timedelta(days=3652)):
+        assert verified_names(tmp_path, BUILD_DATE + later) >= set(NAMES)
+
+
+@pytest.mark.parametrize("year", [1970, 2010, 2040, 2060])
+def test_R34_a_clock_that_nothing_has_confirmed_gives_no_ca_up(tmp_path: Path, year: int) -> None:
+    before = make(tmp_path)
+    ensure_certificates(tmp_path, NAMES, datetime(year, 6, 1, tzinfo=UTC))
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_R34_a_ca_is_replaced_long_before_its_end_and_both_are_trusted(tmp_path: Path) -> None:
+    before = make(tmp_path)
+    late = BUILD_DATE + CA_LIFE * 0.7
+    after = make(tmp_path, confirmed=late)
+    assert after["ca.crt"].endswith(before["ca.crt"])
+    assert after["ca.crt"] != before["ca.crt"]
+    assert after["server.crt"] == before["server.crt"]
+    assert verified_names(tmp_path, late) >= set(NAMES)
+    last = BUILD_DATE + CA_LIFE - timedelta(days=300)
+    assert make(tmp_path, confirmed=last)["server.crt"] != before["server.crt"]
+    assert read_certificates(tmp_path / "ca.crt")[1:] == x509.load_pem_x509_certificates(before["ca.crt"])
+    assert verified_names(tmp_path, last + timedelta(days=365)) >= set(NAMES)
 
 
 @pytest.mark.parametrize("name", ["ca.key", "server.key"])
@@ -52,10 +102,14 @@ def test_a_later_start_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_certificate_near_its_end_is_renewed_from_the_same_ca(tmp_path: Path) -> None:
-    before, after = make(tmp_path), make(tmp_path, days=336)
+    before = make(tmp_path)
+    shorten(tmp_path, NOW + timedelta(days=1000))
+    shortened = make(tmp_path, days=200)
+    after = make(tmp_path, days=700)
+    assert after["server.crt"] != shortened["server.crt"]
     assert after["ca.crt"] == before["ca.crt"]
     assert after["server.crt"] != before["server.crt"]
-    assert verified_names(tmp_path, NOW + timedelta(days=700)) >= set(NAMES)
+    assert verified_names(tmp_path, NOW + timedelta(days=1100)) >= set(NAMES)
 
 
 def test_a_missing_name_is_added(tmp_path: Path) -> None:
@@ -91,24 +145,27 @@ def test_a_certificate_that_does_not_fit_its_key_is_made_again(tmp_path: Path) -
 
 
 def test_an_expired_ca_is_made_anew(tmp_path: Path) -> None:
-    before, after = make(tmp_path), make(tmp_path, days=3651)
+    end = BUILD_DATE + CA_LIFE + timedelta(days=1)
+    before, after = make(tmp_path), make(tmp_path, confirmed=end)
     assert after["ca.crt"] != before["ca.crt"]
-    assert verified_names(tmp_path, NOW + timedelta(days=3660)) >= set(NAMES)
+    assert verified_names(tmp_path, end) >= set(NAMES)
 
 
 def test_a_ca_key_kept_elsewhere_is_missed_only_when_it_is_needed(tmp_path: Path) -> None:
     make(tmp_path)
+    shorten(tmp_path, NOW + timedelta(days=1000))
     (tmp_path / "ca.key").unlink()
-    make(tmp_path, days=300)
+    make(tmp_path, days=200)
     with pytest.raises(TlsInvalid, match=r"ca.key is missing.*put it back"):
-        make(tmp_path, days=340)
+        make(tmp_path, days=700)
 
 
 def test_a_wrong_ca_key_is_told(tmp_path: Path) -> None:
     make(tmp_path)
+    shorten(tmp_path, NOW + timedelta(days=1000))
     (tmp_path / "ca.key").write_bytes((tmp_path / "server.key").read_bytes())
     with pytest.raises(TlsInvalid, match=r"ca.key is not the key of"):
-        make(tmp_path, days=340)
+        make(tmp_path, days=700)
 
 
 def test_garbage_is_told_and_not_written_over(tmp_path: Path) -> None:

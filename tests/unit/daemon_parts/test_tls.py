@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
 from licd_daemon.certificates import ensure_certificates
@@ -187,3 +187,50 @@ async def test_a_file_that_is_missing_or_garbage_is_named(own: Path, tmp_path: P
     with pytest.raises(TlsInvalid, match=r"garbage.pem holds no") as refusal:
         read_configuration(TlsFiles(**(good | {wrong: tmp_path / "garbage.pem"})))
     assert "very_secret" not in str(refusal.value)
+
+
+_Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+_KEYS: dict[str, Callable[[], _Key]] = {
+    "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "P-384": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "P-521": lambda: ec.generate_private_key(ec.SECP521R1()),
+    "RSA": lambda: rsa.generate_private_key(65_537, 2048),
+    "Ed25519": ed25519.Ed25519PrivateKey.generate,
+}
+
+
+def _self_signed(folder: Path, kind: str) -> TlsFiles:
+    """A certificate of localhost with a key of that kind."""
+    key, name = _KEYS[kind](), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, None if kind == "Ed25519" else hashes.SHA256())
+    )
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    (folder / "given.crt").write_bytes(certificate.public_bytes(pem))
+    (folder / "given.key").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    return TlsFiles(folder / "given.crt", folder / "given.key")
+
+
+@pytest.mark.parametrize("kind", ["P-256", "P-384", "RSA"])
+async def test_R34_a_client_can_use_every_kind_of_key_that_is_taken(serve: Serve, tmp_path: Path, kind: str) -> None:
+    files = _self_signed(tmp_path, kind)
+    port = await serve(files)
+    assert await ask(port, files.certificate.read_bytes()) == "None"
+
+
+@pytest.mark.parametrize("kind", ["P-521", "Ed25519"])
+async def test_R34_a_key_that_no_client_can_use_is_refused_with_the_file_and_the_remedy(
+    tmp_path: Path, kind: str
+) -> None:
+    files = _self_signed(tmp_path, kind)
+    with pytest.raises(TlsInvalid, match=f"{files.certificate} has a key that clients can't use: give a certificate"):
+        read_configuration(files)
