@@ -227,9 +227,11 @@ class Cluster:
         state = self.daemon.state
         if state.registration is None or state.recovering:
             return
-        carried_until, carriers = 0, set[str]()
+        carriers = self.daemon.founders & self.lives.keys()
+        # Founders first: a process that began before one of them overlapped with it all the same.
+        carried_until = max((self.lives[name][1] for name in carriers), default=0)
         for name, (began, last) in self.lives.items():
-            if name in self.daemon.founders or began <= carried_until:
+            if began <= carried_until:
                 carriers.add(name)
                 carried_until = max(carried_until, last)
         live = {key for key, s in state.sessions.items() if s.holder and s.status is SessionStatus.LIVE}
