@@ -16,6 +16,7 @@ from support.proxy import Network
 from support.vendor import TestVendor
 from support.waiting import eventually
 
+from licd.v1 import cluster_service_pb2
 from licd.v1 import registration_service_pb2 as registration
 from node_client import Status, local
 
@@ -144,6 +145,9 @@ def test_R41_the_grace_takes_no_seat_from_the_next_node(
         second = Wrapped(daemon, "report-2", tmp_path)
         stack.callback(second.end)
         eventually(lambda: admin.nodes().get("report-2") == "WAITING", 20)
+        # Its seat goes only to a node that it was heard beside (R17).
+        heard = cluster_service_pb2.ListEventsRequest(kinds=["holders_heard"])
+        eventually(lambda: admin.stubs.cluster.ListEvents(heard).events, 20)
         proxy.cut()
         eventually(second.starts, 20)
         status = first.status()

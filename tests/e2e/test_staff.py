@@ -47,7 +47,7 @@ def test_a_license_is_found_and_revoked(staff_url: str, browser: Browser, tmp_pa
     page.get_by_role("link", name=re.compile("[0-9a-f-]{36}")).click()
     assert COMPANY in page.inner_text("h1")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    page.get_by_label("No scan gives a code again").check()
+    page.get_by_label("No scan will give a code again").check()
     page.get_by_role("button", name="Revoke").click()
     assert "revoked" in page.inner_text("dl")
     keep_picture(page, tmp_path / f"staff-{width}-license.png", full_page=True)

@@ -126,15 +126,6 @@ MUTANTS = (
         first=17,
     ),
     Mutant(
-        "renewed-while-its-end-is-written",
-        "R13: a lease is over from the instant of its decision: nothing renews it while the append runs",
-        f"{CORE}/leases.py",
-        "            del self._deadlines[kind][session_id]\n",
-        "",
-        first=395,
-        profile="silence",
-    ),
-    Mutant(
         "older-state-applied",
         "R13: every state carries a serial that rises within the session and orders them",
         f"{SHELL}/presence.py",
