@@ -21,7 +21,7 @@ def pytest_configure() -> None:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL if number is signal.SIGQUIT else signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        # Under nohup: a handler that does nothing keeps the run alive, and a process under test begins with the default.
+        # Under nohup: a handler that does nothing keeps the run alive, and processes under test begin with the default.
         signal.signal(signal.SIGHUP, lambda *_: None)
 
 
