@@ -27,9 +27,9 @@ from bench.http2 import Connection, Loop, frame, header_block, message
 from bench.process import check_owner, cpu_s, rss_kb
 from licd.v1 import node_service_pb2 as node
 from licd.v1 import registration_service_pb2 as registration
-from licd_daemon.certificates import ensure_certificates
+from licd_daemon.cli.serve.certificates import ensure_certificates
+from licd_daemon.cli.serve.config import GRPC_ENVIRONMENT
 from licd_daemon.clock import wall_ms
-from licd_daemon.config import GRPC_ENVIRONMENT
 
 NODES = "/licd.v1.NodeService/"
 _REGISTRATION = "/licd.v1.RegistrationService/"

@@ -14,7 +14,7 @@ import sys
 import threading
 from pathlib import Path
 
-from licd_daemon.demo.parts import PartFailed, Parts, eventually
+from licd_daemon.cli.demo.parts import PartFailed, Parts, eventually
 
 NODES = {"report-1": 8081, "report-2": 8082, "report-3": 8083}
 PORTAL_PORT = 8600

@@ -11,7 +11,7 @@ from licd_daemon.core.events import EpochStarted
 from licd_daemon.core.model import Now
 from licd_daemon.journal.chain import extend
 from licd_daemon.journal.port import Head
-from licd_daemon.journal.sqlite import SqliteJournal
+from licd_daemon.journal.sqlite.backend import SqliteJournal
 
 
 async def opened(path: Path) -> tuple[SqliteJournal, Head]:

@@ -17,7 +17,7 @@ from cli.terminal import sitting
 from licd.v1 import registration_service_pb2 as registering
 from licd.v1.failure_pb2 import Failure
 from licd_daemon.cli.qr_picture import picture
-from licd_daemon.qr import draw
+from licd_daemon.operations.qr import draw
 
 URL = "https://portal.example/Q/" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" * 5
 CREATE = "RegistrationService/CreateChallenge"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from cli.scripted_daemon import Licd
 
-from licd_daemon.cli.serve import config_of, serve
-from licd_daemon.config import ServeConfig
+from licd_daemon.cli.serve.command import config_of, serve
+from licd_daemon.cli.serve.config import ServeConfig
 
 
 def configured(*arguments: object) -> ServeConfig:

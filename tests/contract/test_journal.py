@@ -9,13 +9,13 @@ import pytest_asyncio
 
 from licd_daemon.core.events import AnyEvent, CodeRejected, SessionLost, TimeMarked
 from licd_daemon.core.model import Now
-from licd_daemon.etcd import url as etcd_url
-from licd_daemon.etcd.client import EtcdClient
 from licd_daemon.journal import chain
-from licd_daemon.journal.etcd import EtcdJournal
+from licd_daemon.journal.etcd import url as etcd_url
+from licd_daemon.journal.etcd.backend import EtcdJournal
+from licd_daemon.journal.etcd.client import EtcdClient
 from licd_daemon.journal.memory import MemoryJournal
 from licd_daemon.journal.port import Head, Journal, PositionConflict, Query, Record, Snapshot
-from licd_daemon.journal.sqlite import SqliteJournal
+from licd_daemon.journal.sqlite.backend import SqliteJournal
 
 pytestmark = pytest.mark.asyncio
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from licd_daemon.etcd import url as etcd_url
-from licd_daemon.etcd.client import EtcdClient
+from licd_daemon.journal.etcd import url as etcd_url
+from licd_daemon.journal.etcd.client import EtcdClient
 from licd_daemon.leadership.etcd import EtcdLeadership
 from licd_daemon.leadership.port import AlreadyLed, Leadership
 from licd_daemon.leadership.sole import SoleLeadership

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from licd_daemon.demo.parts import Parts
+from licd_daemon.cli.demo.parts import Parts
 
 BROWSER_OPTIONS = [
     "--no-sandbox",

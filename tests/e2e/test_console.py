@@ -16,8 +16,8 @@ from support.vendor import TestVendor
 from support.waiting import eventually
 
 from licd.v1 import registration_service_pb2 as registration
-from licd_daemon.demo.parts import Parts, open_on_phone, program
-from licd_daemon.demo.parts import eventually as until
+from licd_daemon.cli.demo.parts import Parts, open_on_phone, program
+from licd_daemon.cli.demo.parts import eventually as until
 
 expect.set_options(timeout=15_000)  # a busy machine is no fault of the page
 WRONG_NODE = "name=Other Server,version=9.0,build_date=2024-05-31"

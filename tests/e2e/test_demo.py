@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from licd_daemon.demo import story
-from licd_daemon.demo.parts import Parts, open_on_phone
+from licd_daemon.cli.demo import story
+from licd_daemon.cli.demo.parts import Parts, open_on_phone
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from licd_daemon.demo.parts import PartFailed, Parts, eventually, open_on_phone
+from licd_daemon.cli.demo.parts import PartFailed, Parts, eventually, open_on_phone
 
 GRPCURL = Path(sys.executable).parent / "grpcurl"
 FAILED_PRECONDITION = 64 + 9

@@ -17,7 +17,7 @@ from e2e.console_page import keep_picture
 from playwright.sync_api import Browser, Page
 from support import postgresql
 
-from licd_daemon.demo.parts import Parts, eventually
+from licd_daemon.cli.demo.parts import Parts, eventually
 
 COMPANY, SENDER, SIGNED_ON = "Muster & Söhne GmbH", "it@muster.example", "2024-03-01"
 ENGLISH: dict[str, Any] = {"locale": "en-GB", "viewport": {"width": 360, "height": 740}, "color_scheme": "light"}

@@ -24,7 +24,7 @@ from support.waiting import eventually
 import node_client
 from licd.v1 import cluster_service_pb2 as cluster
 from licd.v1 import registration_service_pb2 as registration
-from licd_daemon.demo.parts import clock_ahead
+from licd_daemon.cli.demo.parts import clock_ahead
 from node_client import NodeState
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from support.daemon import Stubs
 from support.pictures import pixels_of_png, pixels_of_text, read_qr
 
 from licd.v1 import registration_service_pb2 as pb
-from licd_daemon.demo.parts import Parts, eventually
+from licd_daemon.cli.demo.parts import Parts, eventually
 
 
 @pytest.fixture

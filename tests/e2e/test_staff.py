@@ -9,7 +9,7 @@ import pytest
 from e2e.console_page import keep_picture
 from playwright.sync_api import Browser
 
-from licd_daemon.demo.parts import COMPANY, Parts, program
+from licd_daemon.cli.demo.parts import COMPANY, Parts, program
 
 PASSWORD = "a long enough password"
 

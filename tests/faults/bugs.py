@@ -78,7 +78,7 @@ MUTANTS = (
     Mutant(
         "granted-on-an-ended-lease",
         "R13, R17: a seat goes to the line, whose leases are judged first",
-        f"{SHELL}/coordinator.py",
+        f"{SHELL}/coordinator/coordinator.py",
         "due = [*_over(first), c.Tick(self._heard), *_over(rest)]",
         "due = [c.Tick(self._heard), *_over(rest), *_over(first)]",
         first=13,
@@ -120,7 +120,7 @@ MUTANTS = (
     Mutant(
         "any-heartbeat-acknowledges",
         "R13: only that echo acknowledges a loss",
-        f"{SHELL}/presence.py",
+        f"{SHELL}/coordinator/presence.py",
         "self._loss_serial <= echoed_serial <= self.serial",
         "echoed_serial <= self.serial",
         first=17,
@@ -128,7 +128,7 @@ MUTANTS = (
     Mutant(
         "older-state-applied",
         "R13: every state carries a serial that rises within the session and orders them",
-        f"{SHELL}/presence.py",
+        f"{SHELL}/coordinator/presence.py",
         "self.serial += 1",
         "self.serial += 0 if self._told else 1",
         first=2,
@@ -152,7 +152,7 @@ MUTANTS = (
     Mutant(
         "epoch-not-raised",
         "R14: each start makes a new epoch",
-        f"{SHELL}/coordinator.py",
+        f"{SHELL}/coordinator/coordinator.py",
         "command = c.StartEpoch(epoch, ",
         "command = c.StartEpoch(max(1, self.state.epoch), ",
     ),
@@ -206,7 +206,7 @@ MUTANTS = (
     Mutant(
         "late-resume-taken-for-a-copy",
         "R16: only a Resume that brings the nonce back ends the session for both: a late one has nobody who waits",
-        f"{SHELL}/presence.py",
+        f"{SHELL}/coordinator/presence.py",
         'return self.nonce != "" and hmac.compare_digest(self.nonce.encode(), nonce.encode())',
         "return True",
         profile="late",
@@ -214,7 +214,7 @@ MUTANTS = (
     Mutant(
         "no-stream-number-is-stale",
         "R16: a Resume that names a number lower than one that was opened is stale",
-        f"{SHELL}/presence.py",
+        f"{SHELL}/coordinator/presence.py",
         "return 0 < last_stream < self.opened",
         "return False",
         profile="streams",
@@ -222,7 +222,7 @@ MUTANTS = (
     Mutant(
         "given-passes-for-opened",
         "R16: stale is what is lower than one that was OPENED: an answer that was lost makes nobody stale",
-        f"{SHELL}/presence.py",
+        f"{SHELL}/coordinator/presence.py",
         "return 0 < last_stream < self.opened",
         "return 0 < last_stream < self.given",
         profile="streams",
@@ -230,7 +230,7 @@ MUTANTS = (
     Mutant(
         "no-nonce-is-asked-for",
         "R16: only a Resume that brings that nonce back ends the session",
-        f"{SHELL}/presence.py",
+        f"{SHELL}/coordinator/presence.py",
         'return self.nonce != "" and hmac.compare_digest(self.nonce.encode(), nonce.encode())',
         "return True",
         profile="streams",
@@ -238,7 +238,7 @@ MUTANTS = (
     Mutant(
         "any-number-opens",
         "R16: an `open` with a number lower than the newest given is told `superseded` and changes nothing else",
-        f"{SHELL}/presence.py",
+        f"{SHELL}/coordinator/presence.py",
         "return self.opened < self.given == (number or self.given)",
         "return True",
         profile="streams",
@@ -246,7 +246,7 @@ MUTANTS = (
     Mutant(
         "numbers-begin-anew",
         "R16: `stream`, a number that rises within the session, over epochs too (upper half: the epoch)",
-        f"{SHELL}/presence.py",
+        f"{SHELL}/coordinator/presence.py",
         "self.serial = self.given = epoch << 32",
         "self.serial, self.given = epoch << 32, 0",
         profile="streams",
@@ -372,7 +372,7 @@ MUTANTS = (
     Mutant(
         "unwritable-time-counts",
         "R17: only time in which the daemon could answer and write",
-        f"{SHELL}/coordinator.py",
+        f"{SHELL}/coordinator/coordinator.py",
         "return self.clock.now(self.serving)",
         "return self.clock.now(True)",
         first=74,
@@ -381,7 +381,7 @@ MUTANTS = (
     Mutant(
         "told-before-it-is-durable",
         "R33: nothing that the journal must hold is acknowledged before it does",
-        f"{SHELL}/coordinator.py",
+        f"{SHELL}/coordinator/coordinator.py",
         "        try:\n            await self._append(events, now)\n        except JournalUnavailable",
         "        before, self.state = self.state, head_state\n        self.publication.publish(before, head_state, "
         "events, now.served)\n        try:\n            await self._append(events, now)\n"

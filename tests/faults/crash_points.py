@@ -22,7 +22,7 @@ from licd_daemon.core.model import Application, EndReason, Now, Policy, State
 from licd_daemon.journal import chain
 from licd_daemon.journal.codec import decode_state, encode_state
 from licd_daemon.journal.port import Head, JournalError, Record, Snapshot
-from licd_daemon.journal.sqlite import SqliteJournal
+from licd_daemon.journal.sqlite.backend import SqliteJournal
 
 APPLICATION = Application("report-server", "10.0.19", "2024-05-31", "sales")
 START_MS = 1_700_000_000_000

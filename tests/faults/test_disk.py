@@ -13,10 +13,10 @@ from support.refusal import refused
 from support.vendor import TestVendor
 from support.waiting import eventually
 
+from licd_daemon.cli.serve.roles import _submit_patiently
 from licd_daemon.core import commands as c
 from licd_daemon.core.model import Role
 from licd_daemon.core.refusal import Reason, Refused
-from licd_daemon.serving import _submit_patiently
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

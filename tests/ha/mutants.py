@@ -34,7 +34,7 @@ HUNTED = (
     _hunted(
         "append-not-fenced",
         "R32: every append is fenced by the leadership that it was made under",
-        "journal/etcd.py",
+        "journal/etcd/backend.py",
         "conditions = (Created(self._keys.leader, self._term()), Modified(self._keys.head, found.modified))",
         "conditions = (Modified(self._keys.head, found.modified),)",
         "ha/test_etcd_journal.py::test_r32_a_deposed_leader_writes_nothing",
@@ -42,7 +42,7 @@ HUNTED = (
     _hunted(
         "late-append-not-shut-out",
         "an append of unknown outcome is settled by a write that it can't follow",
-        "journal/etcd.py",
+        "journal/etcd/backend.py",
         "                await self._commit(found, [Put(self._keys.head, etcd_reads.head_value(found.head)), rest])\n",
         "                await self._commit(found, [rest])\n",
         "ha/test_etcd_journal.py::test_an_append_that_arrives_after_it_was_given_up_is_nothing",
@@ -50,7 +50,7 @@ HUNTED = (
     _hunted(
         "unknown-outcome-sent-again",
         "a transaction of unknown outcome is read back, never retried blindly",
-        "etcd/client.py",
+        "journal/etcd/client.py",
         'if sent_once and _NO_LEADER not in (error.details() or ""):',
         "if False:",
         "ha/test_client.py::test_a_write_whose_answer_is_lost_is_not_sent_again",
@@ -91,7 +91,7 @@ HUNTED = (
     _hunted(
         "reads-answered-without-proof",
         "R32: who can't prove that it leads answers no reads",
-        "coordinator.py",
+        "coordinator/coordinator.py",
         "        if not self.leads():\n            raise _not_leader()\n        return self.state",
         "        return self.state",
         "ha/test_schedules.py::test_r32_a_leader_that_is_cut_from_etcd_stops_before_another_leads",
@@ -100,7 +100,7 @@ HUNTED = (
     _hunted(
         "acknowledged-without-proof",
         "R32: who can't prove that it leads acknowledges no heartbeats",
-        "coordinator.py",
+        "coordinator/coordinator.py",
         "return served if leads else None",
         "return served",
         "ha/test_schedules.py::test_r32_a_leader_that_is_cut_from_etcd_stops_before_another_leads",

@@ -8,11 +8,11 @@ import pytest
 import pytest_asyncio
 from support.etcd import EtcdCluster
 
-from licd_daemon.candidate import Candidate, CandidateConfig, Term
-from licd_daemon.coordinator import Coordinator, CoordinatorConfig
+from licd_daemon.cli.serve.candidate import Candidate, CandidateConfig, Term
+from licd_daemon.coordinator.coordinator import Coordinator, CoordinatorConfig
 from licd_daemon.core.model import Policy
-from licd_daemon.etcd.client import EtcdClient
-from licd_daemon.etcd.url import EtcdTarget, parse
+from licd_daemon.journal.etcd.client import EtcdClient
+from licd_daemon.journal.etcd.url import EtcdTarget, parse
 from licd_daemon.journal.port import Journal, JournalUnavailable
 from licd_daemon.leadership.etcd import Leader
 from licd_daemon.leadership.port import Leadership

@@ -21,10 +21,10 @@ from support.proxy import Network
 from support.waiting import eventually
 
 from licd.etcd.v1 import etcd_pb2
-from licd_daemon import certificates
-from licd_daemon.etcd.client import EtcdClient
-from licd_daemon.etcd.store import Created, Delete, OutcomeUnknown, Put, Renewed, StoreUnavailable
-from licd_daemon.etcd.url import parse
+from licd_daemon.cli.serve import certificates
+from licd_daemon.journal.etcd.client import EtcdClient
+from licd_daemon.journal.etcd.store import Created, Delete, OutcomeUnknown, Put, Renewed, StoreUnavailable
+from licd_daemon.journal.etcd.url import parse
 
 pytestmark = pytest.mark.asyncio
 

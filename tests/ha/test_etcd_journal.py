@@ -10,13 +10,22 @@ from support.etcd import EtcdCluster
 
 from licd_daemon.core.events import AnyEvent, CodeRejected, SessionLost, TimeMarked
 from licd_daemon.core.model import Now
-from licd_daemon.etcd.client import EtcdClient
-from licd_daemon.etcd.keys import Keys
-from licd_daemon.etcd.store import Committed, Condition, Delete, OutcomeUnknown, Put, Store, StoreUnavailable, Write
-from licd_daemon.etcd.url import parse
 from licd_daemon.journal import chain
-from licd_daemon.journal.etcd import EtcdJournal
-from licd_daemon.journal.etcd_snapshots import TIDY_EVERY
+from licd_daemon.journal.etcd.backend import EtcdJournal
+from licd_daemon.journal.etcd.client import EtcdClient
+from licd_daemon.journal.etcd.keys import Keys
+from licd_daemon.journal.etcd.snapshots import TIDY_EVERY
+from licd_daemon.journal.etcd.store import (
+    Committed,
+    Condition,
+    Delete,
+    OutcomeUnknown,
+    Put,
+    Store,
+    StoreUnavailable,
+    Write,
+)
+from licd_daemon.journal.etcd.url import parse
 from licd_daemon.journal.port import (
     Head,
     JournalCorrupt,

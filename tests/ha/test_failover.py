@@ -29,7 +29,7 @@ from support.waiting import eventually
 
 import node_client
 from licd.v1 import cluster_service_pb2, node_service_pb2
-from licd_daemon import certificates
+from licd_daemon.cli.serve import certificates
 from node_client import errors
 
 SERVICES = ("NodeService", "RegistrationService", "ClusterService")

@@ -11,10 +11,10 @@ from support.etcd import EtcdCluster, etcd_cluster
 from support.slow_path import Way, slow_path
 
 from licd_daemon.clock import boottime_ms
-from licd_daemon.etcd.client import EtcdClient
-from licd_daemon.etcd.keys import Keys
-from licd_daemon.etcd.store import Committed, Condition, Delete, OutcomeUnknown, Renewed, Write
-from licd_daemon.etcd.url import parse
+from licd_daemon.journal.etcd.client import EtcdClient
+from licd_daemon.journal.etcd.keys import Keys
+from licd_daemon.journal.etcd.store import Committed, Condition, Delete, OutcomeUnknown, Renewed, Write
+from licd_daemon.journal.etcd.url import parse
 from licd_daemon.leadership import followers
 from licd_daemon.leadership.etcd import EtcdLeadership
 from licd_daemon.leadership.port import AlreadyLed, LeadershipUnavailable

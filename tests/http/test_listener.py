@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from licd_daemon.http import listener
+from licd_daemon.console import listener
 
 QUICK_S = 0.3
 REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"

@@ -17,7 +17,7 @@ from support.daemon import Daemon, running
 from support.vendor import TestVendor
 
 from licd.v1 import token_service_pb2 as tokens
-from licd_daemon.certificates import ensure_certificates
+from licd_daemon.cli.serve.certificates import ensure_certificates
 
 READS = ("registration", "check", "nodes", "seats", "events", "events/export", "live", "challenge.svg", "release.svg")
 CHANGES = ("license?method=LOCAL_CONTAINER", "challenge", "code", "reset", "release", "evict")

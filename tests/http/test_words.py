@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from support.console import Console
 
+from licd_daemon.console import words
+from licd_daemon.console.pages import KINDS
 from licd_daemon.core import events
 from licd_daemon.core.view import NodeState, RegistrationState
-from licd_daemon.http import words
-from licd_daemon.http.pages import KINDS
 
 HTTP = Path(words.__file__).parent
 PLACE = re.compile(r"\{(\w+)\}")

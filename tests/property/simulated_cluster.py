@@ -13,6 +13,8 @@ from typing import Any
 from unit.core.world import APPLICATION, MINUTE, drift_of, license_of
 
 from licd_daemon.clock import ServiceClock
+from licd_daemon.coordinator.presence import Presence, Presences, Told
+from licd_daemon.coordinator.publication import Publication
 from licd_daemon.core import commands as c
 from licd_daemon.core.decide import decide
 from licd_daemon.core.events import AnyEvent, Registered, SessionEnded
@@ -20,8 +22,6 @@ from licd_daemon.core.leases import Deadline, Leases
 from licd_daemon.core.model import EndReason, Now, Policy, SessionStatus, State
 from licd_daemon.core.refusal import Refused
 from licd_daemon.core.view import node_state
-from licd_daemon.presence import Presence, Presences, Told
-from licd_daemon.publication import Publication
 from node_client.belief import Answer, Belief, OlderEpochError
 from node_client.values import NodeState
 

@@ -10,10 +10,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import node_client
 from licd.v1 import leadership_service_pb2, leadership_service_pb2_grpc
-from licd_daemon.etcd.client import EtcdClient
-from licd_daemon.etcd.url import parse
+from licd_daemon.journal.etcd.client import EtcdClient
+from licd_daemon.journal.etcd.url import parse
 from licd_daemon.leadership import followers
-from licd_daemon.tokens import new_token
+from licd_daemon.operations.tokens import new_token
 from support.admin import Admin
 from support.daemon import Daemon
 from support.etcd import free_port

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from licd_daemon.certificates import ensure_certificates
+from licd_daemon.cli.serve.certificates import ensure_certificates
 
 
 @dataclass

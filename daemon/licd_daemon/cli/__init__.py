@@ -9,7 +9,7 @@ import click
 from licd_daemon.cli.options import LazyGroup
 
 _COMMANDS = {
-    "serve": "licd_daemon.cli.serve:serve",
+    "serve": "licd_daemon.cli.serve.command:serve",
     "request": "licd_daemon.cli.request:request",
     "upload": "licd_daemon.cli.upload:upload",
     "qr": "licd_daemon.cli.qr:qr",
@@ -24,7 +24,7 @@ _COMMANDS = {
     "token": "licd_daemon.cli.tokens:token",
     "leader": "licd_daemon.cli.leader:leader",
     "journal": "licd_daemon.cli.journal:journal",
-    "demo": "licd_daemon.cli.demo:demo",
+    "demo": "licd_daemon.cli.demo.command:demo",
 }
 
 

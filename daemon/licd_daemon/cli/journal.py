@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from licd_daemon.cli.options import Group, config_option, data_dir_option, option
-from licd_daemon.config import ETCD, ConfigInvalid, journal_file
+from licd_daemon.cli.serve.config import ETCD, ConfigInvalid, journal_file
 from licd_daemon.journal.port import Head, JournalError
 
 
@@ -45,8 +45,8 @@ def copy(source: str, target: str) -> None:
 
     Start no daemon on the old one afterwards: that would be a second cluster.
     """
+    from licd_daemon.journal.journal_copy import copy_now
     from licd_daemon.leadership.port import AlreadyLed, LeadershipUnavailable
-    from licd_daemon.moving import copy_now
 
     _judge(source, target)
     try:
@@ -94,7 +94,7 @@ def _path(data_dir: Path, journal_url: str) -> Path:
 
 
 async def _verify(data_dir: Path, journal_url: str) -> Head:
-    from licd_daemon.moving import opened
+    from licd_daemon.journal.journal_copy import opened
 
     async with opened(data_dir, journal_url) as journal_at_rest:
         return await journal_at_rest.verify()

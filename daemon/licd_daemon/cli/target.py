@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from licd_daemon.config import DEFAULT_ADDRESS, address_file, admin_token_file, ca_file
+from licd_daemon.cli.serve.config import DEFAULT_ADDRESS, address_file, admin_token_file, ca_file
 
 _MOST_TOKEN_BYTES = 4096
 _TOKEN = re.compile(rb"[\x21-\x7e]+")

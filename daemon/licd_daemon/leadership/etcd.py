@@ -22,8 +22,8 @@ import msgspec
 import structlog
 
 from licd_daemon.clock import boottime_ms
-from licd_daemon.etcd.keys import Keys
-from licd_daemon.etcd.store import Created, Item, Modified, Put, Store, StoreUnavailable
+from licd_daemon.journal.etcd.keys import Keys
+from licd_daemon.journal.etcd.store import Created, Item, Modified, Put, Store, StoreUnavailable
 from licd_daemon.leadership.port import AlreadyLed, LeadershipUnavailable
 
 log = structlog.get_logger(__name__)

@@ -8,8 +8,8 @@ import contextlib
 from collections.abc import Callable
 
 from licd_daemon.clock import boottime_ms
-from licd_daemon.etcd.keys import Keys
-from licd_daemon.etcd.store import Put, Store, StoreUnavailable
+from licd_daemon.journal.etcd.keys import Keys
+from licd_daemon.journal.etcd.store import Put, Store, StoreUnavailable
 
 _RENEWALS_A_LEASE = 3
 

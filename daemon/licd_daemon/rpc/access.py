@@ -4,12 +4,12 @@
 table is the admin's.
 """
 
-from licd_daemon.coordinator import Coordinator
+from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core.model import Role
 from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.operations.tokens import TokensInForce, hash_token
 from licd_daemon.rpc.context import Context
 from licd_daemon.tls import peer_role
-from licd_daemon.tokens import TokensInForce, hash_token
 
 _NODE = frozenset({Role.NODE})
 _READ = frozenset({Role.VIEWER, Role.ADMIN})

@@ -4,16 +4,16 @@ from collections.abc import AsyncIterator, Sequence
 
 from licd.v1 import cluster_service_pb2 as pb
 from licd.v1 import cluster_service_pb2_grpc as pb_grpc
-from licd_daemon.audit import Audit
-from licd_daemon.coordinator import Coordinator
+from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core import commands as c
 from licd_daemon.core.model import EndReason
 from licd_daemon.journal.port import Query, Record
+from licd_daemon.operations.event_log import Audit
+from licd_daemon.operations.nodes import Roster, node_view
 from licd_daemon.rpc import fields
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import leader_message, node_message
 from licd_daemon.rpc.event_message import event_message
-from licd_daemon.sight import Roster, node_view
 
 MAX_KINDS = 64
 

@@ -28,7 +28,7 @@ from licd_daemon.core.model import (
 )
 from licd_daemon.core.view import NodeState, RegistrationState, registration_state
 from licd_daemon.formats.license import License
-from licd_daemon.sight import NodeView
+from licd_daemon.operations.nodes import NodeView
 
 # The contract's values carry their enum's prefix; protobuf takes them by name.
 NODE_STATE = {state: f"NODE_STATE_{state}" for state in NodeState}

@@ -11,8 +11,8 @@ import grpc
 from grpc import aio
 
 from licd_daemon.clock import stopwatch_s
+from licd_daemon.coordinator.latency import Latency
 from licd_daemon.core.refusal import Refused
-from licd_daemon.latency import Latency
 from licd_daemon.rpc.access import Access
 from licd_daemon.rpc.context import Context, Handler
 from licd_daemon.rpc.errors import abort, abort_internal

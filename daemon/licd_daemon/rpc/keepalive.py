@@ -18,13 +18,13 @@ from typing import NamedTuple
 from grpc import aio
 
 from licd.v1 import node_service_pb2 as pb
-from licd_daemon.coordinator import Coordinator
+from licd_daemon.coordinator.coordinator import Coordinator
+from licd_daemon.coordinator.presence import Exchange, Presence, Told
 from licd_daemon.core import commands as c
 from licd_daemon.core.checks import clock_drift, clock_near
 from licd_daemon.core.drift import Level
 from licd_daemon.core.model import Session, Tally
 from licd_daemon.core.pace import Pace
-from licd_daemon.presence import Exchange, Presence, Told
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import (
     NODE_STATE,

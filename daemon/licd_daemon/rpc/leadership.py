@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from licd.v1 import leadership_service_pb2 as pb
 from licd.v1 import leadership_service_pb2_grpc as pb_grpc
-from licd_daemon.coordinator import Coordinator
+from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.rpc.context import Context
 

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 
 from licd.v1 import registration_service_pb2 as pb
 from licd.v1 import registration_service_pb2_grpc as pb_grpc
-from licd_daemon.coordinator import Coordinator
+from licd_daemon.coordinator.coordinator import Coordinator
+from licd_daemon.coordinator.publication import NEWS_PAUSE_S
 from licd_daemon.core import checks
 from licd_daemon.core import commands as c
 from licd_daemon.core.model import State
 from licd_daemon.core.refusal import Reason, Refused
-from licd_daemon.publication import NEWS_PAUSE_S
-from licd_daemon.registrar import Registrar
+from licd_daemon.operations.challenges import Registrar
 from licd_daemon.rpc import fields
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import (

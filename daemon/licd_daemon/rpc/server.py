@@ -21,7 +21,7 @@ from licd.v1 import (
     registration_service_pb2_grpc,
     token_service_pb2_grpc,
 )
-from licd_daemon.coordinator import Coordinator
+from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core.view import RegistrationState, registration_state
 from licd_daemon.rpc.access import Access
 from licd_daemon.rpc.cluster import ClusterService

@@ -7,13 +7,13 @@ from typing import Any
 from faults.searched.system import LEASE, WINDOW, Node, System, name_of
 from faults.simulated.world import license_for
 
+from licd_daemon.coordinator.presence import Presence, Presences
+from licd_daemon.coordinator.publication import Publication
 from licd_daemon.core import commands as c
 from licd_daemon.core.decide import decide
 from licd_daemon.core.leases import Deadline, Leases, seatless_first
 from licd_daemon.core.model import Now, Policy, Seat
 from licd_daemon.core.refusal import Refused
-from licd_daemon.presence import Presence, Presences
-from licd_daemon.publication import Publication
 from node_client.values import NodeState
 
 WALL = 1_700_000_000_000

@@ -13,11 +13,11 @@ from faults.searched.daemon import Running, Stream, register
 from faults.searched.system import LEASE, UNIT, Call, Choice, Node, System, name_of, put, status_of, vouched
 from faults.simulated.world import license_for
 
+from licd_daemon.coordinator.publication import Publication
 from licd_daemon.core import commands as c
 from licd_daemon.core.model import EndReason, SessionStatus, State
 from licd_daemon.core.view import NodeState as Word
 from licd_daemon.core.view import node_state
-from licd_daemon.publication import Publication
 from node_client.belief import Answer, Belief
 from node_client.values import NodeState
 

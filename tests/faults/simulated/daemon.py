@@ -14,7 +14,7 @@ from faults.simulated.disk import Disk, SimulatedJournal, SimulatedLeadership
 from faults.simulated.timeline import Machine, Timeline
 from google.protobuf.message import Message
 
-from licd_daemon.coordinator import Coordinator, CoordinatorConfig
+from licd_daemon.coordinator.coordinator import Coordinator, CoordinatorConfig
 from licd_daemon.core.model import Policy
 from licd_daemon.core.refusal import Refused
 from licd_daemon.rpc import errors

@@ -4,8 +4,8 @@ import struct
 
 import pytest
 
-from licd_daemon.build import BUILD_MS
-from licd_daemon.ntp import UnusableAnswer, judged
+from licd_daemon.coordinator.ntp import UnusableAnswer, judged
+from licd_daemon.core.build import BUILD_MS
 
 QUESTION = bytes(range(8))
 NTP_EPOCH_S = 2_208_988_800

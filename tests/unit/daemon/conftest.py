@@ -9,7 +9,7 @@ from unit.daemon.deployment import Deployment
 
 from licd_daemon.journal.memory import MemoryJournal
 from licd_daemon.journal.port import Journal
-from licd_daemon.journal.sqlite import SqliteJournal
+from licd_daemon.journal.sqlite.backend import SqliteJournal
 
 
 @pytest_asyncio.fixture(params=["memory", "sqlite"])

@@ -6,7 +6,7 @@ import pytest
 from unit.core.world import LEASE
 from unit.daemon.deployment import Deployment, join_of, register, resume_of, until
 
-from licd_daemon.coordinator import Coordinator
+from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core import commands as c
 from licd_daemon.core.leases import Deadline, with_margin
 from licd_daemon.core.model import EndReason, Seat, SessionStatus, State

@@ -4,12 +4,12 @@ import pytest
 import structlog
 from unit.core.world import APPLICATION, LEASE, LICENSE, World, licensed
 
+from licd_daemon.coordinator.presence import Presence, Presences, Told
+from licd_daemon.coordinator.publication import Publication
 from licd_daemon.core import commands as c
 from licd_daemon.core.events import AnyEvent
 from licd_daemon.core.leases import Deadline, Leases, with_margin
 from licd_daemon.core.model import State
-from licd_daemon.presence import Presence, Presences, Told
-from licd_daemon.publication import Publication
 
 SPAN = with_margin(LEASE)
 

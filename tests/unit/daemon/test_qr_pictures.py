@@ -10,7 +10,7 @@ import zxingcpp
 from support.pictures import Pixels, pixels_of_png, pixels_of_text
 
 from licd_daemon.formats.challenge import TOKEN_CHARACTERS
-from licd_daemon.qr import MAX_VERSION, Pictures, draw
+from licd_daemon.operations.qr import MAX_VERSION, Pictures, draw
 
 TOKEN = base64.b32encode(bytes(range(100, 207))).decode().rstrip("=")
 NORMAL = "https://portal.vendor.example/Q/" + TOKEN

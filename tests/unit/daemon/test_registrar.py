@@ -6,14 +6,14 @@ import pytest
 from support.vendor import TestVendor
 from unit.daemon.deployment import Deployment, join_of, until
 
-from licd_daemon.coordinator import Coordinator
+from licd_daemon.coordinator.coordinator import Coordinator
+from licd_daemon.coordinator.leader_clock import LeaderClock
 from licd_daemon.core import commands as c
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.core.view import registration_state
 from licd_daemon.formats.challenge import NO_PREDECESSOR, Purpose
 from licd_daemon.formats.vendor_keys import VendorKeys
-from licd_daemon.leader_clock import LeaderClock
-from licd_daemon.registrar import Registrar
+from licd_daemon.operations.challenges import Registrar
 
 
 def new_registrar(coordinator: Coordinator, vendor: TestVendor) -> Registrar:

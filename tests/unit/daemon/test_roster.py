@@ -4,7 +4,7 @@ from unit.daemon.deployment import Deployment, join_of, resume_of
 
 from licd_daemon.core import commands as c
 from licd_daemon.core.model import EndReason
-from licd_daemon.sight import Roster
+from licd_daemon.operations.nodes import Roster
 
 
 async def test_pages_give_every_node_once_in_the_order_of_joining(deployment: Deployment) -> None:

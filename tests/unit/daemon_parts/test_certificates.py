@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from licd_daemon.build import BUILD_DATE
-from licd_daemon.certificates import CA_LIFE, ensure_certificates
+from licd_daemon.cli.serve.certificates import CA_LIFE, ensure_certificates
+from licd_daemon.core.build import BUILD_DATE
 from licd_daemon.pem import TlsInvalid, read_certificate, read_certificates, read_key
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from licd_daemon.clock import wall_ms
-from licd_daemon.ntp import measure, split_server
+from licd_daemon.coordinator.ntp import measure, split_server
 
 _NTP_EPOCH_S = 2_208_988_800
 

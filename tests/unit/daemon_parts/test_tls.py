@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
-from licd_daemon.certificates import ensure_certificates
+from licd_daemon.cli.serve.certificates import ensure_certificates
 from licd_daemon.core.model import Role
 from licd_daemon.pem import read_certificate
 from licd_daemon.tls import TlsFiles, TlsInvalid, peer_role, read_configuration, server_credentials

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from licd_daemon.core.model import Role
-from licd_daemon.tokens import TokenFileInvalid, ensure_token_files, hash_token, new_token, new_token_id
+from licd_daemon.operations.tokens import TokenFileInvalid, ensure_token_files, hash_token, new_token, new_token_id
 
 ROLES = {Role.ADMIN, Role.VIEWER, Role.NODE}
 GIVEN = "0123456789abcdef0123456789abcdef"

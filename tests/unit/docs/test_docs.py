@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
-from licd_daemon.cli.serve import serve
+from licd_daemon.cli.serve.command import serve
 from licd_daemon.core import checks, events
 from licd_daemon.core.drift import Estimate
 from licd_daemon.core.effective import NtpWord, doubts, failure_of

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from licd_daemon.config import ConfigInvalid, ServeConfig
-from licd_daemon.etcd.url import EtcdTarget, parse
+from licd_daemon.cli.serve.config import ConfigInvalid, ServeConfig
+from licd_daemon.journal.etcd.url import EtcdTarget, parse
 
 
 def test_the_shortest() -> None:

@@ -16,7 +16,7 @@ from licd_daemon.core.events import AnyEvent, SessionLost, TimeMarked
 from licd_daemon.core.model import Now
 from licd_daemon.journal import chain
 from licd_daemon.journal.port import Head, JournalUnavailable, PositionConflict, Query, Record, Snapshot, UnknownOutcome
-from licd_daemon.journal.sqlite import SqliteJournal
+from licd_daemon.journal.sqlite.backend import SqliteJournal
 
 pytestmark = pytest.mark.asyncio
 EVENTS: Sequence[AnyEvent] = [SessionLost(f"session-{number}") for number in range(8)]
@@ -33,7 +33,7 @@ from licd_daemon.core.events import SessionLost
 from licd_daemon.core.model import Now
 from licd_daemon.journal import chain
 from licd_daemon.journal.port import Head, JournalUnavailable, UnknownOutcome
-from licd_daemon.journal.sqlite import SqliteJournal
+from licd_daemon.journal.sqlite.backend import SqliteJournal
 
 async def main():
     journal = await SqliteJournal.open(Path(sys.argv[1]))
@@ -78,7 +78,7 @@ from licd_daemon.core.events import SessionLost
 from licd_daemon.core.model import Now
 from licd_daemon.journal import chain
 from licd_daemon.journal.port import Head, Snapshot
-from licd_daemon.journal.sqlite import SqliteJournal
+from licd_daemon.journal.sqlite.backend import SqliteJournal
 
 async def main():
     journal = await SqliteJournal.open(Path(sys.argv[1]))

@@ -15,7 +15,7 @@ from licd_daemon.core.events import SessionLost
 from licd_daemon.core.model import Now
 from licd_daemon.journal import chain
 from licd_daemon.journal.port import Head, JournalError
-from licd_daemon.journal.sqlite import SqliteJournal
+from licd_daemon.journal.sqlite.backend import SqliteJournal
 
 pytestmark = pytest.mark.asyncio
 

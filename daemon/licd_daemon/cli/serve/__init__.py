@@ -1,0 +1,1 @@
+"""`licd serve`: from options to a running daemon, and back down."""

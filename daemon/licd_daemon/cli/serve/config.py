@@ -1,0 +1,292 @@
+"""What `licd serve` is told, checked before anything starts; and where the data directory keeps what clients look for.
+
+Rules:
+
+- A `ServeConfig` that exists is valid: what contradicts itself raises `ConfigInvalid`, which names the option and the
+  remedy. Where the values come from is the command line's matter (`command.py`).
+- No option is named port, host or service: Kubernetes injects `LICD_PORT=tcp://...` for a Service named licd.
+- The lease is at least two heartbeats, so that one lost heartbeat costs no seat (R14).
+- Plaintext is for loopback only (R34).
+"""
+
+import ipaddress
+import os
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+LOG_FORMATS = ("json", "text")
+DEFAULT_ADDRESS = "127.0.0.1:7443"
+DEFAULT_CONSOLE = "127.0.0.1:8443"
+DEFAULT_OPS = "127.0.0.1:9464"
+OFF = "off"
+ETCD = "etcd://"
+GRPC_ENVIRONMENT = {
+    "GRPC_VERBOSITY": "NONE",  # it writes a raw line for every failed handshake; the log has its own form
+    "GRPC_EXPERIMENTS": "-event_engine_listener",  # one thread less to wake for each message (docs/adr/0040-speed.md)
+}
+"""What the daemon's process sets, unless it is set already, before it imports gRPC."""
+
+_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, None: 1_000}
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(ms|s|m|h)?")
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
+DEFAULT_PROOF_MS = 5_000
+MIN_PROOF_MS = 1_000
+_MIN_HEARTBEAT_MS = 100
+_MAX_LEASE_MS = 3_600_000
+_MAX_RECOVERY_MS = 24 * 3_600_000
+_MAX_DRIFT_MS = 3_600_000
+_MAX_NAMES = 64
+
+
+class ConfigInvalid(ValueError):
+    """An option that can't be used. `option`: its name, such as `--lease-ttl`; the text says what to do."""
+
+    def __init__(self, option: str, problem: str) -> None:
+        super().__init__(f"{option}: {problem}")
+        self.option = option
+
+
+@dataclass(frozen=True, slots=True)
+class ServeConfig:
+    """The options of `licd serve`; durations in milliseconds.
+
+    `console_listen`, `ops_listen`: host:port, or `off`.
+    `proof_interval_ms`: how long a proof of leadership holds (R31); None: the default, see `proof_ms`.
+    `journal`: "" for SQLite in the data directory, `sqlite:PATH`, `memory:`, or `etcd://...` (`journal/etcd/url.py`).
+
+    Raises:
+        ConfigInvalid: an option that can't be used.
+    """
+
+    data_dir: Path
+    listen: str = DEFAULT_ADDRESS
+    console_listen: str = DEFAULT_CONSOLE
+    ops_listen: str = DEFAULT_OPS
+    vendor_keys: Path | None = None
+    journal: str = ""
+    advertise: str | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_san: tuple[str, ...] = ()
+    client_ca: Path | None = None
+    insecure: bool = False
+    lease_ttl_ms: int = 15_000
+    heartbeat_interval_ms: int = 5_000
+    proof_interval_ms: int | None = None
+    recovery_window_ms: int = 300_000
+    max_clock_drift_ms: int = 5_000
+    ntp_server: tuple[str, ...] = ()
+    log_format: Literal["json", "text"] = "json"
+
+    @property
+    def proof_ms(self) -> int:
+        """How long a proof of leadership holds (R31): 5 s, or a lease that is shorter, unless it is given."""
+        if self.proof_interval_ms is not None:
+            return self.proof_interval_ms
+        return max(MIN_PROOF_MS, min(DEFAULT_PROOF_MS, self.lease_ttl_ms))
+
+    def __post_init__(self) -> None:
+        _check_addresses(self)
+        _check_files(self)
+        _check_tls(self)
+        _check_durations(self)
+        if self.log_format not in LOG_FORMATS:
+            raise ConfigInvalid("--log-format", f"{self.log_format!r} is neither json nor text")
+
+
+def parse_duration(text: str) -> int:
+    """Milliseconds from `15s`, `500ms`, `5m`, `1h`, or bare seconds.
+
+    Raises:
+        ValueError: it is none of these, or a fraction of a millisecond.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is no duration: write 15s, 500ms, 5m, 1h, or a number of seconds")
+    span = Decimal(match[1]) * _UNITS_MS[match[2]]
+    if span != int(span):
+        raise ValueError(f"{text!r} is finer than a millisecond: write whole milliseconds, such as 500ms")
+    return int(span)
+
+
+def duration_text(span_ms: int) -> str:
+    """`span_ms` in the largest unit that holds it whole, as `parse_duration` reads it."""
+    for unit in ("h", "m", "s"):
+        if span_ms and span_ms % _UNITS_MS[unit] == 0:
+            return f"{span_ms // _UNITS_MS[unit]}{unit}"
+    return f"{span_ms}ms"
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Host (without brackets) and port of `host:port` or `[IPv6]:port`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if bracketed else host
+    if not colon or not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65_535:
+        raise ValueError(f"{text!r} is no host:port: write a name or an address and a port, such as {DEFAULT_ADDRESS}")
+    if not (_is_ipv6(host) if bracketed else _HOST.fullmatch(host)):
+        raise ValueError(f"{text!r} has no usable host: write a name, 10.0.0.1 or [::1], such as {DEFAULT_ADDRESS}")
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` can only be this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def default_data_dir() -> Path:
+    """`/var/lib/licd` as root, else `$XDG_STATE_HOME/licd` (DESIGN section 5)."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/licd")
+    state_home = os.environ.get("XDG_STATE_HOME", "")
+    # The XDG specification has relative paths ignored.
+    return (Path(state_home) if state_home.startswith("/") else Path("~/.local/state").expanduser()) / "licd"
+
+
+def address_file(data_dir: Path) -> Path:
+    """Where the daemon writes the host:port that local commands reach it at."""
+    return data_dir / "address"
+
+
+def journal_file(data_dir: Path, journal: str) -> Path | None:
+    """The SQLite file that `--journal` names; None: memory only.
+
+    Raises:
+        ConfigInvalid: it names no journal.
+    """
+    if not journal:
+        return data_dir / "journal.db"
+    if journal == "memory:":
+        return None
+    scheme, _, path = journal.partition(":")
+    if scheme == "sqlite" and path:
+        return Path(path)
+    remedy = "write sqlite:PATH, etcd://HOST:PORT, memory:, or leave it out for SQLite in the data directory"
+    raise ConfigInvalid("--journal", f"{journal!r} names no journal: {remedy}")
+
+
+def console_link_file(data_dir: Path) -> Path:
+    """Where the daemon writes the console's address that logs in once."""
+    return data_dir / "console-login"
+
+
+def ca_file(data_dir: Path) -> Path:
+    """The certificate authority that the daemon made for itself."""
+    return data_dir / "tls" / "ca.crt"
+
+
+def admin_token_file(data_dir: Path) -> Path:
+    """The admin token that the daemon made at its first start."""
+    return data_dir / "tokens" / "admin.token"
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).version == 6
+    except ValueError:
+        return False
+
+
+def _address(option: str, text: str) -> tuple[str, int]:
+    try:
+        return split_address(text)
+    except ValueError as error:
+        raise ConfigInvalid(option, str(error)) from None
+
+
+def _check_addresses(config: ServeConfig) -> None:
+    host, _ = _address("--listen", config.listen)
+    if config.insecure and not is_loopback(host):
+        remedy = "listen on 127.0.0.1, or leave --insecure out (licd makes its own certificates)"
+        raise ConfigInvalid("--insecure", f"serves without TLS, which is for loopback only, not {host}: {remedy}")
+    console = "" if config.console_listen == OFF else _address("--console-listen", config.console_listen)[0]
+    if config.insecure and console and not is_loopback(console):
+        remedy = f"listen on 127.0.0.1, write {OFF}, or leave --insecure out"
+        raise ConfigInvalid("--console-listen", f"is without TLS under --insecure, so not for {console}: {remedy}")
+    if config.ops_listen != OFF:
+        _address("--ops-listen", config.ops_listen)
+    if config.advertise is not None and _address("--advertise", config.advertise)[1] == 0:
+        raise ConfigInvalid("--advertise", "port 0 can't be connected to: name the port that nodes reach")
+    for option, names in (("--tls-san", config.tls_san), ("--ntp-server", config.ntp_server)):
+        _check_names(option, names)
+
+
+def _check_names(option: str, names: tuple[str, ...]) -> None:
+    if len(names) > _MAX_NAMES:
+        raise ConfigInvalid(option, f"{len(names)} values are too many: give at most {_MAX_NAMES}")
+    for name in names:
+        host_port = option == "--ntp-server" and ":" in name and not _is_ipv6(name)
+        if host_port:
+            _address(option, name)
+        elif not _HOST.fullmatch(name) and not _is_ipv6(name):
+            raise ConfigInvalid(option, f"{name!r} is neither a host name nor an IP address: correct or remove it")
+
+
+def _check_files(config: ServeConfig) -> None:
+    for option, path in (
+        ("--vendor-keys", config.vendor_keys),
+        ("--tls-cert", config.tls_cert),
+        ("--tls-key", config.tls_key),
+        ("--client-ca", config.client_ca),
+    ):
+        if path is not None and not (path.is_file() and os.access(path, os.R_OK)):
+            raise ConfigInvalid(option, f"can't read the file {path}: check the path and its permissions")
+    if config.data_dir.exists() and not config.data_dir.is_dir():
+        raise ConfigInvalid("--data-dir", f"{config.data_dir} is not a directory: name one, or a path to make it at")
+    _check_journal(config)
+
+
+def _check_journal(config: ServeConfig) -> None:
+    if not config.journal.startswith(ETCD):
+        journal_file(config.data_dir, config.journal)
+        return
+    from licd_daemon.journal.etcd.url import parse  # it is built on this module
+
+    parse(config.journal)
+    host = split_address(config.listen)[0]
+    if config.advertise is None and host in ("0.0.0.0", "::"):  # noqa: S104 (asked about, not bound)
+        raise ConfigInvalid(
+            "--advertise", f"followers must be able to name this daemon, and {host} is no name: give it"
+        )
+
+
+def _check_tls(config: ServeConfig) -> None:
+    if (config.tls_cert is None) != (config.tls_key is None):
+        given, missing = ("cert", "key") if config.tls_key is None else ("key", "cert")
+        raise ConfigInvalid(
+            f"--tls-{given}", f"needs --tls-{missing} too: give both, or neither and licd makes its own"
+        )
+    if config.tls_cert is not None and config.tls_san:
+        raise ConfigInvalid("--tls-san", "is for the certificate that licd makes: leave it out beside --tls-cert")
+    if config.insecure and (config.tls_cert is not None or config.client_ca is not None):
+        raise ConfigInvalid("--insecure", "serves without TLS: leave out either it, or --tls-cert and --client-ca")
+
+
+def _check_durations(config: ServeConfig) -> None:
+    for option, span_ms, least_ms, most_ms in (
+        ("--heartbeat-interval", config.heartbeat_interval_ms, _MIN_HEARTBEAT_MS, _MAX_LEASE_MS // 2),
+        ("--lease-ttl", config.lease_ttl_ms, 2 * _MIN_HEARTBEAT_MS, _MAX_LEASE_MS),
+        ("--proof-interval", config.proof_ms, MIN_PROOF_MS, max(MIN_PROOF_MS, config.lease_ttl_ms)),
+        ("--recovery-window", config.recovery_window_ms, 0, _MAX_RECOVERY_MS),
+        ("--max-clock-drift", config.max_clock_drift_ms, 1, _MAX_DRIFT_MS),
+    ):
+        if not least_ms <= span_ms <= most_ms:
+            bounds = f"give {duration_text(least_ms)} to {duration_text(most_ms)}"
+            raise ConfigInvalid(option, f"{duration_text(span_ms)} is out of bounds: {bounds}")
+    if config.lease_ttl_ms < 2 * config.heartbeat_interval_ms:
+        heartbeat = duration_text(config.heartbeat_interval_ms)
+        least = duration_text(2 * config.heartbeat_interval_ms)
+        problem = f"{duration_text(config.lease_ttl_ms)} is less than two heartbeats (--heartbeat-interval {heartbeat})"
+        raise ConfigInvalid("--lease-ttl", f"{problem}: raise it to {least} or more, or lower --heartbeat-interval")

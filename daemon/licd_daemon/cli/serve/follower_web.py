@@ -1,0 +1,99 @@
+"""What the console and ops ports of a daemon serve that does not lead (R32).
+
+- /livez is 200, the process is well; /readyz is 503; /metrics says that it does not lead.
+- The console sends a browser on to the leader's, if that can be reached from elsewhere; else it says where the leader
+  is.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from licd_daemon.cli.serve.config import ServeConfig
+from licd_daemon.cli.serve.web import bound, url_of
+from licd_daemon.console.certificate import server_context
+from licd_daemon.console.listener import WebServer
+from licd_daemon.leadership.etcd import Leader
+from licd_daemon.ops.metrics import CONTENT_TYPE
+from licd_daemon.tls import TlsFiles
+
+_METRICS = (
+    "# HELP licd_leader 1 while this daemon can prove that it leads.\n# TYPE licd_leader gauge\nlicd_leader 0.0\n"
+)
+_NO_STORE = {"cache-control": "no-store"}
+
+
+class FollowerWeb:
+    """Console and ops of a follower, bound when this is made. `leader`: who leads, as far as is known.
+
+    Raises:
+        ListenFailed: an address is in use or not this machine's.
+    """
+
+    def __init__(self, config: ServeConfig, leader: Callable[[], Leader | None]) -> None:
+        self._config = config
+        self._leader = leader
+        self._console = bound("--console-listen", config.console_listen)
+        self._ops = bound("--ops-listen", config.ops_listen)
+        self._servers: list[WebServer] = []
+
+    @property
+    def console_url(self) -> str:
+        """Where a browser on this machine finds the console; "" when it is off."""
+        return url_of("http" if self._config.insecure else "https", self._console)
+
+    @property
+    def ops_url(self) -> str:
+        """Where probes find the ops port; "" when it is off."""
+        return url_of("http", self._ops)
+
+    def start(self, tls: TlsFiles | None) -> None:
+        """Serves from now on. `tls`: the console's certificate; None: plaintext on loopback.
+
+        Raises:
+            TlsInvalid: the certificate can't be used.
+        """
+        if self._ops is not None:
+            routes = [
+                Route("/livez", _livez),
+                Route("/readyz", self._readyz),
+                Route("/metrics", _metrics),
+            ]
+            self._servers.append(WebServer(Starlette(routes=routes), self._ops))
+        if self._console is not None:
+            app = Starlette(routes=[Route("/{path:path}", self._send_on)])
+            self._servers.append(WebServer(app, self._console, server_context(tls) if tls is not None else None))
+        for server in self._servers:
+            server.start()
+
+    async def stop(self) -> None:
+        """Ends both servers. Idempotent."""
+        await asyncio.gather(*(server.stop() for server in self._servers))
+        for listener in (self._console, self._ops):
+            if listener is not None:
+                listener.close()
+
+    async def _readyz(self, _: Request) -> Response:
+        return PlainTextResponse(f"{self._told()}\n", status_code=503, headers=_NO_STORE)
+
+    async def _send_on(self, request: Request) -> Response:
+        leader = self._leader()
+        if leader is not None and leader.console:
+            return RedirectResponse(f"{leader.console}{request.url.path}", status_code=307, headers=_NO_STORE)
+        return PlainTextResponse(f"licd: {self._told()}\n", status_code=503, headers=_NO_STORE)
+
+    def _told(self) -> str:
+        leader = self._leader()
+        return f"this daemon follows; the one at {leader.address} leads" if leader else "no daemon leads at the moment"
+
+
+async def _livez(_: Request) -> Response:
+    return PlainTextResponse("ok\n", headers=_NO_STORE)
+
+
+async def _metrics(_: Request) -> Response:
+    return Response(_METRICS, headers={"content-type": CONTENT_TYPE})

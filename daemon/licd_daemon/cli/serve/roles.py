@@ -1,0 +1,291 @@
+"""What the daemon serves on its ports, as the one that leads or as a follower: from the options to the end.
+
+What is bound is known before anything is served; an address in use is one clear word.
+"""
+
+import asyncio
+import os
+import resource
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import grpc
+import structlog
+
+from licd_daemon import tls
+from licd_daemon.cli.serve import certificates
+from licd_daemon.cli.serve.config import OFF, ServeConfig, address_file, is_loopback, split_address
+from licd_daemon.cli.serve.follower_web import FollowerWeb
+from licd_daemon.cli.serve.web import ListenFailed, Served, Web
+from licd_daemon.coordinator.coordinator import Coordinator
+from licd_daemon.coordinator.leader_clock import LeaderClock
+from licd_daemon.core import commands as c
+from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.formats.vendor_keys import VendorKeys
+from licd_daemon.journal.port import Journal, JournalUnavailable
+from licd_daemon.leadership.etcd import Leader
+from licd_daemon.operations import tokens
+from licd_daemon.operations.challenges import Registrar
+from licd_daemon.operations.event_log import Audit
+from licd_daemon.pem import TlsInvalid
+from licd_daemon.private_files import write_whole
+from licd_daemon.rpc.cluster import ClusterService
+from licd_daemon.rpc.follower import FollowerServer
+from licd_daemon.rpc.leadership import LeadershipService
+from licd_daemon.rpc.node import NodeService
+from licd_daemon.rpc.registration import RegistrationService
+from licd_daemon.rpc.server import Server, Services
+from licd_daemon.rpc.tokens import TokenService
+
+log = structlog.get_logger(__name__)
+
+RESERVED_FILES = 256
+RENEWAL_EVERY_S = 3_600
+START_RETRY_S = 0.2
+START_PATIENCE_S = 10
+LOCAL = "127.0.0.1"
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (what is reached where such a wildcard is bound)
+
+
+class _Binding(Protocol):
+    def bind(self, address: str, credentials: grpc.ServerCredentials | None) -> int: ...
+
+
+@dataclass(frozen=True)
+class LeadingConfig:
+    """What a daemon that leads serves. `transfer`: gives the lead to a follower; None: there are none."""
+
+    options: ServeConfig
+    vendor_keys: VendorKeys
+    coordinator: Coordinator
+    journal: Journal
+    transfer: Callable[[], Awaitable[str | None]] | None = None
+
+
+class Leading:
+    """Made by `start`; then `withdraw`, `drain`, and `stop` at the end."""
+
+    def __init__(self, server: Server, web: Web, watching: list[asyncio.Task[None]]) -> None:
+        self._server = server
+        self._web = web
+        self._watching = watching
+
+    @classmethod
+    async def start(cls, config: LeadingConfig) -> "Leading":
+        """Serves from now on.
+
+        Raises:
+            ListenFailed, TlsInvalid, TokenFileInvalid.
+        """
+        options, coordinator = config.options, config.coordinator
+        await _journal_tokens(coordinator, options.data_dir)
+        leader_clock = LeaderClock(coordinator, options.ntp_server, options.max_clock_drift_ms)
+        registrar, audit = Registrar(coordinator, config.vendor_keys, leader_clock), Audit(coordinator, config.journal)
+        host, _ = split_address(options.listen)
+        server = Server(coordinator, on_loopback=is_loopback(host), max_connections=_max_connections())
+        web = Web(options)
+        try:
+            bound, local = _bound(options, server)
+        except ListenFailed:
+            await web.stop()
+            raise
+        advertise = options.advertise or bound
+        server.add(_services(config, registrar, audit, advertise))
+        await server.start()
+        web.start(Served(coordinator, registrar, audit, server.guard.latency, advertise), _tls_files(options, None))
+        _say_where(options, "serving", local, web, epoch=coordinator.state.epoch)
+        watching = [asyncio.create_task(leader_clock.watch()), asyncio.create_task(_renew_certificates(options))]
+        return cls(server, web, watching)
+
+    def withdraw(self) -> None:
+        """Not ready from here on."""
+        for task in self._watching:
+            task.cancel()
+        self._web.drain()
+
+    async def drain(self, successor: str = "") -> None:
+        """Nodes are told to come back, or to go on to `successor`; what is under way ends."""
+        await self._server.drain(successor)
+
+    async def stop(self) -> None:
+        """Ends the web servers, the last to go: probes ask them."""
+        await self._web.stop()
+
+
+class Following:
+    """What a follower serves. `leader`: who leads, as far as is known. Made by `start`; then `stop`."""
+
+    def __init__(self, server: FollowerServer) -> None:
+        self._server = server
+        self._leader: Leader | None = None
+        self._web: FollowerWeb
+        self._renewing: asyncio.Task[None]
+
+    @classmethod
+    async def start(cls, options: ServeConfig) -> "Following":
+        """Serves from now on.
+
+        Raises:
+            ListenFailed, TlsInvalid.
+        """
+        server = FollowerServer(max_connections=_max_connections())
+        following = cls(server)
+        following._web = FollowerWeb(options, lambda: following.leader)
+        try:
+            _, local = _bound(options, server)
+        except ListenFailed:
+            await following._web.stop()
+            raise
+        await server.start()
+        following._web.start(_tls_files(options, None))
+        following._renewing = asyncio.create_task(_renew_certificates(options))
+        _say_where(options, "following", local, following._web)
+        return following
+
+    @property
+    def leader(self) -> Leader | None:
+        """Who leads, as far as is known."""
+        return self._leader
+
+    @leader.setter
+    def leader(self, leader: Leader | None) -> None:
+        self._leader = leader
+        self._server.leader = leader.address if leader else ""
+
+    async def stop(self) -> None:
+        """Gives the ports free."""
+        self._renewing.cancel()
+        await asyncio.gather(self._server.stop(), self._web.stop())
+
+
+def make_certificates(config: ServeConfig) -> None:
+    """TLS from the first start (R34).
+
+    Raises:
+        TlsInvalid: what is there can't be used.
+    """
+    if config.insecure or config.tls_cert is not None:
+        return
+    names = list(config.tls_san)
+    for address in (config.advertise, config.listen, None if config.console_listen == OFF else config.console_listen):
+        host = split_address(address)[0] if address else ""
+        if host and host not in _EVERYWHERE:
+            names.append(host)
+    certificates.ensure_certificates(config.data_dir / "tls", names, datetime.now(UTC))
+
+
+async def _renew_certificates(config: ServeConfig) -> None:
+    """Looks once an hour, for clocks are set; new connections get the new certificate (R34)."""
+    while not config.insecure:
+        await asyncio.sleep(RENEWAL_EVERY_S)
+        try:
+            await asyncio.to_thread(make_certificates, config)
+        except TlsInvalid as error:
+            log.error("certificate_not_renewed", error=str(error))
+
+
+def _tls_files(config: ServeConfig, client_ca: Path | None) -> tls.TlsFiles | None:
+    if config.insecure:
+        return None
+    folder = config.data_dir / "tls"
+    return tls.TlsFiles(config.tls_cert or folder / "server.crt", config.tls_key or folder / "server.key", client_ca)
+
+
+def _credentials(config: ServeConfig, client_ca: Path | None) -> grpc.ServerCredentials | None:
+    files = _tls_files(config, client_ca)
+    return tls.server_credentials(files) if files else None
+
+
+async def _journal_tokens(coordinator: Coordinator, data_dir: Path) -> None:
+    """R35: tokens that stand in files are in force; the journal keeps their hashes."""
+    known = {token.token_hash for token in coordinator.state.tokens.values()}
+    for found in tokens.ensure_token_files(data_dir, known):
+        await _submit_patiently(coordinator, c.CreateToken(found.token_id, found.role, found.name, found.token_hash))
+
+
+async def _submit_patiently(coordinator: Coordinator, command: c.Command) -> None:
+    """A disk that is slow at the start is waited for: what is refused until then would end the daemon.
+
+    Raises:
+        JournalUnavailable: it could not be written for `START_PATIENCE_S`.
+    """
+    for _ in range(int(START_PATIENCE_S / START_RETRY_S)):
+        try:
+            await coordinator.submit(command)
+        except Refused as refusal:
+            if refusal.reason not in (Reason.NOT_LEADER, Reason.JOURNAL_UNAVAILABLE):
+                raise
+            await asyncio.sleep(START_RETRY_S)
+        else:
+            return
+    raise JournalUnavailable("the disk of the data directory is too slow or can't be written: mend it and start again")
+
+
+def _bound(config: ServeConfig, server: _Binding) -> tuple[str, str]:
+    """The address that the server is bound to, and the one that local commands reach it at.
+
+    gRPC can't ask for a client certificate without demanding it: with `--client-ca`, local commands, which have a token
+    only, get a port on loopback of their own.
+    """
+    host, _ = split_address(config.listen)
+    try:
+        port = server.bind(config.listen, _credentials(config, config.client_ca))
+        local = join_address(_EVERYWHERE.get(host, host), port)
+        if config.client_ca is not None:
+            local = join_address(LOCAL, server.bind(f"{LOCAL}:0", _credentials(config, None)))
+    except OSError:
+        raise ListenFailed(
+            f"--listen {config.listen}: the address is in use or not this machine's: stop the other daemon, or listen "
+            "elsewhere"
+        ) from None
+    return join_address(host, port), local
+
+
+def join_address(host: str, port: int) -> str:
+    """`host:port`, or `[IPv6]:port`."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _services(config: LeadingConfig, registrar: Registrar, audit: Audit, advertise: str) -> Services:
+    options, coordinator = config.options, config.coordinator
+    return Services(
+        NodeService(
+            coordinator,
+            lease_ttl_ms=options.lease_ttl_ms,
+            heartbeat_interval_ms=options.heartbeat_interval_ms,
+            max_clock_drift_ms=options.max_clock_drift_ms,
+        ),
+        RegistrationService(
+            coordinator,
+            registrar,
+            advertise=advertise,
+            recovery_window_ms=options.recovery_window_ms,
+        ),
+        ClusterService(coordinator, audit, advertise=advertise),
+        TokenService(coordinator),
+        LeadershipService(coordinator, config.transfer),
+    )
+
+
+def _max_connections() -> int:
+    """As many as file descriptors allow; the soft limit is raised to the hard one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return max(64, min(hard, 1_000_000) - RESERVED_FILES)
+
+
+def _say_where(config: ServeConfig, role: str, address: str, web: Web | FollowerWeb, **more: object) -> None:
+    """Local commands find the daemon by a file; people and scripts by one line."""
+    write_whole(address_file(config.data_dir), f"{address}\n".encode(), 0o600)
+    log.info(
+        role,
+        address=address,
+        console=web.console_url,
+        ops=web.ops_url,
+        data_dir=str(config.data_dir),
+        pid=os.getpid(),
+        **more,
+    )

@@ -1,0 +1,265 @@
+"""The composition root: from a `ServeConfig` to a running daemon, and back down again.
+
+Order up: data directory, certificates, journal, leadership and state, tokens, server; down the other way round. What
+keeps it from starting is one line on stderr that says what to do, and exit code 1. With etcd the daemon is one of
+several, and follows until it is elected (`candidate.py`).
+"""
+
+import asyncio
+import dataclasses
+import errno
+import gc
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from licd_daemon.cli.serve import roles as serving
+from licd_daemon.cli.serve.candidate import Candidate, CandidateConfig, Term
+from licd_daemon.cli.serve.config import ETCD, OFF, ServeConfig, is_loopback, split_address
+from licd_daemon.cli.serve.web import ListenFailed
+from licd_daemon.clock import boottime_ms
+from licd_daemon.coordinator.coordinator import Coordinator, CoordinatorConfig
+from licd_daemon.core.model import Policy
+from licd_daemon.formats.vendor_keys import VendorKeys, VendorKeysInvalid
+from licd_daemon.journal.etcd import url as etcd_url
+from licd_daemon.journal.etcd.client import EtcdClient
+from licd_daemon.journal.memory import MemoryJournal
+from licd_daemon.journal.port import Journal, JournalError
+from licd_daemon.journal.sqlite.backend import SqliteJournal
+from licd_daemon.leadership.port import AlreadyLed, Leadership, LeadershipUnavailable
+from licd_daemon.leadership.sole import SoleLeadership
+from licd_daemon.logs import configure
+from licd_daemon.operations import tokens
+from licd_daemon.paths import ephemeral_filesystem
+from licd_daemon.pem import TlsInvalid
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+WATCH_S = 0.5
+COLLECT_AFTER = 2_000
+COLLECT_OLDER_AFTER = 500
+SWITCH_S = 0.001
+REBIND_MS = 5_000
+REBIND_PAUSE_S = 0.05
+_FREE_PORTS = range(10_000, 15_000)
+"""Below the kernel's own range, from which an outgoing connection might take a port while the role changes."""
+
+
+class CannotStart(Exception):
+    """The daemon can't start; the text says what to do."""
+
+
+def serve(config: ServeConfig) -> int:
+    """Runs the daemon until SIGTERM or SIGINT; gives the exit code."""
+    configure(config.log_format)
+    os.umask(0o077)
+    _tune()
+    runner = asyncio.run
+    try:
+        import uvloop
+
+        runner = uvloop.run
+    except ImportError:
+        pass
+    try:
+        return runner(_serve(config))
+    except CannotStart as error:
+        print(f"licd serve: {error}", file=sys.stderr)
+        return 1
+
+
+def _tune() -> None:
+    """What is kept for thousands of nodes is no garbage: the collector looks at it once, then seldom, at imports never.
+
+    It looks at few objects at a time, because every caller waits meanwhile. The journal's thread must not wait 5 ms for
+    the interpreter each time that it comes back from the disk.
+    """
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, COLLECT_OLDER_AFTER, 100)
+    sys.setswitchinterval(SWITCH_S)
+
+
+async def _serve(config: ServeConfig) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        return await _serve_until(config, stop)
+    except (
+        AlreadyLed, LeadershipUnavailable, JournalError, ListenFailed, TlsInvalid, tokens.TokenFileInvalid,
+    ) as error:  # fmt: skip
+        raise CannotStart(str(error)) from None
+
+
+async def _serve_until(config: ServeConfig, stop: asyncio.Event) -> int:
+    vendor_keys = _vendor_keys(config)
+    _make_data_dir(config.data_dir, lasting=not config.journal.startswith(ETCD))
+    serving.make_certificates(config)
+    if config.journal.startswith(ETCD):
+        return await _serve_one_of_several(config, vendor_keys, stop)
+    return await _serve_alone(config, vendor_keys, stop)
+
+
+async def _serve_alone(config: ServeConfig, vendor_keys: VendorKeys, stop: asyncio.Event) -> int:
+    journal, folder = await _journal(config)
+    leadership = SoleLeadership(folder / "lock", config.proof_ms, misplaced=journal.misplaced)
+    try:
+        coordinator = _coordinator(config, journal, leadership)
+        await coordinator.start()
+        leading = await serving.Leading.start(serving.LeadingConfig(config, vendor_keys, coordinator, journal))
+        code = await _until_stopped(stop, coordinator)
+        leading.withdraw()
+        await leading.drain()
+        await coordinator.stop()
+        await leading.stop()
+        return code
+    finally:
+        await leadership.release()
+        await journal.close()
+
+
+async def _serve_one_of_several(config: ServeConfig, vendor_keys: VendorKeys, stop: asyncio.Event) -> int:
+    config = _with_ports(config)
+    target = etcd_url.parse(config.journal)
+    store = EtcdClient(target)
+
+    async def follow() -> serving.Following:
+        return await _bound_again(lambda: serving.Following.start(config))
+
+    async def lead(term: Term) -> serving.Leading:
+        leading = serving.LeadingConfig(config, vendor_keys, term.coordinator, term.journal, term.transfer)
+        return await _bound_again(lambda: serving.Leading.start(leading))
+
+    candidate = Candidate(
+        CandidateConfig(
+            store,
+            target.prefix,
+            target.lease_ttl_ms,
+            config.advertise or config.listen,
+            _console_url(config),
+            lambda journal, leadership: _coordinator(config, journal, leadership),
+            follow,
+            lead,
+        )
+    )
+    try:
+        return await candidate.run(stop)
+    finally:
+        await store.close()
+
+
+def _coordinator(config: ServeConfig, journal: Journal, leadership: Leadership) -> Coordinator:
+    return Coordinator(
+        CoordinatorConfig(
+            journal,
+            leadership,
+            Policy(config.recovery_window_ms),
+            config.lease_ttl_ms,
+            config.max_clock_drift_ms,
+            asks_ntp=bool(config.ntp_server),
+        )
+    )
+
+
+def _with_ports(config: ServeConfig) -> ServeConfig:
+    """A free port for each that is 0: the addresses outlast the roles."""
+    return dataclasses.replace(
+        config,
+        listen=_with_port(config.listen),
+        console_listen=_with_port(config.console_listen),
+        ops_listen=_with_port(config.ops_listen),
+    )
+
+
+def _with_port(address: str) -> str:
+    if address == OFF or split_address(address)[1] != 0:
+        return address
+    host, _ = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    while True:
+        port = secrets.choice(_FREE_PORTS)
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.bind((host, port))
+                return serving.join_address(host, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise CannotStart(f"{address}: the address is not this machine's: listen elsewhere") from None
+
+
+def _console_url(config: ServeConfig) -> str:
+    """Where browsers on other machines find the console; "" if they can't."""
+    if config.console_listen == OFF:
+        return ""
+    host, port = split_address(config.console_listen)
+    reached, _ = split_address(config.advertise or config.listen)
+    if is_loopback(host) and not is_loopback(reached):
+        return ""
+    return f"{'http' if config.insecure else 'https'}://{serving.join_address(reached, port)}"
+
+
+async def _bound_again(start: Callable[[], Awaitable[T]]) -> T:
+    """The ports of the role before are free a moment after it has ended."""
+    deadline = boottime_ms() + REBIND_MS
+    while True:
+        try:
+            return await start()
+        except ListenFailed:
+            if boottime_ms() > deadline:
+                raise
+            await asyncio.sleep(REBIND_PAUSE_S)
+
+
+def _vendor_keys(config: ServeConfig) -> VendorKeys:
+    if config.vendor_keys is None:
+        raise CannotStart("--vendor-keys: give the JWK Set that your vendor ships, or no license can be verified")
+    try:
+        return VendorKeys.from_jwk_set(config.vendor_keys.read_bytes())
+    except (OSError, VendorKeysInvalid) as error:
+        raise CannotStart(f"--vendor-keys {config.vendor_keys}: {error}") from None
+
+
+def _make_data_dir(data_dir: Path, *, lasting: bool) -> None:
+    """`lasting`: what must not be lost stands there; with etcd it does not."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotStart(f"--data-dir {data_dir}: {error.strerror}: make it, or name another") from None
+    kind = ephemeral_filesystem(data_dir) if lasting else None
+    if kind is not None:
+        log.warning(
+            "data_directory_is_ephemeral",
+            path=str(data_dir),
+            filesystem=kind,
+            remedy="mount a volume there: a lost data directory needs a call to the vendor",
+        )
+
+
+async def _journal(config: ServeConfig) -> tuple[Journal, Path]:
+    """The journal, and the folder that its lock file stands in."""
+    if config.journal == "memory:":
+        return MemoryJournal(), config.data_dir
+    path = Path(config.journal.removeprefix("sqlite:")) if config.journal else config.data_dir / "journal.db"
+    return await SqliteJournal.open(path), path.parent
+
+
+async def _until_stopped(stop: asyncio.Event, coordinator: Coordinator) -> int:
+    """0 when asked to stop; 1 when the coordinator has failed: a supervisor shall start the daemon anew."""
+    while not stop.is_set():
+        try:
+            await asyncio.wait_for(stop.wait(), WATCH_S)
+        except TimeoutError:
+            if coordinator.failed is not None:
+                log.critical("stopping_after_failure")
+                return 1
+    log.info("stopping")
+    return 0

@@ -1,0 +1,130 @@
+"""The daemon's two web servers, from their options to their end.
+
+Addresses are bound before anything is served: what is in use keeps the daemon from starting, in a clear word.
+"""
+
+import socket
+from dataclasses import dataclass
+
+from licd_daemon.cli.serve.config import ETCD, OFF, ServeConfig
+from licd_daemon.console.certificate import server_context
+from licd_daemon.console.console import Console, Settings
+from licd_daemon.console.listener import WebServer, bind
+from licd_daemon.console.login import LoginLink
+from licd_daemon.coordinator.coordinator import Coordinator
+from licd_daemon.coordinator.latency import Latency
+from licd_daemon.operations.challenges import Registrar
+from licd_daemon.operations.event_log import Audit
+from licd_daemon.ops.metrics import Metrics
+from licd_daemon.ops.probes import Ops
+from licd_daemon.paths import ephemeral_filesystem
+from licd_daemon.tls import TlsFiles
+
+
+class ListenFailed(Exception):
+    """An address can't be listened at; the text names the option and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the web servers serve. `rpc_latency`: of the gRPC methods, by name; `advertise`: the leader's address."""
+
+    coordinator: Coordinator
+    registrar: Registrar
+    audit: Audit
+    rpc_latency: dict[str, Latency]
+    advertise: str
+
+
+class Web:
+    """Console and ops, bound when this is made; either may be off.
+
+    Raises:
+        ListenFailed: an address is in use or not this machine's.
+    """
+
+    def __init__(self, config: ServeConfig) -> None:
+        self._config = config
+        self._console_socket = bound("--console-listen", config.console_listen)
+        self._ops_socket = bound("--ops-listen", config.ops_listen)
+        self._console: Console | None = None
+        self._ops: Ops | None = None
+        self._servers: list[WebServer] = []
+
+    @property
+    def console_url(self) -> str:
+        """Where a browser on this machine finds the console; "" when it is off."""
+        return url_of("http" if self._config.insecure else "https", self._console_socket)
+
+    @property
+    def ops_url(self) -> str:
+        """Where probes find the ops port; "" when it is off."""
+        return url_of("http", self._ops_socket)
+
+    def start(self, served: Served, tls: TlsFiles | None) -> None:
+        """Serves from now on. `tls`: the console's certificate; None: plaintext on loopback.
+
+        Raises:
+            TlsInvalid: the certificate can't be used.
+        """
+        if self._ops_socket is not None:
+            metrics = Metrics(served.coordinator, served.rpc_latency, self._config.max_clock_drift_ms)
+            self._ops = Ops(served.coordinator, metrics)
+            self._serve(WebServer(self._ops.app, self._ops_socket))
+        if self._console_socket is not None:
+            settings = Settings(
+                served.advertise,
+                self._config.recovery_window_ms,
+                self._config.max_clock_drift_ms,
+                "" if self._config.journal.startswith(ETCD) else ephemeral_filesystem(self._config.data_dir) or "",
+                secure=tls is not None,
+            )
+            link = LoginLink(self._config.data_dir, self.console_url, served.coordinator)
+            self._console = Console(served.coordinator, served.registrar, served.audit, settings, link)
+            context = server_context(tls) if tls is not None else None
+            self._serve(WebServer(self._console.app, self._console_socket, context))
+
+    def _serve(self, server: WebServer) -> None:
+        self._servers.append(server)
+        server.start()
+
+    def drain(self) -> None:
+        """The daemon is about to stop: not ready from here on, and live pages are told to come back."""
+        if self._ops is not None:
+            self._ops.draining = True
+        if self._console is not None:
+            self._console.close()
+
+    async def stop(self) -> None:
+        """Ends both servers. Idempotent."""
+        for server in self._servers:
+            await server.stop()
+        for listener in (self._console_socket, self._ops_socket):
+            if listener is not None:
+                listener.close()
+
+
+def bound(option: str, address: str) -> socket.socket | None:
+    """A listening socket at what an option says; None: off.
+
+    Raises:
+        ListenFailed: the address is in use or not this machine's.
+    """
+    if address == OFF:
+        return None
+    try:
+        return bind(address)
+    except OSError:
+        raise ListenFailed(
+            f"{option} {address}: the address is in use or not this machine's: stop what listens there, listen "
+            f"elsewhere, or write {OFF}"
+        ) from None
+
+
+def url_of(scheme: str, listener: socket.socket | None) -> str:
+    """The address as it is reached from this machine."""
+    if listener is None:
+        return ""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (what is reached where a wildcard is bound)
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

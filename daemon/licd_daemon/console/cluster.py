@@ -1,0 +1,160 @@
+"""The console's calls on nodes and events: the same journal and coordinator as `rpc/cluster.py`."""
+
+import asyncio
+import csv
+import io
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import msgspec
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from licd_daemon.console.answers import answer, plain
+from licd_daemon.console.guard import body
+from licd_daemon.console.registration import MAX_JSON_BYTES, read_json
+from licd_daemon.console.seats import SeatHistory
+from licd_daemon.coordinator.coordinator import Coordinator
+from licd_daemon.core import commands as c
+from licd_daemon.core.model import EndReason
+from licd_daemon.journal.port import Query, Record
+from licd_daemon.operations.board import Board
+from licd_daemon.operations.event_log import Audit
+from licd_daemon.rpc import fields
+from licd_daemon.rpc.errors import invalid_field
+from licd_daemon.rpc.event_message import event_message
+
+MAX_KINDS = 64
+PAGE = 100
+_COLUMNS = ("position", "at", "kind", "node_name", "session_id", "attributes", "digest")
+_LATEST_MS = 253_402_300_800_000  # the year 10000, where Timestamp ends
+
+
+class Evict(msgspec.Struct, forbid_unknown_fields=True):
+    """What the page sends to end a node's session."""
+
+    session_id: str
+
+
+class ClusterCalls:
+    """The calls; roles are the guard's matter."""
+
+    def __init__(self, coordinator: Coordinator, audit: Audit) -> None:
+        self._coordinator = coordinator
+        self._audit = audit
+        self._seats = SeatHistory(audit)
+        self.board = Board(coordinator)
+
+    async def nodes(self, _: Request) -> Response:
+        """The nodes in sight."""
+        self._coordinator.standing()
+        rows, total = await self.board.rows()
+        return answer({"rows": list(rows.values()), "total": total, "now": self._coordinator.now().wall})
+
+    async def seats(self, _: Request) -> Response:
+        """Seats held over time."""
+        points = await self._seats.points()
+        state, now = self._coordinator.standing(), self._coordinator.now()
+        maximum = state.license.max_nodes if state.license else 0
+        return answer({"points": [*points, (now.wall, state.tally.held, maximum)]})
+
+    async def evict(self, request: Request) -> Response:
+        """Ends a node's session."""
+        sent = read_json(await body(request, MAX_JSON_BYTES), Evict)
+        session_id = fields.text("session_id", sent.session_id, 64)
+        await self._coordinator.submit(c.EndSession(session_id, EndReason.EVICTED))
+        return answer({})
+
+    async def events(self, request: Request) -> Response:
+        """A page of events, newest first; `before`: the position that the page before ended with."""
+        query, position = _query(request.query_params, limit=PAGE + 1, newest_first=True), self._coordinator.position
+        records = await self._audit.read(query)
+        more = len(records) > PAGE
+        return answer({"events": self.told(records[:PAGE]), "more": more, "position": position})
+
+    def told(self, records: Sequence[Record]) -> list[dict[str, object]]:
+        """Events as licd.v1 has them."""
+        state = self._coordinator.state
+        return [plain(event_message(record, state)) for record in records]
+
+    async def export(self, request: Request) -> Response:
+        """Every event that the filter lets pass, oldest first, as JSON lines or CSV."""
+        form = request.query_params.get("format", "jsonl")
+        if form not in ("jsonl", "csv"):
+            raise invalid_field("format", "is unknown", "Choose jsonl or csv.")
+        query = _query(request.query_params, limit=PAGE, newest_first=False)
+        self._coordinator.standing()
+        lines = self._lines(query, _csv_row if form == "csv" else _json_line)
+        head = _csv_line(_COLUMNS) if form == "csv" else b""
+        return StreamingResponse(
+            _prefixed(head, lines),
+            media_type="text/csv; charset=utf-8" if form == "csv" else "application/jsonl",
+            headers={"content-disposition": f'attachment; filename="licd-events.{form}"'},
+        )
+
+    async def _lines(self, query: Query, line: Callable[[dict[str, object]], bytes]) -> AsyncIterator[bytes]:
+        while records := await self._audit.read(query):
+            yield b"".join(line(event) for event in self.told(records))
+            query = _after(query, records[-1].position)
+            await asyncio.sleep(0)
+
+
+def _after(query: Query, position: int) -> Query:
+    return Query(kinds=query.kinds, after=position, since=query.since, until=query.until, limit=query.limit)
+
+
+async def _prefixed(head: bytes, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head
+    async for line in lines:
+        yield line
+
+
+def _json_line(event: dict[str, object]) -> bytes:
+    return msgspec.json.encode(event) + b"\n"
+
+
+def _csv_row(event: dict[str, object]) -> bytes:
+    cells = {**event, "attributes": msgspec.json.encode(event["attributes"]).decode()}
+    return _csv_line([_harmless(str(cells[column])) for column in _COLUMNS])
+
+
+def _harmless(cell: str) -> str:
+    """A node's name must be no formula in a spreadsheet."""
+    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+def _csv_line(cells: Sequence[str]) -> bytes:
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue().encode()
+
+
+def _query(params: QueryParams, *, limit: int, newest_first: bool) -> Query:
+    before = fields.page_token(params.get("before", ""))
+    return Query(
+        kinds=kinds_of(params),
+        before=before or None,
+        since=_instant(params, "since"),
+        until=_instant(params, "until"),
+        newest_first=newest_first,
+        limit=limit,
+    )
+
+
+def kinds_of(params: QueryParams) -> tuple[str, ...]:
+    """The kinds that a request asks for; empty: all.
+
+    Raises:
+        Refused: INVALID_FIELD.
+    """
+    return tuple(fields.text("kind", kind, 64) for kind in params.getlist("kind")[:MAX_KINDS])
+
+
+def _instant(params: QueryParams, name: str) -> int | None:
+    """A wall time in ms."""
+    value = params.get(name, "")
+    if not value:
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) <= 15 and int(value) < _LATEST_MS):
+        raise invalid_field(name, "is no time", "Give milliseconds since 1970, up to the year 9999.")
+    return int(value)

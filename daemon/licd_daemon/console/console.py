@@ -1,0 +1,137 @@
+"""The web console's application: what is where, and for whom.
+
+| path | for |
+|---|---|
+| /login, /static | everybody |
+| /registration, /nodes, /events | a shell without data, for whoever is logged in |
+| GET /api/session | everybody: the role of the browser's session, or none |
+| POST /api/login | everybody, rarely; a token or the link that logs in once |
+| GET /api/..., POST /api/logout | viewer, admin |
+| POST /api/... | admin |
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from licd_daemon.console.answers import answer
+from licd_daemon.console.cluster import ClusterCalls
+from licd_daemon.console.guard import COOKIE, Guard, Hardened, body
+from licd_daemon.console.live import Live
+from licd_daemon.console.login import SESSION_MS, LoginLink, Logins
+from licd_daemon.console.pages import STATIC, Pages
+from licd_daemon.console.registration import MAX_JSON_BYTES, RegistrationCalls, read_json
+from licd_daemon.coordinator.coordinator import Coordinator
+from licd_daemon.operations.challenges import Registrar
+from licd_daemon.operations.event_log import Audit
+from licd_daemon.operations.tokens import hash_token
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the console is told. Spans in ms; `ephemeral`: the data directory's file system if it dies with the
+    container, else ""; `secure`: served over TLS.
+    """
+
+    advertise: str
+    recovery_window_ms: int
+    max_clock_drift_ms: int
+    ephemeral: str
+    secure: bool
+
+
+class Credentials(msgspec.Struct, forbid_unknown_fields=True):
+    """A token, or the secret of the link that logs in once."""
+
+    token: str = ""
+    link: str = ""
+
+
+class Console:
+    """The application; `close` ends its streams and its link."""
+
+    def __init__(
+        self, coordinator: Coordinator, registrar: Registrar, audit: Audit, settings: Settings, link: LoginLink
+    ) -> None:
+        self._logins = Logins(coordinator)
+        self._guard = Guard(self._logins)
+        self._link = link
+        self._secure = settings.secure
+        registration = RegistrationCalls(
+            coordinator, registrar, advertise=settings.advertise, recovery_window_ms=settings.recovery_window_ms
+        )
+        cluster = ClusterCalls(coordinator, audit)
+        self._live = Live(coordinator, audit, self._logins, self._guard, registration, cluster)
+        facts = {"ephemeral": settings.ephemeral, "limit": settings.max_clock_drift_ms}
+        pages = Pages(self._logins, self._guard, facts, secure=settings.secure)
+        self.app = Starlette(
+            routes=[
+                Route("/", pages.home),
+                Route("/login", pages.login),
+                *(Route(f"/{page}", pages.page) for page in ("registration", "nodes", "events")),
+                Mount("/api", routes=self._calls(registration, cluster)),
+                Mount("/static", StaticFiles(directory=str(STATIC))),
+            ],
+            middleware=[Middleware(Hardened)],
+        )
+
+    def _calls(self, registration: RegistrationCalls, cluster: ClusterCalls) -> list[Route]:
+        reads, draws, changes = self._guard.reads, self._guard.draws, self._guard.changes
+        post = ["POST"]
+        return [
+            Route("/login", self._guard.open(self._login), methods=post),
+            Route("/logout", reads(self._logout), methods=post),
+            Route("/session", self._session),
+            Route("/live", reads(self._live.stream)),
+            Route("/registration", reads(registration.get)),
+            Route("/check", reads(registration.check)),
+            Route("/challenge.svg", draws(registration.challenge_picture)),
+            Route("/release.svg", draws(registration.release_picture)),
+            Route("/license", changes(registration.upload), methods=post),
+            Route("/challenge", changes(registration.create_challenge), methods=post),
+            Route("/code", changes(registration.submit), methods=post),
+            Route("/reset", changes(registration.reset), methods=post),
+            Route("/release", changes(registration.release), methods=post),
+            Route("/nodes", reads(cluster.nodes)),
+            Route("/seats", reads(cluster.seats)),
+            Route("/evict", changes(cluster.evict), methods=post),
+            Route("/events", reads(cluster.events)),
+            Route("/events/export", draws(cluster.export)),
+        ]
+
+    async def _login(self, request: Request) -> Response:
+        sent = read_json(await body(request, MAX_JSON_BYTES), Credentials)
+        token_hash = self._link.take(sent.link) if sent.link else hash_token(sent.token.strip())
+        response = answer({})
+        response.set_cookie(
+            COOKIE,
+            self._logins.open(token_hash),
+            max_age=SESSION_MS // 1000,
+            secure=self._secure,
+            httponly=True,
+            samesite="strict",
+        )
+        return response
+
+    async def _logout(self, request: Request) -> Response:
+        login = self._guard.login(request)
+        if login is not None:
+            self._logins.close(login)
+        response = answer({})
+        response.delete_cookie(COOKIE, secure=self._secure, httponly=True, samesite="strict")
+        return response
+
+    async def _session(self, request: Request) -> Response:
+        login = self._guard.login(request)
+        return answer({"role": str(self._logins.role(login) or "") if login else ""})
+
+    def close(self) -> None:
+        """The daemon is about to stop."""
+        self._live.close()
+        self._link.end()

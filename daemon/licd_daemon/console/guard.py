@@ -1,0 +1,150 @@
+"""What every request to the console passes: limits, origin, identity, errors; and what every answer says.
+
+- A change comes by POST, with the header `x-licd` and from the console's own origin: another site's page can send
+  neither its cookie (SameSite=Strict) nor that header.
+- A body is read up to its bound and within 10 s.
+- Every answer forbids inline scripts and styles, frames, and everything from elsewhere.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from licd_daemon.console.answers import failed, refused
+from licd_daemon.console.login import Login, Logins
+from licd_daemon.core.model import Role
+from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.rate_limit import RateLimit
+
+COOKIE = "licd_console"
+BODY_WITHIN_S = 10.0
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+HEADERS = {
+    "content-security-policy": CSP,
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+READ = frozenset({Role.VIEWER, Role.ADMIN})
+ADMIN = frozenset({Role.ADMIN})
+
+Behaviour = Callable[[Request], Awaitable[Response]]
+log = structlog.get_logger(__name__)
+
+
+class Guard:
+    """Judges requests by the sessions in force."""
+
+    def __init__(self, logins: Logins) -> None:
+        self._logins = logins
+        self._cheap = RateLimit(per_second=50, burst=300)
+        self._costly = RateLimit(per_second=2, burst=30)
+        self._login = RateLimit(per_second=0.5, burst=10)
+
+    def open(self, behaviour: Behaviour) -> Behaviour:
+        """A login: without a session, and rarely."""
+        return self._wrapped(behaviour, lambda request: self._login.take(_peer(request)))
+
+    def reads(self, behaviour: Behaviour) -> Behaviour:
+        """For whoever may read."""
+        return self._wrapped(behaviour, lambda request: self._judge(request, READ, self._cheap))
+
+    def draws(self, behaviour: Behaviour) -> Behaviour:
+        """For whoever may read, where the answer costs a picture."""
+        return self._wrapped(behaviour, lambda request: self._judge(request, READ, self._costly))
+
+    def changes(self, behaviour: Behaviour) -> Behaviour:
+        """For administrators."""
+        return self._wrapped(behaviour, lambda request: self._judge(request, ADMIN, self._costly))
+
+    def _wrapped(self, behaviour: Behaviour, check: Callable[[Request], None]) -> Behaviour:
+        async def endpoint(request: Request) -> Response:
+            try:
+                if request.method == "POST":
+                    _same_origin(request)
+                check(request)
+                return await behaviour(request)
+            except Refused as refusal:
+                return refused(refusal)
+            except ClientDisconnect:
+                return Response(status_code=400)
+            except Exception as error:
+                log.error("console_call_failed", path=request.url.path, exc_info=error)
+                return failed()
+
+        return endpoint
+
+    def _judge(self, request: Request, roles: frozenset[Role], limit: RateLimit) -> None:
+        limit.take(_peer(request))
+        login = self.login(request)
+        role = self._logins.role(login) if login else None
+        if role is None:
+            raise Refused(Reason.NO_CREDENTIALS, "You are not logged in, or no more: log in with a token.")
+        if role not in roles:
+            raise Refused(Reason.WRONG_ROLE, f"The role {role} may not do this: log in with an admin token.")
+
+    def login(self, request: Request) -> Login | None:
+        """The session that the request's cookie opens."""
+        secret = request.cookies.get(COOKIE, "")
+        return self._logins.find(secret) if secret else None
+
+
+async def body(request: Request, most: int) -> bytes:
+    """The request's body.
+
+    Raises:
+        Refused: INVALID_FIELD: larger than `most` bytes, or too slow.
+    """
+    content = bytearray()
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            async for chunk in request.stream():
+                content += chunk
+                if len(content) > most:
+                    raise Refused(Reason.INVALID_FIELD, f"It is larger than {most // 1024} KiB: is it the right file?")
+    except TimeoutError:
+        raise Refused(Reason.INVALID_FIELD, "The request came too slowly: try again.") from None
+    return bytes(content)
+
+
+def _same_origin(request: Request) -> None:
+    origin, host = request.headers.get("origin"), request.headers.get("host", "")
+    foreign = origin is not None and urlsplit(origin).netloc != host
+    if foreign or "x-licd" not in request.headers:
+        raise Refused(Reason.WRONG_ROLE, "This request did not come from the console's own page.")
+
+
+def _peer(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+class Hardened:
+    """Puts the protective headers on every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+
+        async def send_hardened(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("cache-control", "no-cache" if scope["path"].startswith("/static/") else "no-store")
+            await send(message)
+
+        await self._app(scope, receive, send_hardened)

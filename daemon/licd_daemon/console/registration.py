@@ -1,0 +1,142 @@
+"""The console's calls on the registration, by the same coordinator and registrar as `rpc/registration.py`.
+
+An answer carries the registration as licd.v1 has it; `position`, the journal's, since an answer and the stream's news
+may overtake each other on their way to the page; and `now`, the daemon's effective time in ms: a browser's clock may be
+wrong.
+"""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from licd_daemon.console.answers import answer, plain
+from licd_daemon.console.guard import body
+from licd_daemon.coordinator.coordinator import Coordinator
+from licd_daemon.core import checks
+from licd_daemon.core import commands as c
+from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.operations.challenges import Registrar
+from licd_daemon.operations.qr import draw
+from licd_daemon.rpc import fields
+from licd_daemon.rpc.convert import (
+    AUTH_METHOD,
+    effect_message,
+    failure_message,
+    leader_message,
+    registration_message,
+)
+from licd_daemon.rpc.errors import invalid_field
+
+MAX_LICENSE_BYTES = 64 * 1024 + 1  # one byte over the limit: enough to see what a larger file is (R1)
+MAX_JSON_BYTES = 4096
+_SVG = {"content-type": "image/svg+xml", "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
+
+
+class Code(msgspec.Struct, forbid_unknown_fields=True):
+    """What the page sends with the six digits."""
+
+    challenge_id: str
+    code: str
+
+
+class RegistrationCalls:
+    """The calls; roles are the guard's matter."""
+
+    def __init__(
+        self, coordinator: Coordinator, registrar: Registrar, *, advertise: str, recovery_window_ms: int
+    ) -> None:
+        self._coordinator = coordinator
+        self._registrar = registrar
+        self._advertise = advertise
+        self._recovery_window_ms = recovery_window_ms
+        self._drawn = ("", "")
+
+    def told(self) -> dict[str, Any]:
+        """The registration as it stands, its position in the journal, and the daemon's time."""
+        state, now = self._coordinator.state, self._coordinator.now()
+        leader = leader_message(self._advertise, state.epoch, self._coordinator.since)
+        writable = self._coordinator.writable
+        message = registration_message(state, now, leader, self._recovery_window_ms, writable=writable)
+        return {"registration": plain(message), "position": self._coordinator.position, "now": now.wall}
+
+    async def get(self, _: Request) -> Response:
+        """The registration."""
+        self._coordinator.standing()
+        return answer(self.told())
+
+    async def upload(self, request: Request) -> Response:
+        """Takes a Container.lic: the body; the method is a parameter. `dry_run` only tells, `replace` goes on (R2)."""
+        method = request.query_params.get("method", "")
+        if method not in AUTH_METHOD.values():
+            raise invalid_field("auth_method", "is not set or unknown", "Choose Local Container.")
+        content = await body(request, MAX_LICENSE_BYTES)
+        if "dry_run" in request.query_params:
+            _, effect = self._registrar.try_upload(content, method)
+        else:
+            replace = "replace" in request.query_params
+            _, effect = await self._registrar.upload(content, method, replace=replace)
+        return answer({**self.told(), "effect": plain(effect_message(effect))})
+
+    async def create_challenge(self, _: Request) -> Response:
+        """Draws a fresh challenge."""
+        challenge, pictures = await self._registrar.create()
+        self._drawn = (challenge.url, pictures.svg)
+        return answer(self.told())
+
+    async def submit(self, request: Request) -> Response:
+        """Registers the cluster with the six digits."""
+        sent = read_json(await body(request, MAX_JSON_BYTES), Code)
+        challenge_id = fields.text("challenge_id", sent.challenge_id, 64)
+        await self._registrar.submit(challenge_id, fields.code(sent.code))
+        return answer(self.told())
+
+    async def check(self, _: Request) -> Response:
+        """Everything that would block a registration now; nothing while there is no license."""
+        failures = checks.blocking(self._coordinator.standing(), self._coordinator.now())
+        return answer({"failures": [plain(failure_message(failure)) for failure in failures]})
+
+    async def reset(self, _: Request) -> Response:
+        """Ends the registration and every seat."""
+        await self._coordinator.submit(c.ResetRegistration())
+        return answer(self.told())
+
+    async def release(self, _: Request) -> Response:
+        """Gives the license back."""
+        state, pictures = await self._registrar.release()
+        if state.release is not None:
+            self._drawn = (state.release.url, pictures.svg)
+        return answer(self.told())
+
+    async def challenge_picture(self, _: Request) -> Response:
+        """The present challenge's QR."""
+        challenge = self._coordinator.standing().challenge
+        if challenge is None:
+            raise Refused(Reason.NO_SUCH_CHALLENGE, "There is no QR: draw one.")
+        return Response(await self._picture(challenge.url), headers=_SVG)
+
+    async def release_picture(self, _: Request) -> Response:
+        """The sealed release's QR."""
+        release = self._coordinator.standing().release
+        if release is None:
+            raise Refused(Reason.NO_LICENSE, "Nothing was released: there is no QR.")
+        return Response(await self._picture(release.url), headers=_SVG)
+
+    async def _picture(self, url: str) -> str:
+        if self._drawn[0] != url:
+            self._drawn = (url, (await asyncio.to_thread(draw, url)).svg)
+        return self._drawn[1]
+
+
+def read_json(content: bytes, kind: type[Any]) -> Any:
+    """What a page has sent, checked against `kind`.
+
+    Raises:
+        Refused: INVALID_FIELD; the content is not repeated.
+    """
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise invalid_field("body", "is not what this call takes", "Load the page again.") from None

@@ -1,0 +1,41 @@
+"""The console's words: one catalogue a language, chosen by the person, else by the browser (Accept-Language)."""
+
+import json
+from functools import cache
+from importlib.resources import files
+
+LANGUAGES = {"en": "English", "zh": "中文"}
+DEFAULT = "en"
+
+
+@cache
+def catalogue(language: str) -> dict[str, str]:
+    """The words of a language by their keys."""
+    text = (files("licd_daemon.console") / "words" / f"{language}.json").read_text(encoding="utf-8")
+    words: dict[str, str] = json.loads(text)
+    return words
+
+
+def choose(asked: str, accepted: str) -> str:
+    """The language of an answer.
+
+    Args:
+        asked: What the person has chosen; "" or unknown: nothing.
+        accepted: The header Accept-Language (RFC 9110, section 12.5.4).
+    """
+    if asked in LANGUAGES:
+        return asked
+    weighed = []
+    for number, part in enumerate(accepted.split(",")[:32]):
+        name, _, quality = part.strip().partition(";q=")
+        language = name.strip().lower().partition("-")[0]
+        if language in LANGUAGES:
+            weighed.append((-_quality(quality), number, language))
+    return min(weighed)[2] if weighed else DEFAULT
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text) if text else 1.0
+    except ValueError:
+        return 0.0

@@ -1,0 +1,444 @@
+"""The single writer: takes commands, batches them, decides and evolves, appends durably, then answers and publishes.
+
+- Commands that arrive while an append is under way are decided together next and appended in one step.
+- Nothing is answered or published before it is durable, nor while leadership is not proven (R31, R33).
+- Decisions build on each other before they are durable (`_head`); an append that fails takes the state back to what the
+  journal says, and every command of the batch is refused.
+- A lease is over from the instant of its decision: no heartbeat renews it while the append runs. If that append fails,
+  every session gets a fresh lease, which errs on the safe side.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from licd_daemon.clock import ServiceClock, boottime_ms, stopwatch_s
+from licd_daemon.coordinator.latency import Latency
+from licd_daemon.coordinator.presence import Presences
+from licd_daemon.coordinator.publication import Publication
+from licd_daemon.coordinator.write_queue import Answer, Pending, Waiting, refuse, refuse_all
+from licd_daemon.core import commands as c
+from licd_daemon.core.decide import decide
+from licd_daemon.core.effective import DOUBTFUL_START_MS, LIMIT_MS
+from licd_daemon.core.events import AnyEvent, HoldersHeard, TimeMarked
+from licd_daemon.core.evolve import evolve, fold
+from licd_daemon.core.leases import Deadline, Leases, seatless_first
+from licd_daemon.core.model import Now, Policy, State
+from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.journal import chain
+from licd_daemon.journal.codec import decode_state, encode_state
+from licd_daemon.journal.port import (
+    Head,
+    Journal,
+    JournalCorrupt,
+    JournalUnavailable,
+    PositionConflict,
+    Snapshot,
+    UnknownOutcome,
+)
+from licd_daemon.leadership.port import Leadership
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 0.25
+RETRY_S = 1.0
+SNAPSHOT_EVERY = 10_000
+SNAPSHOT_EVERY_SESSIONS = 4
+_OVER: dict[Deadline, Callable[[str], c.Command]] = {
+    Deadline.LEASE: c.LeaseOver,
+    Deadline.DRAIN: lambda session_id: c.DrainOver(session_id, silent=True),
+    Deadline.MEMORY: c.MemoryOver,
+}
+
+
+@dataclass(frozen=True)
+class CoordinatorConfig:
+    """Everything that a coordinator depends on. `lease_ttl_ms`: what nodes are granted.
+
+    `max_clock_drift_ms`: by how much clocks may differ. `asks_ntp`: NTP servers judge the clock that a run begins with.
+    """
+
+    journal: Journal
+    leadership: Leadership
+    policy: Policy
+    lease_ttl_ms: int
+    max_clock_drift_ms: int = LIMIT_MS
+    asks_ntp: bool = False
+
+
+class Coordinator:
+    """See the module. `start` before anything else; `state` is the durable state."""
+
+    state: State
+    clock: ServiceClock
+
+    def __init__(self, config: CoordinatorConfig) -> None:
+        self._config = config
+        self.leases = Leases(config.lease_ttl_ms)
+        self.presences = Presences()
+        self.publication = Publication(self.leases, self.presences)
+        self.writable = False
+        self.since = 0
+        self.failed: BaseException | None = None
+        self.append_latency = Latency()
+        self._pending = Pending()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._journal_head = Head()
+        self._snapshot_position = 0
+        self._unsettled = False
+        self._acknowledged: set[str] = set()
+        self._heard = 0
+
+    async def start(self) -> None:
+        """Loads the journal, begins a new epoch, and takes commands from then on (R14, R18).
+
+        Raises:
+            JournalCorrupt, JournalUnavailable, AlreadyLed.
+        """
+        await self._load()
+        epoch = await self._config.leadership.acquire(self.state.epoch + 1)
+        await self._load()
+        self.clock = self._begin_time()
+        now = self.clock.now()
+        handover_ms = self._config.leadership.handover_ms
+        proof_interval_ms = self._config.leadership.proof_interval_ms
+        command = c.StartEpoch(epoch, self._config.lease_ttl_ms, handover_ms, secrets.token_hex(16), proof_interval_ms)
+        decision = decide(self.state, command, now, self._config.policy)
+        records, head = chain.extend(self._journal_head, decision.events, now)
+        await self._config.journal.append(records, self._journal_head)
+        self.state, self._journal_head = decision.state, head
+        self.leases.promote(self.state, now.served, handover_ms)
+        self.writable, self.since = True, now.wall
+        self._tasks = [asyncio.create_task(self._guard(work)) for work in (self._write, self._tick)]
+
+    def _begin_time(self) -> ServiceClock:
+        """R23: how long the machine was off nobody knows, so the wall clock counts, unless there is a doubt."""
+        clock = ServiceClock(self.state.effective, self.state.served)
+        clock.limit_ms = self._config.max_clock_drift_ms
+        in_doubt = self.state.clock_untrusted is not None
+        if self.state.effective and (self._config.asks_ntp or in_doubt):
+            clock.hold(self.state.effective, 0 if self._config.asks_ntp else DOUBTFUL_START_MS)
+        return clock
+
+    async def _load(self) -> None:
+        journal = self._config.journal
+        snapshot, records = await journal.load()
+        state, head = State(), Head()
+        if snapshot is not None:
+            try:
+                state, head = decode_state(snapshot.state), snapshot.head
+            except JournalCorrupt as error:
+                log.warning("snapshot_left_out", error=str(error))
+                _, records = await journal.load(replay=True)
+        self._snapshot_position = head.position
+        entries = (chain.decode(record) for record in records)
+        self.state = fold(state, ((entry.event, entry.now) for entry in entries))
+        self._journal_head = Head(records[-1].position, records[-1].digest) if records else head
+
+    async def _guard(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        """A writer that fails must not leave a daemon behind that looks well, nor anybody waiting for its answer."""
+        try:
+            await work()
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.exception("coordinator_failed")
+            self.failed, self.writable = error, False
+            self._pending.refuse(_stopping())
+            self.publication.watchers.notify()
+
+    async def stop(self) -> None:
+        """Takes no more commands, and keeps a snapshot for the next start. Idempotent."""
+        self.failed = self.failed or asyncio.CancelledError("stopping")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._pending.refuse(_stopping())
+        if self.writable and self._journal_head.position > self._snapshot_position:
+            await self._save_snapshot()
+
+    @property
+    def serving(self) -> bool:
+        """Whether the daemon leads and its journal can be written: what health and probes tell."""
+        return self.writable and self.failed is None and self._config.leadership.valid()
+
+    def leads(self) -> bool:
+        """Whether anything may be acknowledged at this instant (R31)."""
+        return self.failed is None and self._config.leadership.valid()
+
+    def standing(self) -> State:
+        """The durable state, for those who may be answered now.
+
+        Raises:
+            Refused: NOT_LEADER: this daemon can't prove that it leads, and what it knows may be stale (R31).
+        """
+        if not self.leads():
+            raise _not_leader()
+        return self.state
+
+    def now(self) -> Now:
+        """This instant; time in which the daemon could not answer and write is not served time (R17)."""
+        return self.clock.now(self.serving)
+
+    def served_if_leading(self) -> int | None:
+        """Served time in ms; None: nothing may be acknowledged at this instant (R31)."""
+        leads = self.leads()
+        served = self.clock.served(leads and self.writable)
+        return served if leads else None
+
+    async def submit(self, command: c.Command) -> State:
+        """Carries out a command and gives the durable state after it.
+
+        Raises:
+            Refused: by a rule, or with JOURNAL_UNAVAILABLE, NOT_LEADER, STOPPING: nothing was done.
+        """
+        if self.failed is not None:
+            raise _stopping()
+        return await self._pending.add(command)
+
+    def submit_soon(self, command: c.Command) -> None:
+        """Carries out a command that nobody waits for; if it is refused or can't be written, its cause comes again."""
+        if self.failed is None:
+            self._pending.add(command).add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    @property
+    def leadership(self) -> Leadership:
+        """What proves that this daemon leads."""
+        return self._config.leadership
+
+    @property
+    def position(self) -> int:
+        """The position of the last durable entry."""
+        return self._journal_head.position
+
+    def loss_acknowledged(self, session_id: str) -> None:
+        """A node has echoed the loss that it was told: its draining seat is free (R13).
+
+        No command in the queue: those before it might give the seat back and take it away again, which this echo says
+        nothing of. One that comes while the journal can't be written is forgotten; the lease's end frees that seat.
+        """
+        self._acknowledged.add(session_id)
+        self._pending.wake.set()
+
+    def heard(self, session_id: str) -> None:
+        """A session gave a sign of life: if the registration lives in it, it vouches for all who have joined (R17).
+
+        The next tick takes that along, so no heartbeat costs an append. For whom it vouches is settled here: a session
+        that joins between here and that tick has not overlapped with it, whose process may be dead by then.
+        """
+        self._heard = max(self._heard, self.state.vouched_by(session_id))
+
+    async def _tick(self) -> None:
+        """Wakes the writer for what time brings; what is news to those who watch, yet no event: a challenge's end, the
+        proof of leadership.
+        """
+        shown, lost_at = None, None
+        while True:
+            lost_at = self._report_lead(lost_at)
+            challenge = self.state.challenge
+            showing = challenge and challenge.state(self.now()), self.serving
+            if showing != shown:
+                shown = showing
+                self.publication.watchers.notify()
+            self._pending.wake.set()
+            await asyncio.sleep(TICK_S if self.writable else RETRY_S)
+
+    def _report_lead(self, lost_at: int | None) -> int | None:
+        """Logs when the lead can't be proven any more and when it can be again (R31).
+
+        Args:
+            lost_at: Boottime in ms at which it was found lost; None: it was not.
+
+        Returns:
+            The same, as of now.
+        """
+        leadership = self._config.leadership
+        if lost_at is None and not leadership.valid():
+            age_ms = leadership.proof_age_ms()
+            log.error("leadership_not_proven", cause=leadership.trouble(), proof_age_ms=age_ms)
+            return boottime_ms()
+        if lost_at is not None and leadership.valid():
+            log.warning("leadership_proven_again", after_ms=boottime_ms() - lost_at)
+            return None
+        return lost_at
+
+    async def _write(self) -> None:
+        while True:
+            await self._pending.wake.wait()
+            self._pending.wake.clear()
+            await self._pending.gather()
+            while await self._write_batch():
+                await self._pending.gather()
+            if self._journal_head.position - self._snapshot_position >= self._snapshot_after():
+                await self._save_snapshot()
+
+    def _snapshot_after(self) -> int:
+        """How many entries are worth a snapshot: it costs by the sessions, and no append goes on meanwhile."""
+        return max(SNAPSHOT_EVERY, SNAPSHOT_EVERY_SESSIONS * len(self.state.sessions))
+
+    async def _write_batch(self) -> bool:
+        """Decides and appends one batch; True: commands are left."""
+        batch = self._pending.take()
+        try:
+            written = await self._carry_out(batch)
+        except BaseException:
+            refuse_all(batch, _stopping())
+            raise
+        self._pending.written(batch)
+        return written and bool(self._pending)
+
+    async def _carry_out(self, batch: Sequence[Waiting]) -> bool:
+        if not self._config.leadership.valid():
+            refuse_all(batch, _not_leader())
+            return True
+        if self._unsettled and not await self._read_back():
+            refuse_all(batch, _journal_unavailable())
+            return False
+        now = self.now()
+        events, head_state, answered = self._decide(batch, now)
+        try:
+            await self._append(events, now)
+        except JournalUnavailable as error:
+            await self._take_back(error)
+            self._answer_unchanged(batch)
+            return False
+        before, self.state = self.state, head_state
+        if not self.leads():
+            self.presences.reset()
+        if events:
+            self.publication.publish(before, head_state, events, self.clock.now(self.serving).served)
+        self._answer(answered)
+        return True
+
+    def _decide(
+        self, batch: Sequence[Waiting], now: Now
+    ) -> tuple[list[AnyEvent], State, list[tuple[Answer, Refused | None]]]:
+        """Time's own commands come first, so that a lease is judged before anyone builds on it."""
+        state, events = self.state, list[AnyEvent]()
+        answered: list[tuple[Answer, Refused | None]] = []
+        due: list[c.Command] = [c.Tick(self._heard)]
+        acknowledged, self._acknowledged = self._acknowledged, set()
+        if self.serving:
+            first, rest = seatless_first(self.leases.due(now.served), state)
+            due = [*_over(first), c.Tick(self._heard), *_over(rest)]
+            due += [c.DrainOver(session_id) for session_id in acknowledged]
+        for command in due:
+            decision = decide(state, command, now, self._config.policy)
+            state = decision.state
+            events += decision.events
+        if not self.writable and not events:
+            events.append(TimeMarked())
+            state = evolve(state, events[0], now)
+        for command, future in batch:
+            decision = decide(state, command, now, self._config.policy)
+            state = decision.state
+            events += decision.events
+            answered.append((future, decision.refusal))
+        return events, state, answered
+
+    async def _append(self, events: Sequence[AnyEvent], now: Now) -> None:
+        if not events:
+            return
+        records, head = chain.extend(self._journal_head, events, now)
+        began = stopwatch_s()
+        try:
+            await self._config.journal.append(records, self._journal_head)
+        except PositionConflict:
+            log.critical("journal_taken_over", position=self._journal_head.position)
+            raise
+        finally:
+            self.append_latency.observe(stopwatch_s() - began)
+        self._journal_head = head
+        if not self.writable:
+            log.info("journal_writable_again")
+            self.writable = True
+            self.publication.watchers.notify()
+
+    async def _take_back(self, error: JournalUnavailable) -> None:
+        """The state is what the journal says; leases that were taken out as over start afresh.
+
+        After an unknown outcome they stay out until the journal was read back: their seats may be others' by now.
+        """
+        if self.writable:
+            log.error("journal_unavailable", error=str(error))
+            self.writable = False
+            self.publication.watchers.notify()
+        if isinstance(error, UnknownOutcome):
+            self._unsettled = True
+            await self._read_back()
+        else:
+            self._promote()
+
+    async def _read_back(self) -> bool:
+        """Settles an unknown outcome; False: the journal can't be read either."""
+        before = self.state
+        try:
+            await self._load()
+        except JournalUnavailable as error:
+            log.error("journal_not_read_back", error=str(error))
+            return False
+        self._unsettled = False
+        if before != self.state:
+            self.presences.adopt(before, self.state)
+        self._promote()
+        return True
+
+    def _promote(self) -> None:
+        self.leases.promote(self.state, self.clock.now(False).served, self._config.leadership.handover_ms)
+
+    def _answer_unchanged(self, batch: Sequence[Waiting]) -> None:
+        """What changes nothing is answered all the same: a node whose stream broke keeps its seat (R33).
+
+        That it was heard is nothing that it waits for; its next heartbeat says so again (R17).
+        """
+        if self._unsettled:
+            refuse_all(batch, _journal_unavailable())
+            return
+        now = self.now()
+        for command, future in batch:
+            decision = decide(self.state, command, now, self._config.policy)
+            if any(type(event) is not HoldersHeard for event in decision.events):
+                refuse(future, _journal_unavailable())
+            else:
+                self._answer([(future, decision.refusal)])
+
+    def _answer(self, answered: Sequence[tuple[Answer, Refused | None]]) -> None:
+        leads = self.leads()
+        for future, refusal in answered:
+            if not leads:
+                refuse(future, _not_leader())
+            elif refusal is not None:
+                refuse(future, refusal)
+            elif not future.done():
+                future.set_result(self.state)
+
+    async def _save_snapshot(self) -> None:
+        """A failure costs the next start some time and nothing else."""
+        try:
+            await self._config.journal.save_snapshot(Snapshot(self._journal_head, encode_state(self.state)))
+            self._snapshot_position = self._journal_head.position
+        except (JournalUnavailable, PositionConflict) as error:
+            log.warning("snapshot_not_saved", error=str(error))
+
+
+def _over(due: Sequence[tuple[Deadline, str]]) -> list[c.Command]:
+    return [_OVER[kind](session_id) for kind, session_id in due]
+
+
+def _journal_unavailable() -> Refused:
+    return Refused(
+        Reason.JOURNAL_UNAVAILABLE,
+        "The journal can't be written: nothing was changed. Mend the disk; it works again by itself.",
+        retry_after_ms=int(RETRY_S * 1000),
+    )
+
+
+def _not_leader() -> Refused:
+    return Refused(Reason.NOT_LEADER, "This daemon can't prove that it leads: ask again, or ask another.")
+
+
+def _stopping() -> Refused:
+    return Refused(Reason.STOPPING, "This daemon is stopping: try again in a moment, or another one.")

@@ -1,0 +1,1 @@
+"""The journal in one SQLite file, on a thread of its own."""

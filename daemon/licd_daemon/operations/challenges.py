@@ -1,0 +1,211 @@
+"""The challenge's flow around the core: digits, sealing, pictures, and the comparison of codes (R6-R9, R30).
+
+- Six random digits are drawn, sealed to the portal's key, and forgotten; an Argon2id verifier stays, in memory only.
+- Codes are compared one at a time, in constant time, after the attempt is durable, and to the end even if the caller
+  has gone away: an attempt that was counted is always settled.
+- A right code says that the portal has found the time in its challenge true (R24): that settles a doubt about the
+  clock, before what stands in the way of a registration is judged (R23).
+"""
+
+import asyncio
+import base64
+import hmac
+import secrets
+from dataclasses import dataclass
+
+import structlog
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+from licd_daemon.clock import wall_ms
+from licd_daemon.coordinator.coordinator import Coordinator
+from licd_daemon.coordinator.leader_clock import LeaderClock
+from licd_daemon.core import checks
+from licd_daemon.core import commands as c
+from licd_daemon.core.decide_registration import challenge_expired, locked_out, refuse_challenge
+from licd_daemon.core.decide_upload import try_upload
+from licd_daemon.core.effect import Effect, effect_of
+from licd_daemon.core.model import Challenge, ChallengeState, Failure, State
+from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.formats.challenge import NO_PREDECESSOR, RELEASE_CODE, Purpose, SealedContent, seal, url_of
+from licd_daemon.formats.container_lic import LicenseInvalid, LicenseTypeMismatch
+from licd_daemon.formats.file_kinds import named
+from licd_daemon.formats.license import License
+from licd_daemon.formats.license_file import read
+from licd_daemon.formats.vendor_keys import VendorKeys
+from licd_daemon.operations.qr import Pictures, draw
+
+log = structlog.get_logger(__name__)
+
+_MEMORY_KIB = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Verifier:
+    """What is kept of the digits. `sealed_wall`: the time in the challenge, in ms; `sealed_run`: its boottime."""
+
+    challenge_id: str
+    sealed_wall: int
+    sealed_run: int
+    salt: bytes
+    digest: bytes
+
+    def matches(self, code: str) -> bool:
+        """Compares in constant time; takes 0.1 s, so call it off the loop."""
+        return hmac.compare_digest(_stretch(code, self.salt), self.digest)
+
+
+def _stretch(code: str, salt: bytes) -> bytes:
+    return Argon2id(salt=salt, length=32, iterations=2, lanes=1, memory_cost=_MEMORY_KIB).derive(code.encode())
+
+
+class Registrar:
+    """Takes licenses, creates challenges and takes codes. `vendor_keys`: those that this daemon pins (R1)."""
+
+    def __init__(self, coordinator: Coordinator, vendor_keys: VendorKeys, leader_clock: LeaderClock) -> None:
+        self._coordinator = coordinator
+        self._leader_clock = leader_clock
+        self._vendor_keys = vendor_keys
+        self._verifier: _Verifier | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def upload(self, content: bytes, auth_method: str, *, replace: bool = False) -> tuple[State, Effect]:
+        """Takes a Container.lic (R1, R2); which fault a refused one has is in the log only.
+
+        Returns:
+            The state after the upload, and what it has changed, as of its arrival.
+
+        Raises:
+            Refused: LICENSE_REFUSED, LICENSE_OLDER, SEATS_IN_USE, WOULD_END_REGISTRATION (unless `replace`), or what
+                the coordinator raises.
+        """
+        license = self._verified(content)
+        before, now = self._coordinator.state, self._coordinator.now()
+        command = c.UploadLicense(license, auth_method, secrets.token_hex(16), replace)
+        after = await self._coordinator.submit(command)
+        assert isinstance(license, License)  # a failure was refused
+        return after, effect_of(before, license, now)
+
+    def try_upload(self, content: bytes, auth_method: str) -> tuple[State, Effect]:
+        """What an upload that says `replace` would change; nothing happens, and no event tells of it (R2).
+
+        Raises:
+            Refused: LICENSE_REFUSED, LICENSE_OLDER, SEATS_IN_USE, as the upload would be; NOT_LEADER.
+        """
+        state = self._coordinator.standing()
+        return state, try_upload(state, self._verified(content), auth_method, self._coordinator.now())
+
+    def _verified(self, content: bytes) -> License | Failure:
+        try:
+            return read(content, self._vendor_keys)
+        except LicenseTypeMismatch as error:
+            log.warning("license_refused", cause=str(error))
+            return checks.certificate_type_mismatch()
+        except LicenseInvalid as error:
+            found = named(content)
+            log.warning("license_refused", cause=str(error), file=found)
+            return checks.certificate_content_incorrect(found)
+
+    async def create(self) -> tuple[Challenge, Pictures]:
+        """Draws a fresh challenge; it is the state's from then on, even if the caller has gone away meanwhile.
+
+        Raises:
+            Refused: NO_LICENSE, LOCKED_OUT, REGISTRATION_REFUSED, or what the coordinator raises.
+        """
+        return await asyncio.shield(asyncio.create_task(self._create()))
+
+    async def _create(self) -> tuple[Challenge, Pictures]:
+        state = self._coordinator.state
+        refuse_challenge(state, self._coordinator.now())
+        assert state.license is not None
+        code, challenge_id = f"{secrets.randbelow(10**6):06d}", secrets.token_bytes(8)
+        sealed_wall, sealed_run = wall_ms(), self._coordinator.now().run
+        url = _sealed_url(state, state.license, challenge_id, code, Purpose.REGISTER, sealed_wall)
+        salt = secrets.token_bytes(16)
+        digest = await asyncio.to_thread(_stretch, code, salt)
+        pictures = await asyncio.to_thread(draw, url)
+        async with self._one_at_a_time:
+            command = c.CreateChallenge(challenge_id.hex(), state.license.license_id, url)
+            after = await self._coordinator.submit(command)
+            self._verifier = _Verifier(challenge_id.hex(), sealed_wall, sealed_run, salt, digest)
+        if after.challenge is None:
+            raise Refused(Reason.CHALLENGE_EXPIRED, "The license has changed meanwhile: draw the QR again.")
+        return after.challenge, pictures
+
+    async def submit(self, challenge_id: str, code: str) -> State:
+        """Compares a code and registers the cluster.
+
+        Raises:
+            Refused: see `RegistrationService.SubmitCode`.
+        """
+        return await asyncio.shield(asyncio.create_task(self._submit(challenge_id, code)))
+
+    async def _submit(self, challenge_id: str, code: str) -> State:
+        async with self._one_at_a_time:
+            if self._is_used(challenge_id):
+                return await self._repeat(code)
+            self._refuse_unverifiable(challenge_id)
+            await self._coordinator.submit(c.AttemptCode(challenge_id))
+            right = await self._compare(challenge_id, code)
+            if right and self._verifier is not None:
+                elapsed = self._coordinator.now().run - self._verifier.sealed_run
+                await self._leader_clock.confirm_by_code(self._verifier.sealed_wall + elapsed)
+            return await self._coordinator.submit(c.SettleCode(challenge_id, right))
+
+    def _is_used(self, challenge_id: str) -> bool:
+        challenge = self._coordinator.state.challenge
+        return challenge is not None and challenge.used and challenge.challenge_id == challenge_id
+
+    def _refuse_unverifiable(self, challenge_id: str) -> None:
+        """A challenge whose append had an unknown outcome may be in force without a verifier: no code can be right."""
+        challenge = self._coordinator.state.challenge
+        held = self._verifier.challenge_id if self._verifier else None
+        if challenge is not None and challenge.challenge_id == challenge_id != held:
+            raise challenge_expired(ChallengeState.EXPIRED)
+
+    async def _repeat(self, code: str) -> State:
+        """R8: an accepted code gives the same answer again; a used challenge takes no other. Nothing is counted."""
+        state, now = self._coordinator.state, self._coordinator.now()
+        assert state.challenge is not None
+        if state.lockout.left_ms(now):
+            raise locked_out(state, now)
+        if not await self._compare(state.challenge.challenge_id, code):
+            raise challenge_expired(state.challenge.state(now))
+        return self._coordinator.state
+
+    async def _compare(self, challenge_id: str, code: str) -> bool:
+        verifier = self._verifier
+        if verifier is None or verifier.challenge_id != challenge_id:
+            return False
+        return await asyncio.to_thread(verifier.matches, code)
+
+    async def release(self) -> tuple[State, Pictures]:
+        """Seals a release and gives the license back (R30); repeating it gives the same release.
+
+        Raises:
+            Refused: NO_LICENSE, or what the coordinator raises.
+        """
+        state = self._coordinator.state
+        if state.license is not None:
+            url = _sealed_url(state, state.license, secrets.token_bytes(8), RELEASE_CODE, Purpose.RELEASE, wall_ms())
+            state = await self._coordinator.submit(c.ReleaseLicense(state.license.license_id, url))
+        if state.release is None:
+            raise Refused(Reason.NO_LICENSE, "No license was uploaded: there is nothing to release.")
+        return state, await asyncio.to_thread(draw, state.release.url)
+
+
+def _sealed_url(
+    state: State, license: License, challenge_id: bytes, code: str, purpose: Purpose, sealed_wall: int
+) -> str:
+    """What the QR leads to. The time, in ms, is the machine's own clock: the portal judges it (R24)."""
+    assert state.project_key is not None
+    content = SealedContent(
+        license_id=license.license_id,
+        project_key=bytes.fromhex(state.project_key),
+        challenge_id=challenge_id,
+        created_at=sealed_wall // 1000,
+        predecessor=bytes.fromhex(state.predecessor) if state.predecessor else NO_PREDECESSOR,
+        node_count=state.tally.live,
+        code=code,
+    )
+    key = base64.urlsafe_b64decode(license.portal.public_key + "=")
+    return url_of(license.portal.url, seal(content, key, purpose), purpose)

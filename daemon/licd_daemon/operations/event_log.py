@@ -1,0 +1,50 @@
+"""The journal as people read it: pages of records, and records as they become durable."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from licd_daemon.coordinator.coordinator import Coordinator
+from licd_daemon.coordinator.publication import NEWS_PAUSE_S
+from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.journal.port import Journal, JournalUnavailable, Query, Record
+
+PAGE = 1000
+
+
+class Audit:
+    """Reads the journal for those whom the leader may answer (R31)."""
+
+    def __init__(self, coordinator: Coordinator, journal: Journal) -> None:
+        self._coordinator = coordinator
+        self._journal = journal
+
+    async def read(self, query: Query) -> Sequence[Record]:
+        """The records that `query` asks for.
+
+        Raises:
+            Refused: NOT_LEADER, JOURNAL_UNAVAILABLE.
+        """
+        self._coordinator.standing()
+        try:
+            return await self._journal.read(query)
+        except JournalUnavailable:
+            raise Refused(Reason.JOURNAL_UNAVAILABLE, "The journal can't be read now: try again.") from None
+
+    async def follow(self, kinds: tuple[str, ...], after: int | None) -> AsyncIterator[Sequence[Record]]:
+        """Records as they become durable, read from the journal, so that a slow reader misses none.
+
+        Args:
+            kinds: Only these; empty: all.
+            after: First those after this position; None: only new ones.
+
+        Raises:
+            Refused: as `read`.
+        """
+        position = self._coordinator.position if after is None else after
+        while True:
+            changed = self._coordinator.publication.watchers.next_change()
+            while records := await self.read(Query(kinds=kinds, after=position, limit=PAGE)):
+                yield records
+                position = records[-1].position
+            await changed.wait()
+            await asyncio.sleep(NEWS_PAUSE_S)
