@@ -10,10 +10,9 @@ from pathlib import Path
 
 import click
 
-from licd.v1.registration_service_pb2 import Challenge, CreateChallengeRequest, CreateChallengeResponse
 from licd_daemon.cli.client import Client
 from licd_daemon.cli.options import FILE, client_command, output_option
-from licd_daemon.cli.qr_picture import challenge_lines, show_picture, without_pictures
+from licd_daemon.cli.qr_picture import challenge_lines, draw, show_picture, without_pictures
 from licd_daemon.cli.text import say, say_json
 
 
@@ -38,13 +37,6 @@ def qr(client: Client, png: Path | None, output: str) -> None:
     else:
         show_picture(challenge.qr_text)
         say("\n".join([*challenge_lines(challenge), "Scan it with a phone, then: licd submit CODE"]))
-
-
-def draw(client: Client) -> Challenge:
-    """A fresh challenge, which ends the one before."""
-    return client.call(
-        "RegistrationService/CreateChallenge", CreateChallengeRequest(), CreateChallengeResponse
-    ).challenge
 
 
 def _write(png: Path, content: bytes) -> None:

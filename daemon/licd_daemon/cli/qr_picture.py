@@ -10,7 +10,8 @@ import sys
 
 import click
 
-from licd.v1.registration_service_pb2 import Challenge
+from licd.v1.registration_service_pb2 import Challenge, CreateChallengeRequest, CreateChallengeResponse
+from licd_daemon.cli.client import Client
 from licd_daemon.cli.text import clean, when
 
 _DARK_ON_LIGHT = "\x1b[38;5;16;48;5;231m"
@@ -18,6 +19,13 @@ _LIGHT_ON_DARK = "\x1b[38;5;231;48;5;16m"
 _RESET = "\x1b[0m"
 _FULL_BLOCK = "█"
 _BLOCKS = frozenset(" \u00a0▀▄█\n")
+
+
+def draw(client: Client) -> Challenge:
+    """A fresh challenge, which ends the one before."""
+    return client.call(
+        "RegistrationService/CreateChallenge", CreateChallengeRequest(), CreateChallengeResponse
+    ).challenge
 
 
 def picture(qr_text: str, *, colours: bool) -> str:

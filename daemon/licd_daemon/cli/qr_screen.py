@@ -19,8 +19,7 @@ import click
 from licd.v1.registration_service_pb2 import Challenge, SubmitCodeRequest, SubmitCodeResponse
 from licd_daemon.cli.client import Client
 from licd_daemon.cli.errors import Refused
-from licd_daemon.cli.qr import draw
-from licd_daemon.cli.qr_picture import challenge_lines, show_picture
+from licd_daemon.cli.qr_picture import challenge_lines, draw, show_picture
 from licd_daemon.cli.registering import registered
 from licd_daemon.cli.text import clean, say
 

@@ -22,8 +22,7 @@ from licd_daemon.cli.check import obstacle_lines
 from licd_daemon.cli.client import Client
 from licd_daemon.cli.errors import Refused
 from licd_daemon.cli.options import client_command, output_option
-from licd_daemon.cli.qr import draw
-from licd_daemon.cli.qr_picture import challenge_lines, show_picture, without_pictures
+from licd_daemon.cli.qr_picture import challenge_lines, draw, show_picture, without_pictures
 from licd_daemon.cli.text import certified, clean, say, say_json, when
 
 # One byte over the limit (R1) is enough for the daemon, which judges it, to see that the file is too large.

@@ -13,7 +13,6 @@ from licd_daemon.core.commands import UploadLicense
 from licd_daemon.core.decide_registration import place_all, surely_expired
 from licd_daemon.core.draft import Draft
 from licd_daemon.core.effect import (
-    Effect,
     closes_the_way,
     effect_of,
     ends_registration,
@@ -24,6 +23,7 @@ from licd_daemon.core.effect import (
 from licd_daemon.core.events import LicenseExpired, LicenseInstalled, ProjectKeyDrawn, UploadRefused
 from licd_daemon.core.model import Failure, Now, Seat, Session, State
 from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.core.upload_effect import Effect
 from licd_daemon.formats.license import License
 
 _SHOWN_CHARACTERS = 300  # of names in a message, which travels in a header

@@ -9,27 +9,10 @@ import msgspec
 
 from licd_daemon.core import checks
 from licd_daemon.core.decide_time import recertify_at
-from licd_daemon.core.model import Failure, Frozen, Now, Seat, Session, SessionStatus, State
+from licd_daemon.core.model import Failure, Now, Seat, Session, SessionStatus, State
+from licd_daemon.core.upload_effect import Effect, RejectedNode
 from licd_daemon.core.view import in_sight
 from licd_daemon.formats.license import License
-
-
-class RejectedNode(Frozen, frozen=True):
-    """A connected node that a license does not admit, and why."""
-
-    name: str
-    session_id: str
-    failures: tuple[Failure, ...]
-
-
-class Effect(Frozen, frozen=True):
-    """What an upload of `license` changes. `failures`: what would block a registration under it now."""
-
-    license: License
-    ends_registration: bool
-    seats_lost: int
-    nodes_rejected: tuple[RejectedNode, ...]
-    failures: tuple[Failure, ...]
 
 
 def effect_of(state: State, license: License, now: Now) -> Effect:

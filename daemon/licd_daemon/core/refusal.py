@@ -2,12 +2,9 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from licd_daemon.core.model import Failure
-
-if TYPE_CHECKING:
-    from licd_daemon.core.effect import Effect
+from licd_daemon.core.upload_effect import Effect
 
 
 class Reason(StrEnum):
@@ -52,7 +49,7 @@ class Refused(Exception):
         failures: tuple[Failure, ...] = (),
         metadata: Mapping[str, str] | None = None,
         retry_after_ms: int | None = None,
-        effect: "Effect | None" = None,
+        effect: Effect | None = None,
     ) -> None:
         super().__init__(f"{reason}: {message}")
         self.reason = reason

@@ -23,9 +23,10 @@ from licd_daemon.core import checks
 from licd_daemon.core import commands as c
 from licd_daemon.core.decide_registration import challenge_expired, locked_out, refuse_challenge
 from licd_daemon.core.decide_upload import try_upload
-from licd_daemon.core.effect import Effect, effect_of
+from licd_daemon.core.effect import effect_of
 from licd_daemon.core.model import Challenge, ChallengeState, Failure, State
 from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.core.upload_effect import Effect
 from licd_daemon.formats.challenge import NO_PREDECESSOR, RELEASE_CODE, Purpose, SealedContent, seal, url_of
 from licd_daemon.formats.container_lic import LicenseInvalid, LicenseTypeMismatch
 from licd_daemon.formats.file_kinds import named

@@ -10,7 +10,6 @@ from licd.v1 import cluster_service_pb2 as cluster
 from licd.v1 import failure_pb2 as failures
 from licd.v1 import registration_service_pb2 as registration
 from licd.v1 import token_service_pb2 as tokens
-from licd_daemon.core.effect import Effect
 from licd_daemon.core.model import (
     CHALLENGE_VALID_MS,
     Challenge,
@@ -26,6 +25,7 @@ from licd_daemon.core.model import (
     State,
     Token,
 )
+from licd_daemon.core.upload_effect import Effect
 from licd_daemon.core.view import NodeState, RegistrationState, registration_state
 from licd_daemon.formats.license import License
 from licd_daemon.operations.nodes import NodeView

@@ -15,11 +15,11 @@ from licd_daemon.core import commands as c
 from licd_daemon.core.checks import clock_drift
 from licd_daemon.core.decide import Decision, decide
 from licd_daemon.core.decide_upload import try_upload
-from licd_daemon.core.effect import Effect
 from licd_daemon.core.events import AnyEvent
 from licd_daemon.core.evolve import evolve
 from licd_daemon.core.model import Application, EndReason, Failure, Now, Policy, Session, State
 from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.core.upload_effect import Effect
 from licd_daemon.core.view import NodeState, node_state, registration_state
 from licd_daemon.formats.license import License, LicensedApplication, Portal, Vendor
 

@@ -44,11 +44,11 @@ def serve(
             stack.callback(os.environ.pop, _MULTIPROCESS)
         # only now: the metrics look at the environment when they are imported, and the web server costs a tenth of a
         # second that no other command should pay
-        from licd_vendor.portal import serving
+        from licd_vendor import roles
 
-        proxies = serving.read_proxies(trusted_proxy)
+        proxies = roles.read_proxies(trusted_proxy)
         log.configure()
         portal_key = keys.load_portal(session.home, session.passphrase)
         with session.database():
             pass  # migrated here, once, before there are workers
-        serving.serve(session.database_url, portal_key, proxies, listen, ops_listen, workers)
+        roles.serve(session.database_url, portal_key, proxies, listen, ops_listen, workers)

@@ -83,10 +83,10 @@ def remove(session: Session, name: str) -> None:
 @pass_session
 def serve(session: Session, listen: tuple[str, int], trusted_proxy: tuple[str, ...]) -> None:
     """Serve the staff's page until SIGTERM. Speaks HTTP: from other machines only through a proxy that does TLS."""
-    from licd_vendor.portal import serving
+    from licd_vendor import roles
 
-    proxies = serving.read_proxies(trusted_proxy)
+    proxies = roles.read_proxies(trusted_proxy)
     log.configure()
     with session.database():
         pass  # migrated here, before there is a worker
-    serving.serve_staff(session.database_url, proxies, listen)
+    roles.serve_staff(session.database_url, proxies, listen)
