@@ -51,8 +51,9 @@ fix: .venv/.done  ## what `check` finds and a machine can mend
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
 
-proto: .venv/.done  ## the committed stubs, anew
+proto: .venv/.done  ## the committed stubs and docs/calls.md, anew
 	$(PY) -m grpc_tools.protoc -I protos --python_out=protos --pyi_out=protos --grpc_python_out=protos $(PROTOS)
+	$(PY) docs/generate_calls.py
 
 states: .venv/.done  ## docs/states.md, anew from the core's own decisions
 	$(PY) docs/generate_states.py

@@ -25,6 +25,7 @@ from licd.v1 import cluster_service_pb2 as cluster
 from licd.v1 import node_service_pb2 as node_pb
 from licd.v1 import registration_service_pb2 as pb
 from licd.v1 import token_service_pb2 as token_pb
+from licd_daemon.rpc.contract import ACCESS
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
@@ -60,6 +61,31 @@ def test_R35_each_role_may_do_its_own_calls_and_no_other(daemon: Daemon, role: s
     stubs = daemon.stubs(role)
     denied = {name for name, call in CALLS.items() if outcome(call, stubs) is DENIED}
     assert denied == set(CALLS) - ALLOWED[role]
+
+
+FIRST = {"WatchEvents": cluster.WatchEventsRequest(after_position=0)}  # at once an answer, however quiet the journal
+
+
+def code_of(stubs: Stubs, path: str) -> grpc.StatusCode:
+    """What the method at `path` answers to a first message that says nothing."""
+    first = FIRST.get(path.rpartition("/")[2])
+    content = first.SerializeToString() if first else b""
+    call: Any = stubs.channel.stream_stream(path)
+    try:
+        next(call(iter([content])))
+    except grpc.RpcError as error:
+        return error.code()
+    return grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize("role", ["node", "viewer", "admin"])
+def test_R35_every_method_takes_the_roles_that_the_contract_gives_it_and_no_other(daemon: Daemon, role: str):
+    stubs = daemon.stubs(role)
+    codes = {path: code_of(stubs, path) for path in ACCESS}
+    assert {path for path, code in codes.items() if code is not DENIED} == {
+        path for path, access in ACCESS.items() if role in access.roles
+    }
+    assert grpc.StatusCode.UNIMPLEMENTED not in codes.values()
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))

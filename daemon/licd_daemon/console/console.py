@@ -6,8 +6,8 @@
 | /registration, /nodes, /events | a shell without data, for whoever is logged in |
 | GET /api/session | everybody: the role of the browser's session, or none |
 | POST /api/login | everybody, rarely; a token or the link that logs in once |
-| GET /api/..., POST /api/logout | viewer, admin |
-| POST /api/... | admin |
+| POST /api/logout | whoever is logged in |
+| /api/... | the roles that the contract gives the same call over gRPC |
 """
 
 from dataclasses import dataclass
@@ -82,27 +82,33 @@ class Console:
         )
 
     def _calls(self, registration: RegistrationCalls, cluster: ClusterCalls) -> list[Route]:
-        reads, draws, changes = self._guard.reads, self._guard.draws, self._guard.changes
-        post = ["POST"]
+        call, post = self._guard.call, ["POST"]
         return [
             Route("/login", self._guard.open(self._login), methods=post),
-            Route("/logout", reads(self._logout), methods=post),
+            Route("/logout", self._guard.reads(self._logout), methods=post),
             Route("/session", self._session),
-            Route("/live", reads(self._live.stream)),
-            Route("/registration", reads(registration.get)),
-            Route("/check", reads(registration.check)),
-            Route("/challenge.svg", draws(registration.challenge_picture)),
-            Route("/release.svg", draws(registration.release_picture)),
-            Route("/license", changes(registration.upload), methods=post),
-            Route("/challenge", changes(registration.create_challenge), methods=post),
-            Route("/code", changes(registration.submit), methods=post),
-            Route("/reset", changes(registration.reset), methods=post),
-            Route("/release", changes(registration.release), methods=post),
-            Route("/nodes", reads(cluster.nodes)),
-            Route("/seats", reads(cluster.seats)),
-            Route("/evict", changes(cluster.evict), methods=post),
-            Route("/events", reads(cluster.events)),
-            Route("/events/export", draws(cluster.export)),
+            Route("/live", call("RegistrationService/WatchRegistration", self._live.stream)),
+            Route("/registration", call("RegistrationService/GetRegistration", registration.get)),
+            Route("/check", call("RegistrationService/CheckRegistration", registration.check)),
+            Route(
+                "/challenge.svg",
+                call("RegistrationService/GetRegistration", registration.challenge_picture, draws=True),
+            ),
+            Route(
+                "/release.svg", call("RegistrationService/GetRegistration", registration.release_picture, draws=True)
+            ),
+            Route("/license", call("RegistrationService/UploadLicense", registration.upload), methods=post),
+            Route(
+                "/challenge", call("RegistrationService/CreateChallenge", registration.create_challenge), methods=post
+            ),
+            Route("/code", call("RegistrationService/SubmitCode", registration.submit), methods=post),
+            Route("/reset", call("RegistrationService/ResetRegistration", registration.reset), methods=post),
+            Route("/release", call("RegistrationService/ReleaseLicense", registration.release), methods=post),
+            Route("/nodes", call("ClusterService/ListNodes", cluster.nodes)),
+            Route("/seats", call("ClusterService/ListEvents", cluster.seats)),
+            Route("/evict", call("ClusterService/EvictNode", cluster.evict), methods=post),
+            Route("/events", call("ClusterService/ListEvents", cluster.events)),
+            Route("/events/export", call("ClusterService/ListEvents", cluster.export, draws=True)),
         ]
 
     async def _login(self, request: Request) -> Response:

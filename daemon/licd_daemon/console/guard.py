@@ -21,6 +21,7 @@ from licd_daemon.console.login import Login, Logins
 from licd_daemon.core.model import Role
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.rate_limit import RateLimit
+from licd_daemon.rpc.contract import ACCESS
 
 COOKIE = "licd_console"
 BODY_WITHIN_S = 10.0
@@ -38,7 +39,6 @@ HEADERS = {
     "x-frame-options": "DENY",
 }
 READ = frozenset({Role.VIEWER, Role.ADMIN})
-ADMIN = frozenset({Role.ADMIN})
 
 Behaviour = Callable[[Request], Awaitable[Response]]
 log = structlog.get_logger(__name__)
@@ -61,13 +61,21 @@ class Guard:
         """For whoever may read."""
         return self._wrapped(behaviour, lambda request: self._judge(request, READ, self._cheap))
 
-    def draws(self, behaviour: Behaviour) -> Behaviour:
-        """For whoever may read, where the answer costs a picture."""
-        return self._wrapped(behaviour, lambda request: self._judge(request, READ, self._costly))
+    def call(self, call: str, behaviour: Behaviour, *, draws: bool = False) -> Behaviour:
+        """For whoever may make this call, `Service/Method` of licd.v1, over gRPC.
 
-    def changes(self, behaviour: Behaviour) -> Behaviour:
-        """For administrators."""
-        return self._wrapped(behaviour, lambda request: self._judge(request, ADMIN, self._costly))
+        Args:
+            call: Its name.
+            behaviour: What answers it.
+            draws: Whether the answer costs a picture, or as much.
+        """
+        access = ACCESS[f"/licd.v1.{call}"]
+
+        def check(request: Request) -> None:
+            costly = access.costly or draws or request.method == "POST"  # a change costs the journal a write
+            self._judge(request, access.roles, self._costly if costly else self._cheap)
+
+        return self._wrapped(behaviour, check)
 
     def _wrapped(self, behaviour: Behaviour, check: Callable[[Request], None]) -> Behaviour:
         async def endpoint(request: Request) -> Response:

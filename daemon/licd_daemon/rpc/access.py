@@ -1,7 +1,7 @@
-"""Who may call what (R35): a bearer token or a client certificate gives a role, a table gives each method's roles.
+"""Who may call what (R35): a bearer token or a client certificate gives a role, the contract gives each method's roles.
 
-`grpc.health.v1` alone is open. Reflection is open on loopback and wants the viewer's role elsewhere. Whatever is in no
-table is the admin's.
+`grpc.health.v1` alone is open. Reflection is open on loopback and wants the viewer's role elsewhere. Whatever else the
+contract does not know is the admin's.
 """
 
 from licd_daemon.coordinator.coordinator import Coordinator
@@ -9,22 +9,11 @@ from licd_daemon.core.model import Role
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.operations.tokens import TokensInForce, hash_token
 from licd_daemon.rpc.context import Context
+from licd_daemon.rpc.contract import ACCESS
 from licd_daemon.tls import peer_role
 
-_NODE = frozenset({Role.NODE})
 _READ = frozenset({Role.VIEWER, Role.ADMIN})
 _ADMIN = frozenset({Role.ADMIN})
-_SERVICES = {
-    "/licd.v1.NodeService/": _NODE,
-    "/licd.v1.ClusterService/": _READ,
-    "/grpc.reflection.v1alpha.ServerReflection/": _READ,
-}
-_METHODS = {
-    "/licd.v1.RegistrationService/GetRegistration": _READ,
-    "/licd.v1.RegistrationService/WatchRegistration": _READ,
-    "/licd.v1.RegistrationService/CheckRegistration": _READ,
-    "/licd.v1.ClusterService/EvictNode": _ADMIN,
-}
 _HEALTH = "/grpc.health.v1.Health/"
 _REFLECTION = "/grpc.reflection."
 
@@ -44,8 +33,10 @@ class Access:
     @staticmethod
     def roles_for(method: str) -> frozenset[Role]:
         """The roles that may call `method`."""
-        service = method[: method.rfind("/") + 1]
-        return _METHODS.get(method) or _SERVICES.get(service, _ADMIN)
+        if method.startswith(_REFLECTION):
+            return _READ
+        access = ACCESS.get(method)
+        return access.roles if access else _ADMIN
 
     def check(self, roles: frozenset[Role], context: Context) -> None:
         """Lets the call pass, or not.

@@ -1,20 +1,10 @@
 """Requests a second and peer (R36). A peer is an address without its port.
 
-Two token buckets: one for calls that cost a key stretching, a picture or a signature, one for all the others.
+Two token buckets: one for the calls that the contract names costly, one for all the others.
 """
 
 from licd_daemon.rate_limit import RateLimit
-
-COSTLY = frozenset(
-    f"/licd.v1.{method}"
-    for method in (
-        "RegistrationService/UploadLicense",
-        "RegistrationService/CreateChallenge",
-        "RegistrationService/SubmitCode",
-        "RegistrationService/ReleaseLicense",
-        "TokenService/CreateToken",
-    )
-)
+from licd_daemon.rpc.contract import ACCESS
 
 
 class Limits:
@@ -30,4 +20,5 @@ class Limits:
         Raises:
             Refused: RATE_LIMITED.
         """
-        (self._costly if method in COSTLY else self._cheap).take(peer.rpartition(":")[0])
+        access = ACCESS.get(method)
+        (self._costly if access and access.costly else self._cheap).take(peer.rpartition(":")[0])

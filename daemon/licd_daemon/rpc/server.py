@@ -25,6 +25,7 @@ from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core.view import RegistrationState, registration_state
 from licd_daemon.rpc.access import Access
 from licd_daemon.rpc.cluster import ClusterService
+from licd_daemon.rpc.contract import SERVICES
 from licd_daemon.rpc.guard import Guard
 from licd_daemon.rpc.leadership import LeadershipService
 from licd_daemon.rpc.limits import Limits
@@ -33,7 +34,6 @@ from licd_daemon.rpc.registration import RegistrationService
 from licd_daemon.rpc.tokens import TokenService
 
 POLLED = ("licd.v1.NodeService", "licd.v1.RegistrationService", "licd.v1.ClusterService")
-SERVICES = (*POLLED, "licd.v1.TokenService", "licd.v1.LeadershipService")
 REGISTERED = "registered"
 COME_BACK_AFTER_MS = 500
 DRAIN_S = 2.0

@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from licd.v1 import access_pb2 as _access_pb2
 from licd.v1 import failure_pb2 as _failure_pb2
 from licd.v1 import node_service_pb2 as _node_service_pb2
 from licd.v1 import registration_service_pb2 as _registration_service_pb2

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ClusterServiceStub(object):
-    """Shows the cluster. Role: viewer, admin; EvictNode: admin.
+    """Shows the cluster.
     """
 
     def __init__(self, channel):
@@ -63,11 +63,11 @@ class ClusterServiceStub(object):
 
 
 class ClusterServiceServicer(object):
-    """Shows the cluster. Role: viewer, admin; EvictNode: admin.
+    """Shows the cluster.
     """
 
     def ListNodes(self, request, context):
-        """The nodes in sight, in the order of their joining. Role: viewer, admin. Changes nothing.
+        """The nodes in sight, in the order of their joining. Changes nothing.
 
         Fails with INVALID_ARGUMENT/INVALID_FIELD for a page_token that this call did not give.
         """
@@ -76,7 +76,7 @@ class ClusterServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def EvictNode(self, request, context):
-        """Ends a node's session; its seat is free once the node has acknowledged or its lease has ended (R13). Role: admin.
+        """Ends a node's session; its seat is free once the node has acknowledged or its lease has ended (R13).
         Idempotent while the session is remembered. Fails with NOT_FOUND/NO_SUCH_SESSION.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -84,21 +84,21 @@ class ClusterServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListEvents(self, request, context):
-        """The journal's events, oldest first, or newest first. Role: viewer, admin. Changes nothing.
+        """The journal's events, oldest first, or newest first. Changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchEvents(self, request, context):
-        """Events as they become durable. Role: viewer, admin.
+        """Events as they become durable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetLeader(self, request, context):
-        """The daemon that leads. Role: viewer, admin. Changes nothing.
+        """The daemon that leads. Changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -141,7 +141,7 @@ def add_ClusterServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ClusterService(object):
-    """Shows the cluster. Role: viewer, admin; EvictNode: admin.
+    """Shows the cluster.
     """
 
     @staticmethod

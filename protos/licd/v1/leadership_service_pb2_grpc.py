@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class LeadershipServiceStub(object):
-    """Moves the lead. Role: admin.
+    """Moves the lead.
     """
 
     def __init__(self, channel):
@@ -43,11 +43,11 @@ class LeadershipServiceStub(object):
 
 
 class LeadershipServiceServicer(object):
-    """Moves the lead. Role: admin.
+    """Moves the lead.
     """
 
     def TransferLeadership(self, request, context):
-        """Gives the lead to a follower; nodes go on to it within their leases, so none of them notices. Role: admin.
+        """Gives the lead to a follower; nodes go on to it within their leases, so none of them notices.
 
         Answers when a successor is elected. Not idempotent: each call moves the lead again. Fails with
         FAILED_PRECONDITION/NO_FOLLOWER when no other daemon stands ready; nothing has changed then.
@@ -73,7 +73,7 @@ def add_LeadershipServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LeadershipService(object):
-    """Moves the lead. Role: admin.
+    """Moves the lead.
     """
 
     @staticmethod

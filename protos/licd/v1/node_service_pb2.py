@@ -24,51 +24,60 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from licd.v1 import access_pb2 as licd_dot_v1_dot_access__pb2
 from licd.v1 import failure_pb2 as licd_dot_v1_dot_failure__pb2
 from licd.v1 import registration_service_pb2 as licd_dot_v1_dot_registration__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1alicd/v1/node_service.proto\x12\x07licd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15licd/v1/failure.proto\x1a\"licd/v1/registration_service.proto\"Q\n\x0b\x41pplication\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x12\n\nbuild_date\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\"w\n\x0bJoinRequest\x12\x11\n\tnode_name\x18\x01 \x01(\t\x12\x13\n\x0binstance_id\x18\x02 \x01(\t\x12\x15\n\rresume_secret\x18\x03 \x01(\x0c\x12)\n\x0b\x61pplication\x18\x04 \x01(\x0b\x32\x14.licd.v1.Application\"\xe4\x02\n\x0cJoinResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12,\n\tlease_ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12heartbeat_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fmax_clock_drift\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12!\n\x05state\x18\x06 \x01(\x0e\x32\x12.licd.v1.NodeState\x12\"\n\x08\x66\x61ilures\x18\x07 \x03(\x0b\x32\x10.licd.v1.Failure\x12\x10\n\x08\x65poch_id\x18\x08 \x01(\t\x12\x0e\n\x06stream\x18\t \x01(\x04\x12/\n\x0coutage_grace\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\"\x92\x01\n\rResumeRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x15\n\rresume_secret\x18\x02 \x01(\x0c\x12\x1a\n\x12highest_epoch_seen\x18\x03 \x01(\x04\x12\x10\n\x08\x65poch_id\x18\x04 \x01(\t\x12\x13\n\x0blast_stream\x18\x05 \x01(\x04\x12\x13\n\x0bstale_nonce\x18\x06 \x01(\t\"\xe6\x02\n\x0eResumeResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12,\n\tlease_ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12heartbeat_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fmax_clock_drift\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12!\n\x05state\x18\x06 \x01(\x0e\x32\x12.licd.v1.NodeState\x12\"\n\x08\x66\x61ilures\x18\x07 \x03(\x0b\x32\x10.licd.v1.Failure\x12\x10\n\x08\x65poch_id\x18\x08 \x01(\t\x12\x0e\n\x06stream\x18\t \x01(\x04\x12/\n\x0coutage_grace\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\"n\n\x10KeepAliveRequest\x12&\n\x04open\x18\x01 \x01(\x0b\x32\x16.licd.v1.KeepAliveOpenH\x00\x12\'\n\theartbeat\x18\x02 \x01(\x0b\x32\x12.licd.v1.HeartbeatH\x00\x42\t\n\x07message\"J\n\rKeepAliveOpen\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x15\n\rresume_secret\x18\x02 \x01(\x0c\x12\x0e\n\x06stream\x18\x03 \x01(\x04\"\xc6\x01\n\tHeartbeat\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12+\n\x07sent_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cstate_serial\x18\x03 \x01(\x04\x12/\n\x0b\x61\x63k_sent_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x61\x63k_received_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbf\x01\n\x11KeepAliveResponse\x12.\n\rheartbeat_ack\x18\x01 \x01(\x0b\x32\x15.licd.v1.HeartbeatAckH\x00\x12%\n\x05state\x18\x02 \x01(\x0b\x32\x14.licd.v1.StateChangeH\x00\x12\'\n\treconnect\x18\x03 \x01(\x0b\x32\x12.licd.v1.ReconnectH\x00\x12\x1f\n\x05\x65nded\x18\x04 \x01(\x0b\x32\x0e.licd.v1.EndedH\x00\x42\t\n\x07message\"\xf2\x01\n\x0cHeartbeatAck\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12/\n\x0breceived_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07sent_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\tlease_ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12heartbeat_interval\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xcd\x01\n\x0bStateChange\x12\x0e\n\x06serial\x18\x01 \x01(\x04\x12!\n\x05state\x18\x02 \x01(\x0e\x32\x12.licd.v1.NodeState\x12\"\n\x08\x66\x61ilures\x18\x03 \x03(\x0b\x32\x10.licd.v1.Failure\x12\x36\n\x12registration_state\x18\x04 \x01(\x0e\x32\x1a.licd.v1.RegistrationState\x12/\n\x0coutage_grace\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"F\n\tReconnect\x12(\n\x05\x61\x66ter\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"+\n\x05\x45nded\x12\"\n\x06reason\x18\x01 \x01(\x0e\x32\x12.licd.v1.EndReason\"9\n\x0cLeaveRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x15\n\rresume_secret\x18\x02 \x01(\x0c\"\x0f\n\rLeaveResponse*\x89\x01\n\tNodeState\x12\x1a\n\x16NODE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12NODE_STATE_PENDING\x10\x01\x12\x17\n\x13NODE_STATE_LICENSED\x10\x02\x12\x16\n\x12NODE_STATE_WAITING\x10\x03\x12\x17\n\x13NODE_STATE_REJECTED\x10\x04*\xb6\x01\n\tEndReason\x12\x1a\n\x16\x45ND_REASON_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x45ND_REASON_LEFT\x10\x01\x12\x16\n\x12\x45ND_REASON_EVICTED\x10\x02\x12\x19\n\x15\x45ND_REASON_SUPERSEDED\x10\x03\x12\x15\n\x11\x45ND_REASON_COPIED\x10\x04\x12\x16\n\x12\x45ND_REASON_EXPIRED\x10\x05\x12\x16\n\x12\x45ND_REASON_REFUSED\x10\x06\x32\xfd\x01\n\x0bNodeService\x12\x33\n\x04Join\x12\x14.licd.v1.JoinRequest\x1a\x15.licd.v1.JoinResponse\x12\x39\n\x06Resume\x12\x16.licd.v1.ResumeRequest\x1a\x17.licd.v1.ResumeResponse\x12\x46\n\tKeepAlive\x12\x19.licd.v1.KeepAliveRequest\x1a\x1a.licd.v1.KeepAliveResponse(\x01\x30\x01\x12\x36\n\x05Leave\x12\x15.licd.v1.LeaveRequest\x1a\x16.licd.v1.LeaveResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1alicd/v1/node_service.proto\x12\x07licd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14licd/v1/access.proto\x1a\x15licd/v1/failure.proto\x1a\"licd/v1/registration_service.proto\"Q\n\x0b\x41pplication\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x12\n\nbuild_date\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\"w\n\x0bJoinRequest\x12\x11\n\tnode_name\x18\x01 \x01(\t\x12\x13\n\x0binstance_id\x18\x02 \x01(\t\x12\x15\n\rresume_secret\x18\x03 \x01(\x0c\x12)\n\x0b\x61pplication\x18\x04 \x01(\x0b\x32\x14.licd.v1.Application\"\xe4\x02\n\x0cJoinResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12,\n\tlease_ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12heartbeat_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fmax_clock_drift\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12!\n\x05state\x18\x06 \x01(\x0e\x32\x12.licd.v1.NodeState\x12\"\n\x08\x66\x61ilures\x18\x07 \x03(\x0b\x32\x10.licd.v1.Failure\x12\x10\n\x08\x65poch_id\x18\x08 \x01(\t\x12\x0e\n\x06stream\x18\t \x01(\x04\x12/\n\x0coutage_grace\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\"\x92\x01\n\rResumeRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x15\n\rresume_secret\x18\x02 \x01(\x0c\x12\x1a\n\x12highest_epoch_seen\x18\x03 \x01(\x04\x12\x10\n\x08\x65poch_id\x18\x04 \x01(\t\x12\x13\n\x0blast_stream\x18\x05 \x01(\x04\x12\x13\n\x0bstale_nonce\x18\x06 \x01(\t\"\xe6\x02\n\x0eResumeResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12,\n\tlease_ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12heartbeat_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fmax_clock_drift\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12!\n\x05state\x18\x06 \x01(\x0e\x32\x12.licd.v1.NodeState\x12\"\n\x08\x66\x61ilures\x18\x07 \x03(\x0b\x32\x10.licd.v1.Failure\x12\x10\n\x08\x65poch_id\x18\x08 \x01(\t\x12\x0e\n\x06stream\x18\t \x01(\x04\x12/\n\x0coutage_grace\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\"n\n\x10KeepAliveRequest\x12&\n\x04open\x18\x01 \x01(\x0b\x32\x16.licd.v1.KeepAliveOpenH\x00\x12\'\n\theartbeat\x18\x02 \x01(\x0b\x32\x12.licd.v1.HeartbeatH\x00\x42\t\n\x07message\"J\n\rKeepAliveOpen\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x15\n\rresume_secret\x18\x02 \x01(\x0c\x12\x0e\n\x06stream\x18\x03 \x01(\x04\"\xc6\x01\n\tHeartbeat\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12+\n\x07sent_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cstate_serial\x18\x03 \x01(\x04\x12/\n\x0b\x61\x63k_sent_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x61\x63k_received_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbf\x01\n\x11KeepAliveResponse\x12.\n\rheartbeat_ack\x18\x01 \x01(\x0b\x32\x15.licd.v1.HeartbeatAckH\x00\x12%\n\x05state\x18\x02 \x01(\x0b\x32\x14.licd.v1.StateChangeH\x00\x12\'\n\treconnect\x18\x03 \x01(\x0b\x32\x12.licd.v1.ReconnectH\x00\x12\x1f\n\x05\x65nded\x18\x04 \x01(\x0b\x32\x0e.licd.v1.EndedH\x00\x42\t\n\x07message\"\xf2\x01\n\x0cHeartbeatAck\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12/\n\x0breceived_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07sent_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\tlease_ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12heartbeat_interval\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xcd\x01\n\x0bStateChange\x12\x0e\n\x06serial\x18\x01 \x01(\x04\x12!\n\x05state\x18\x02 \x01(\x0e\x32\x12.licd.v1.NodeState\x12\"\n\x08\x66\x61ilures\x18\x03 \x03(\x0b\x32\x10.licd.v1.Failure\x12\x36\n\x12registration_state\x18\x04 \x01(\x0e\x32\x1a.licd.v1.RegistrationState\x12/\n\x0coutage_grace\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"F\n\tReconnect\x12(\n\x05\x61\x66ter\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"+\n\x05\x45nded\x12\"\n\x06reason\x18\x01 \x01(\x0e\x32\x12.licd.v1.EndReason\"9\n\x0cLeaveRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x15\n\rresume_secret\x18\x02 \x01(\x0c\"\x0f\n\rLeaveResponse*\x89\x01\n\tNodeState\x12\x1a\n\x16NODE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12NODE_STATE_PENDING\x10\x01\x12\x17\n\x13NODE_STATE_LICENSED\x10\x02\x12\x16\n\x12NODE_STATE_WAITING\x10\x03\x12\x17\n\x13NODE_STATE_REJECTED\x10\x04*\xb6\x01\n\tEndReason\x12\x1a\n\x16\x45ND_REASON_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x45ND_REASON_LEFT\x10\x01\x12\x16\n\x12\x45ND_REASON_EVICTED\x10\x02\x12\x19\n\x15\x45ND_REASON_SUPERSEDED\x10\x03\x12\x15\n\x11\x45ND_REASON_COPIED\x10\x04\x12\x16\n\x12\x45ND_REASON_EXPIRED\x10\x05\x12\x16\n\x12\x45ND_REASON_REFUSED\x10\x06\x32\xa9\x02\n\x0bNodeService\x12>\n\x04Join\x12\x14.licd.v1.JoinRequest\x1a\x15.licd.v1.JoinResponse\"\t\xe2\x8d\x19\x05\n\x01\x03\x10\x01\x12\x44\n\x06Resume\x12\x16.licd.v1.ResumeRequest\x1a\x17.licd.v1.ResumeResponse\"\t\xe2\x8d\x19\x05\n\x01\x03\x10\x01\x12Q\n\tKeepAlive\x12\x19.licd.v1.KeepAliveRequest\x1a\x1a.licd.v1.KeepAliveResponse\"\t\xe2\x8d\x19\x05\n\x01\x03\x10\x01(\x01\x30\x01\x12\x41\n\x05Leave\x12\x15.licd.v1.LeaveRequest\x1a\x16.licd.v1.LeaveResponse\"\t\xe2\x8d\x19\x05\n\x01\x03\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'licd.v1.node_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_NODESTATE']._serialized_start=2466
-  _globals['_NODESTATE']._serialized_end=2603
-  _globals['_ENDREASON']._serialized_start=2606
-  _globals['_ENDREASON']._serialized_end=2788
-  _globals['_APPLICATION']._serialized_start=163
-  _globals['_APPLICATION']._serialized_end=244
-  _globals['_JOINREQUEST']._serialized_start=246
-  _globals['_JOINREQUEST']._serialized_end=365
-  _globals['_JOINRESPONSE']._serialized_start=368
-  _globals['_JOINRESPONSE']._serialized_end=724
-  _globals['_RESUMEREQUEST']._serialized_start=727
-  _globals['_RESUMEREQUEST']._serialized_end=873
-  _globals['_RESUMERESPONSE']._serialized_start=876
-  _globals['_RESUMERESPONSE']._serialized_end=1234
-  _globals['_KEEPALIVEREQUEST']._serialized_start=1236
-  _globals['_KEEPALIVEREQUEST']._serialized_end=1346
-  _globals['_KEEPALIVEOPEN']._serialized_start=1348
-  _globals['_KEEPALIVEOPEN']._serialized_end=1422
-  _globals['_HEARTBEAT']._serialized_start=1425
-  _globals['_HEARTBEAT']._serialized_end=1623
-  _globals['_KEEPALIVERESPONSE']._serialized_start=1626
-  _globals['_KEEPALIVERESPONSE']._serialized_end=1817
-  _globals['_HEARTBEATACK']._serialized_start=1820
-  _globals['_HEARTBEATACK']._serialized_end=2062
-  _globals['_STATECHANGE']._serialized_start=2065
-  _globals['_STATECHANGE']._serialized_end=2270
-  _globals['_RECONNECT']._serialized_start=2272
-  _globals['_RECONNECT']._serialized_end=2342
-  _globals['_ENDED']._serialized_start=2344
-  _globals['_ENDED']._serialized_end=2387
-  _globals['_LEAVEREQUEST']._serialized_start=2389
-  _globals['_LEAVEREQUEST']._serialized_end=2446
-  _globals['_LEAVERESPONSE']._serialized_start=2448
-  _globals['_LEAVERESPONSE']._serialized_end=2463
-  _globals['_NODESERVICE']._serialized_start=2791
-  _globals['_NODESERVICE']._serialized_end=3044
+  _globals['_NODESERVICE'].methods_by_name['Join']._loaded_options = None
+  _globals['_NODESERVICE'].methods_by_name['Join']._serialized_options = b'\342\215\031\005\n\001\003\020\001'
+  _globals['_NODESERVICE'].methods_by_name['Resume']._loaded_options = None
+  _globals['_NODESERVICE'].methods_by_name['Resume']._serialized_options = b'\342\215\031\005\n\001\003\020\001'
+  _globals['_NODESERVICE'].methods_by_name['KeepAlive']._loaded_options = None
+  _globals['_NODESERVICE'].methods_by_name['KeepAlive']._serialized_options = b'\342\215\031\005\n\001\003\020\001'
+  _globals['_NODESERVICE'].methods_by_name['Leave']._loaded_options = None
+  _globals['_NODESERVICE'].methods_by_name['Leave']._serialized_options = b'\342\215\031\005\n\001\003\020\001'
+  _globals['_NODESTATE']._serialized_start=2488
+  _globals['_NODESTATE']._serialized_end=2625
+  _globals['_ENDREASON']._serialized_start=2628
+  _globals['_ENDREASON']._serialized_end=2810
+  _globals['_APPLICATION']._serialized_start=185
+  _globals['_APPLICATION']._serialized_end=266
+  _globals['_JOINREQUEST']._serialized_start=268
+  _globals['_JOINREQUEST']._serialized_end=387
+  _globals['_JOINRESPONSE']._serialized_start=390
+  _globals['_JOINRESPONSE']._serialized_end=746
+  _globals['_RESUMEREQUEST']._serialized_start=749
+  _globals['_RESUMEREQUEST']._serialized_end=895
+  _globals['_RESUMERESPONSE']._serialized_start=898
+  _globals['_RESUMERESPONSE']._serialized_end=1256
+  _globals['_KEEPALIVEREQUEST']._serialized_start=1258
+  _globals['_KEEPALIVEREQUEST']._serialized_end=1368
+  _globals['_KEEPALIVEOPEN']._serialized_start=1370
+  _globals['_KEEPALIVEOPEN']._serialized_end=1444
+  _globals['_HEARTBEAT']._serialized_start=1447
+  _globals['_HEARTBEAT']._serialized_end=1645
+  _globals['_KEEPALIVERESPONSE']._serialized_start=1648
+  _globals['_KEEPALIVERESPONSE']._serialized_end=1839
+  _globals['_HEARTBEATACK']._serialized_start=1842
+  _globals['_HEARTBEATACK']._serialized_end=2084
+  _globals['_STATECHANGE']._serialized_start=2087
+  _globals['_STATECHANGE']._serialized_end=2292
+  _globals['_RECONNECT']._serialized_start=2294
+  _globals['_RECONNECT']._serialized_end=2364
+  _globals['_ENDED']._serialized_start=2366
+  _globals['_ENDED']._serialized_end=2409
+  _globals['_LEAVEREQUEST']._serialized_start=2411
+  _globals['_LEAVEREQUEST']._serialized_end=2468
+  _globals['_LEAVERESPONSE']._serialized_start=2470
+  _globals['_LEAVERESPONSE']._serialized_end=2485
+  _globals['_NODESERVICE']._serialized_start=2813
+  _globals['_NODESERVICE']._serialized_end=3110
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class NodeServiceStub(object):
-    """Joins report servers to the cluster and keeps their seats. Role: node.
+    """Joins report servers to the cluster and keeps their seats.
 
     Verdicts travel on unary calls or in-band on the stream, never as an abort of a stream.
     """
@@ -60,7 +60,7 @@ class NodeServiceStub(object):
 
 
 class NodeServiceServicer(object):
-    """Joins report servers to the cluster and keeps their seats. Role: node.
+    """Joins report servers to the cluster and keeps their seats.
 
     Verdicts travel on unary calls or in-band on the stream, never as an abort of a stream.
     """
@@ -138,7 +138,7 @@ def add_NodeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class NodeService(object):
-    """Joins report servers to the cluster and keeps their seats. Role: node.
+    """Joins report servers to the cluster and keeps their seats.
 
     Verdicts travel on unary calls or in-band on the stream, never as an abort of a stream.
     """

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RegistrationServiceStub(object):
-    """Registers the cluster. Role: admin; for the reading calls also viewer.
+    """Registers the cluster.
     """
 
     def __init__(self, channel):
@@ -78,25 +78,25 @@ class RegistrationServiceStub(object):
 
 
 class RegistrationServiceServicer(object):
-    """Registers the cluster. Role: admin; for the reading calls also viewer.
+    """Registers the cluster.
     """
 
     def GetRegistration(self, request, context):
-        """The registration as it stands. Role: viewer, admin. Changes nothing.
+        """The registration as it stands. Changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchRegistration(self, request, context):
-        """The registration now, then at each change (changes that come together are told once). Role: viewer, admin.
+        """The registration now, then at each change (changes that come together are told once).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UploadLicense(self, request, context):
-        """Takes a Container.lic. A refused one changes nothing: the license in force stays (R2). Role: admin.
+        """Takes a Container.lic. A refused one changes nothing: the license in force stays (R2).
 
         Idempotent: uploading the license in force again succeeds. Fails with FAILED_PRECONDITION: LICENSE_REFUSED (with
         Failures), LICENSE_OLDER, SEATS_IN_USE, WOULD_END_REGISTRATION (metadata `effect`: the UploadEffect in proto3 JSON;
@@ -107,7 +107,7 @@ class RegistrationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateChallenge(self, request, context):
-        """Draws a fresh challenge, valid 5 minutes, and ends the one before (R6, R7). Role: admin. Not idempotent.
+        """Draws a fresh challenge, valid 5 minutes, and ends the one before (R6, R7). Not idempotent.
 
         Fails with FAILED_PRECONDITION: NO_LICENSE, REGISTRATION_REFUSED (the license has expired), CHALLENGE_EXPIRED (the
         license has changed meanwhile); RESOURCE_EXHAUSTED/LOCKED_OUT.
@@ -117,7 +117,7 @@ class RegistrationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SubmitCode(self, request, context):
-        """Registers the cluster with the six digits that the portal shows. Role: admin.
+        """Registers the cluster with the six digits that the portal shows.
 
         Repeating a code that was accepted gives the same answer, uncounted (R8). Fails with INVALID_ARGUMENT/INVALID_FIELD
         (not six digits: not counted), NOT_FOUND/NO_SUCH_CHALLENGE, FAILED_PRECONDITION: CHALLENGE_EXPIRED, WRONG_CODE
@@ -129,7 +129,7 @@ class RegistrationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CheckRegistration(self, request, context):
-        """Everything that would block a registration now, with its remedy. Role: viewer, admin. Changes nothing.
+        """Everything that would block a registration now, with its remedy. Changes nothing.
 
         Fails with FAILED_PRECONDITION/NO_LICENSE.
         """
@@ -138,7 +138,7 @@ class RegistrationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ResetRegistration(self, request, context):
-        """Ends the registration and every seat; the license stays. Role: admin. Idempotent.
+        """Ends the registration and every seat; the license stays. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,7 +146,7 @@ class RegistrationServiceServicer(object):
 
     def ReleaseLicense(self, request, context):
         """Ends the registration and all seats, destroys the project key, and gives a QR that unbinds the license at the
-        portal (R30). Role: admin. Idempotent: repeating it gives the same release until the next upload.
+        portal (R30). Idempotent: repeating it gives the same release until the next upload.
 
         Fails with FAILED_PRECONDITION/NO_LICENSE.
         """
@@ -206,7 +206,7 @@ def add_RegistrationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RegistrationService(object):
-    """Registers the cluster. Role: admin; for the reading calls also viewer.
+    """Registers the cluster.
     """
 
     @staticmethod

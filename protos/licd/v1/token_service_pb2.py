@@ -23,31 +23,37 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from licd.v1 import access_pb2 as licd_dot_v1_dot_access__pb2
 
+from licd.v1.access_pb2 import *
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blicd/v1/token_service.proto\x12\x07licd.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"t\n\x05Token\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x1b\n\x04role\x18\x02 \x01(\x0e\x32\r.licd.v1.Role\x12\x0c\n\x04name\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x12\x43reateTokenRequest\x12\x1b\n\x04role\x18\x01 \x01(\x0e\x32\r.licd.v1.Role\x12\x0c\n\x04name\x18\x02 \x01(\t\"D\n\x13\x43reateTokenResponse\x12\x1d\n\x05token\x18\x01 \x01(\x0b\x32\x0e.licd.v1.Token\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\x13\n\x11ListTokensRequest\"4\n\x12ListTokensResponse\x12\x1e\n\x06tokens\x18\x01 \x03(\x0b\x32\x0e.licd.v1.Token\"&\n\x12RevokeTokenRequest\x12\x10\n\x08token_id\x18\x01 \x01(\t\"\x15\n\x13RevokeTokenResponse*L\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_ADMIN\x10\x01\x12\x0f\n\x0bROLE_VIEWER\x10\x02\x12\r\n\tROLE_NODE\x10\x03\x32\xe9\x01\n\x0cTokenService\x12H\n\x0b\x43reateToken\x12\x1b.licd.v1.CreateTokenRequest\x1a\x1c.licd.v1.CreateTokenResponse\x12\x45\n\nListTokens\x12\x1a.licd.v1.ListTokensRequest\x1a\x1b.licd.v1.ListTokensResponse\x12H\n\x0bRevokeToken\x12\x1b.licd.v1.RevokeTokenRequest\x1a\x1c.licd.v1.RevokeTokenResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blicd/v1/token_service.proto\x12\x07licd.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14licd/v1/access.proto\"t\n\x05Token\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x1b\n\x04role\x18\x02 \x01(\x0e\x32\r.licd.v1.Role\x12\x0c\n\x04name\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x12\x43reateTokenRequest\x12\x1b\n\x04role\x18\x01 \x01(\x0e\x32\r.licd.v1.Role\x12\x0c\n\x04name\x18\x02 \x01(\t\"D\n\x13\x43reateTokenResponse\x12\x1d\n\x05token\x18\x01 \x01(\x0b\x32\x0e.licd.v1.Token\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\x13\n\x11ListTokensRequest\"4\n\x12ListTokensResponse\x12\x1e\n\x06tokens\x18\x01 \x03(\x0b\x32\x0e.licd.v1.Token\"&\n\x12RevokeTokenRequest\x12\x10\n\x08token_id\x18\x01 \x01(\t\"\x15\n\x13RevokeTokenResponse2\x8a\x02\n\x0cTokenService\x12S\n\x0b\x43reateToken\x12\x1b.licd.v1.CreateTokenRequest\x1a\x1c.licd.v1.CreateTokenResponse\"\t\xe2\x8d\x19\x05\n\x01\x01\x10\x02\x12P\n\nListTokens\x12\x1a.licd.v1.ListTokensRequest\x1a\x1b.licd.v1.ListTokensResponse\"\t\xe2\x8d\x19\x05\n\x01\x01\x10\x01\x12S\n\x0bRevokeToken\x12\x1b.licd.v1.RevokeTokenRequest\x1a\x1c.licd.v1.RevokeTokenResponse\"\t\xe2\x8d\x19\x05\n\x01\x01\x10\x01P\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'licd.v1.token_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=464
-  _globals['_ROLE']._serialized_end=540
-  _globals['_TOKEN']._serialized_start=73
-  _globals['_TOKEN']._serialized_end=189
-  _globals['_CREATETOKENREQUEST']._serialized_start=191
-  _globals['_CREATETOKENREQUEST']._serialized_end=254
-  _globals['_CREATETOKENRESPONSE']._serialized_start=256
-  _globals['_CREATETOKENRESPONSE']._serialized_end=324
-  _globals['_LISTTOKENSREQUEST']._serialized_start=326
-  _globals['_LISTTOKENSREQUEST']._serialized_end=345
-  _globals['_LISTTOKENSRESPONSE']._serialized_start=347
-  _globals['_LISTTOKENSRESPONSE']._serialized_end=399
-  _globals['_REVOKETOKENREQUEST']._serialized_start=401
-  _globals['_REVOKETOKENREQUEST']._serialized_end=439
-  _globals['_REVOKETOKENRESPONSE']._serialized_start=441
-  _globals['_REVOKETOKENRESPONSE']._serialized_end=462
-  _globals['_TOKENSERVICE']._serialized_start=543
-  _globals['_TOKENSERVICE']._serialized_end=776
+  _globals['_TOKENSERVICE'].methods_by_name['CreateToken']._loaded_options = None
+  _globals['_TOKENSERVICE'].methods_by_name['CreateToken']._serialized_options = b'\342\215\031\005\n\001\001\020\002'
+  _globals['_TOKENSERVICE'].methods_by_name['ListTokens']._loaded_options = None
+  _globals['_TOKENSERVICE'].methods_by_name['ListTokens']._serialized_options = b'\342\215\031\005\n\001\001\020\001'
+  _globals['_TOKENSERVICE'].methods_by_name['RevokeToken']._loaded_options = None
+  _globals['_TOKENSERVICE'].methods_by_name['RevokeToken']._serialized_options = b'\342\215\031\005\n\001\001\020\001'
+  _globals['_TOKEN']._serialized_start=95
+  _globals['_TOKEN']._serialized_end=211
+  _globals['_CREATETOKENREQUEST']._serialized_start=213
+  _globals['_CREATETOKENREQUEST']._serialized_end=276
+  _globals['_CREATETOKENRESPONSE']._serialized_start=278
+  _globals['_CREATETOKENRESPONSE']._serialized_end=346
+  _globals['_LISTTOKENSREQUEST']._serialized_start=348
+  _globals['_LISTTOKENSREQUEST']._serialized_end=367
+  _globals['_LISTTOKENSRESPONSE']._serialized_start=369
+  _globals['_LISTTOKENSRESPONSE']._serialized_end=421
+  _globals['_REVOKETOKENREQUEST']._serialized_start=423
+  _globals['_REVOKETOKENREQUEST']._serialized_end=461
+  _globals['_REVOKETOKENRESPONSE']._serialized_start=463
+  _globals['_REVOKETOKENRESPONSE']._serialized_end=484
+  _globals['_TOKENSERVICE']._serialized_start=487
+  _globals['_TOKENSERVICE']._serialized_end=753
 # @@protoc_insertion_point(module_scope)

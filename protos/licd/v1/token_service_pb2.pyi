@@ -1,25 +1,26 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from licd.v1 import access_pb2 as _access_pb2
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+from licd.v1.access_pb2 import Access as Access
+from licd.v1.access_pb2 import Role as Role
+from licd.v1.access_pb2 import Cost as Cost
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    ROLE_UNSPECIFIED: _ClassVar[Role]
-    ROLE_ADMIN: _ClassVar[Role]
-    ROLE_VIEWER: _ClassVar[Role]
-    ROLE_NODE: _ClassVar[Role]
-ROLE_UNSPECIFIED: Role
-ROLE_ADMIN: Role
-ROLE_VIEWER: Role
-ROLE_NODE: Role
+ACCESS_FIELD_NUMBER: _ClassVar[int]
+access: _descriptor.FieldDescriptor
+ROLE_UNSPECIFIED: _access_pb2.Role
+ROLE_ADMIN: _access_pb2.Role
+ROLE_VIEWER: _access_pb2.Role
+ROLE_NODE: _access_pb2.Role
+COST_UNSPECIFIED: _access_pb2.Cost
+COST_CHEAP: _access_pb2.Cost
+COST_COSTLY: _access_pb2.Cost
 
 class Token(_message.Message):
     __slots__ = ("token_id", "role", "name", "created_at")
@@ -28,18 +29,18 @@ class Token(_message.Message):
     NAME_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     token_id: str
-    role: Role
+    role: _access_pb2.Role
     name: str
     created_at: _timestamp_pb2.Timestamp
-    def __init__(self, token_id: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., name: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, token_id: _Optional[str] = ..., role: _Optional[_Union[_access_pb2.Role, str]] = ..., name: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class CreateTokenRequest(_message.Message):
     __slots__ = ("role", "name")
     ROLE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
-    role: Role
+    role: _access_pb2.Role
     name: str
-    def __init__(self, role: _Optional[_Union[Role, str]] = ..., name: _Optional[str] = ...) -> None: ...
+    def __init__(self, role: _Optional[_Union[_access_pb2.Role, str]] = ..., name: _Optional[str] = ...) -> None: ...
 
 class CreateTokenResponse(_message.Message):
     __slots__ = ("token", "secret")

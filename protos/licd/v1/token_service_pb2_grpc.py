@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class TokenServiceStub(object):
-    """Makes and revokes bearer tokens; the daemon keeps their hashes only. Role: admin.
+    """Makes and revokes bearer tokens; the daemon keeps their hashes only.
     """
 
     def __init__(self, channel):
@@ -53,25 +53,25 @@ class TokenServiceStub(object):
 
 
 class TokenServiceServicer(object):
-    """Makes and revokes bearer tokens; the daemon keeps their hashes only. Role: admin.
+    """Makes and revokes bearer tokens; the daemon keeps their hashes only.
     """
 
     def CreateToken(self, request, context):
-        """Makes a token; it is shown once, here. Role: admin. Not idempotent. Fails with INVALID_ARGUMENT/INVALID_FIELD.
+        """Makes a token; it is shown once, here. Not idempotent. Fails with INVALID_ARGUMENT/INVALID_FIELD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTokens(self, request, context):
-        """The tokens in force, without their secrets. Role: admin. Changes nothing.
+        """The tokens in force, without their secrets. Changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RevokeToken(self, request, context):
-        """Ends a token: the next call with it is UNAUTHENTICATED. Role: admin. Idempotent.
+        """Ends a token: the next call with it is UNAUTHENTICATED. Idempotent.
 
         Fails with FAILED_PRECONDITION/LAST_ADMIN_TOKEN for the only admin token.
         """
@@ -106,7 +106,7 @@ def add_TokenServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TokenService(object):
-    """Makes and revokes bearer tokens; the daemon keeps their hashes only. Role: admin.
+    """Makes and revokes bearer tokens; the daemon keeps their hashes only.
     """
 
     @staticmethod
