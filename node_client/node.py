@@ -4,11 +4,11 @@ import abc
 import asyncio
 import contextlib
 import threading
-import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from node_client import clock
 from node_client.values import FINAL, Failure, NodeState, Status
 
 Watcher = Callable[[], object]
@@ -73,13 +73,13 @@ class Node(abc.ABC):
         Returns:
             Whether it is licensed; False at once when it can never be again (closed or evicted).
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else clock.monotonic() + timeout
         told = threading.Event()
         self._watchers.add(told.set)
         try:
             while (verdict := _verdict(self.status())) is None:
                 told_in_time = told.wait(self._wait(deadline))
-                if not told_in_time and deadline is not None and time.monotonic() >= deadline:
+                if not told_in_time and deadline is not None and clock.monotonic() >= deadline:
                     return self.is_licensed()
                 told.clear()
             return verdict
@@ -88,7 +88,7 @@ class Node(abc.ABC):
 
     async def wait_licensed_async(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as wait_licensed
         """Like wait_licensed(), without blocking the event loop."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else clock.monotonic() + timeout
         loop, told = asyncio.get_running_loop(), asyncio.Event()
 
         def tell() -> None:
@@ -102,7 +102,7 @@ class Node(abc.ABC):
                 try:
                     await asyncio.wait_for(told.wait(), self._wait(deadline))
                 except TimeoutError:
-                    if deadline is not None and time.monotonic() >= deadline:
+                    if deadline is not None and clock.monotonic() >= deadline:
                         return (await self._status_async()).licensed
                 told.clear()
             return verdict
@@ -123,7 +123,7 @@ class Node(abc.ABC):
         return self.status()
 
     def _wait(self, deadline: float | None) -> float | None:
-        spans = [] if deadline is None else [max(0.0, deadline - time.monotonic())]
+        spans = [] if deadline is None else [max(0.0, deadline - clock.monotonic())]
         spans += [] if self._poll is None else [self._poll]
         return min(spans, default=None)
 

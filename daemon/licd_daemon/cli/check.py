@@ -1,7 +1,6 @@
 """`licd check`: everything that would stop a registration now, each with its remedy and who can do it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -16,7 +15,7 @@ from licd.v1.registration_service_pb2 import (
 )
 from licd_daemon.cli.client import Client
 from licd_daemon.cli.options import client_command, output_option
-from licd_daemon.cli.text import clean, failure_lines, left, say, say_json, short, when
+from licd_daemon.cli.text import clean, failure_lines, left, say, say_json, short, wall_time, when
 from licd_daemon.paths import ephemeral_filesystem
 
 _INSTALLER = "whoever installs the report server on {node}; or the vendor, with another license"
@@ -73,7 +72,7 @@ def obstacle_lines(failures: Sequence[Failure]) -> list[str]:
 def _lock_lines(lockout: Lockout) -> list[str]:
     if not lockout.locked:
         return []
-    until = f"until {when(lockout.locked_until)} ({left(lockout.locked_until, datetime.now(UTC))})"
+    until = f"until {when(lockout.locked_until)} ({left(lockout.locked_until, wall_time())})"
     return [
         click.style("- Too many wrong codes", bold=True) + f": locked {until}",
         "  Wait for it, then: licd qr",

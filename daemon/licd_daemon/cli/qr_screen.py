@@ -12,7 +12,6 @@ import termios
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 import click
 
@@ -21,7 +20,7 @@ from licd_daemon.cli.client import Client
 from licd_daemon.cli.errors import Refused
 from licd_daemon.cli.qr_picture import challenge_lines, draw, show_picture
 from licd_daemon.cli.registering import registered
-from licd_daemon.cli.text import clean, say
+from licd_daemon.cli.text import clean, say, wall_time
 
 _DIGITS = 6
 _BACKSPACE = "\x7f\b"
@@ -58,13 +57,13 @@ class Screen:
     def _show(self, challenge: Challenge) -> None:
         # The life is the daemon's, the count is ours: the two clocks need not agree.
         life = challenge.expires_at.ToDatetime() - challenge.created_at.ToDatetime()
-        self._challenge, self._deadline = challenge, datetime.now(UTC) + life
+        self._challenge, self._deadline = challenge, wall_time() + life
         self._typed, self._expired = "", False
         show_picture(challenge.qr_text)
         say("\n".join([*challenge_lines(challenge), "Scan it with a phone, then type the code that it shows."]))
 
     def _tick(self) -> None:
-        left = int((self._deadline - datetime.now(UTC)).total_seconds())
+        left = int((self._deadline - wall_time()).total_seconds())
         if left <= 0 and not self._expired:
             self._expire()
         code = self._typed.ljust(_DIGITS, "_")

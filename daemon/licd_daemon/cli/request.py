@@ -7,7 +7,7 @@
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from email.errors import MessageError
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -23,7 +23,7 @@ from licd.v1.registration_service_pb2 import (
     Registration,
 )
 from licd_daemon.cli.options import client_command
-from licd_daemon.cli.text import say
+from licd_daemon.cli.text import say, wall_time
 
 if TYPE_CHECKING:
     from licd_daemon.cli.client import Client
@@ -110,7 +110,7 @@ def request(
         language=language,
     )
     try:
-        out.write_bytes(write(asked, registration, datetime.now(UTC)))
+        out.write_bytes(write(asked, registration, wall_time()))
     except OSError as fault:
         raise click.UsageError(f"--out {out}: {fault.strerror}") from None
     say(f"written: {out}, for {asked.nodes} {'node' if asked.nodes == 1 else 'nodes'}")

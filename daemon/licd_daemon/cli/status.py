@@ -1,7 +1,7 @@
 """`licd status`: am I fine, and if not, what do I do."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 
@@ -17,7 +17,7 @@ from licd_daemon.cli.check import failing, obstacle_lines
 from licd_daemon.cli.client import Client
 from licd_daemon.cli.options import client_command, output_option
 from licd_daemon.cli.past import ended_rows, refused_lines
-from licd_daemon.cli.text import certified, clean, left, length, say, say_json, short, when
+from licd_daemon.cli.text import certified, clean, left, length, say, say_json, short, wall_time, when
 
 _MOST_PROBLEMS = 20
 # A node above the maximum waits, and a cluster without nodes is RECOVERING: both are said elsewhere.
@@ -37,7 +37,7 @@ def status(client: Client, output: str) -> None:
         say_json(answer.registration)
         return
     obstacles = failing(client).failures if answer.registration.HasField("license") else []
-    for line in describe(answer.registration, obstacles, datetime.now(UTC)):
+    for line in describe(answer.registration, obstacles, wall_time()):
         say(line)
 
 

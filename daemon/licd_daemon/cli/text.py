@@ -50,6 +50,11 @@ def short(enum: EnumTypeWrapper, value: int, prefix: str) -> str:
     return names.get(value, str(value)).removeprefix(prefix)
 
 
+def wall_time() -> datetime:
+    """The present time by this machine's clock. No other command module reads it."""
+    return datetime.now(UTC)
+
+
 def local(moment: Timestamp) -> datetime:
     """A wall time in this machine's time zone."""
     return moment.ToDatetime(tzinfo=UTC).astimezone()

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import structlog
 
-from licd_daemon.cli.serve.config import console_link_file
 from licd_daemon.clock import boottime_ms
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core.model import Role
@@ -88,11 +87,11 @@ class Logins:
 
 
 class LoginLink:
-    """The console's address that logs in once, in `console-login` of the data directory."""
+    """The console's address that logs in once, in a file for local commands and their user."""
 
-    def __init__(self, data_dir: Path, console_url: str, coordinator: Coordinator) -> None:
+    def __init__(self, file: Path, console_url: str, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
-        self._file = console_link_file(data_dir)
+        self._file = file
         secret = secrets.token_urlsafe(32)
         self._hash: str | None = hash_token(secret)
         try:

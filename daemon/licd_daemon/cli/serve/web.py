@@ -6,7 +6,7 @@ Addresses are bound before anything is served: what is in use keeps the daemon f
 import socket
 from dataclasses import dataclass
 
-from licd_daemon.cli.serve.config import ETCD, OFF, ServeConfig
+from licd_daemon.cli.serve.config import ETCD, OFF, ServeConfig, console_link_file
 from licd_daemon.console.certificate import server_context
 from licd_daemon.console.console import Console, Settings
 from licd_daemon.console.listener import WebServer, bind
@@ -79,7 +79,7 @@ class Web:
                 "" if self._config.journal.startswith(ETCD) else ephemeral_filesystem(self._config.data_dir) or "",
                 secure=tls is not None,
             )
-            link = LoginLink(self._config.data_dir, self.console_url, served.coordinator)
+            link = LoginLink(console_link_file(self._config.data_dir), self.console_url, served.coordinator)
             self._console = Console(served.coordinator, served.registrar, served.audit, settings, link)
             context = server_context(tls) if tls is not None else None
             self._serve(WebServer(self._console.app, self._console_socket, context))
