@@ -8,7 +8,7 @@ MINUTES ?= 60
 SEED ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test soak bench check fix proto states clocks vectors lock
+.PHONY: help setup run demo test soak bench check fix proto reasons states clocks vectors lock
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
@@ -54,6 +54,9 @@ fix: .venv/.done  ## what `check` finds and a machine can mend
 proto: .venv/.done  ## the committed stubs and docs/calls.md, anew
 	$(PY) -m grpc_tools.protoc -I protos --python_out=protos --pyi_out=protos --grpc_python_out=protos $(PROTOS)
 	$(PY) docs/generate_calls.py
+
+reasons: .venv/.done  ## the table of failure reasons in docs/errors.md, anew
+	$(PY) docs/generate_reasons.py
 
 states: .venv/.done  ## docs/states.md, anew from the core's own decisions
 	$(PY) docs/generate_states.py

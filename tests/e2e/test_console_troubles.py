@@ -56,6 +56,22 @@ def test_a_refused_login_is_told_in_the_pages_language(daemon: Daemon, browser: 
     context.close()
 
 
+def test_a_failure_keeps_the_contracts_words_and_is_explained_in_the_pages_language(
+    daemon: Daemon, admin: Admin, vendor: TestVendor, browser: Browser
+) -> None:
+    admin.upload(vendor.lic())
+    context = browser.new_context(ignore_https_errors=True, locale="zh-CN")
+    page = context.new_page()
+    page.goto(f"{daemon.console}/login")
+    page.get_by_label("令牌").fill(daemon.token("viewer"))
+    page.get_by_role("button", name="登录").click()
+    failure = page.locator("#blocking-list li")
+    expect(failure.locator("strong")).to_have_text("No node is connected")
+    expect(failure.locator("span[lang=zh]")).to_contain_text("没有已连接的节点。请至少启动一台报表服务器")
+    expect(failure.locator(".remedy")).to_contain_text("Start at least one report server")
+    context.close()
+
+
 def test_a_daemon_that_goes_away_is_told_and_comes_back_to_a_login(daemon: Daemon, browser: Browser) -> None:
     context = browser.new_context(ignore_https_errors=True)
     page = context.new_page()

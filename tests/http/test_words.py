@@ -50,6 +50,7 @@ def test_every_word_that_is_asked_for_is_there_and_every_other_is_used() -> None
         "role.",
         "nav.",
         "timeline.",
+        "reason.",
         "reset.",
         "release.",
     }

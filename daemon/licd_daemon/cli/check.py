@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from licd.v1.failure_pb2 import Failure, FailureReason
+from licd.v1 import failure_pb2 as pb
 from licd.v1.registration_service_pb2 import (
     CheckRegistrationRequest,
     CheckRegistrationResponse,
@@ -16,20 +16,8 @@ from licd.v1.registration_service_pb2 import (
 from licd_daemon.cli.client import Client
 from licd_daemon.cli.options import client_command, output_option
 from licd_daemon.cli.text import clean, failure_lines, left, say, say_json, short, wall_time, when
+from licd_daemon.core.reasons import FailureReason
 from licd_daemon.paths import ephemeral_filesystem
-
-_INSTALLER = "whoever installs the report server on {node}; or the vendor, with another license"
-_WHO = {
-    "CERTIFICATE_EXPIRED": "the vendor",
-    "VERSION_MISMATCH": _INSTALLER,
-    "APPLICATION_NAME_MISMATCH": _INSTALLER,
-    "PROJECT_CONTENT_MISMATCH": _INSTALLER,
-    "BUILD_TOO_OLD": _INSTALLER,
-    "MAX_AUTHORIZATIONS_REACHED": "whoever runs the report servers; or the vendor, with a license for more nodes",
-    "CLOCK_DRIFT": "the administrator of {node}",
-    "CLOCK_UNTRUSTED": "the administrator of the daemon's machine",
-    "NO_NODES_CONNECTED": "whoever runs the report servers",
-}
 
 
 @click.command(short_help="Show what would block a registration now.")
@@ -58,14 +46,15 @@ def failing(client: Client) -> CheckRegistrationResponse:
     return client.call("RegistrationService/CheckRegistration", CheckRegistrationRequest(), CheckRegistrationResponse)
 
 
-def obstacle_lines(failures: Sequence[Failure]) -> list[str]:
+def obstacle_lines(failures: Sequence[pb.Failure]) -> list[str]:
     """Every reason with its node, its detail, its remedy, and who can do it."""
     lines = []
     for failure in failures:
         lines += failure_lines([failure])
-        who = _WHO.get(short(FailureReason, failure.reason, "FAILURE_REASON_"))
-        if who:
-            lines.append(f"  Who can: {who.format(node=clean(failure.node_name) or 'each node')}.")
+        name = short(pb.FailureReason, failure.reason, "FAILURE_REASON_")
+        if name in FailureReason.__members__:  # a newer daemon's may be unknown here
+            who = FailureReason[name].row.who.format(node=clean(failure.node_name) or "each node")
+            lines.append(f"  Who can: {who}.")
     return lines
 
 

@@ -4,16 +4,19 @@ import json
 from functools import cache
 from importlib.resources import files
 
+from licd_daemon.core.reasons import FailureReason
+
 LANGUAGES = {"en": "English", "zh": "中文"}
 DEFAULT = "en"
 
 
 @cache
 def catalogue(language: str) -> dict[str, str]:
-    """The words of a language by their keys."""
+    """The words of a language by their keys; those of the failure reasons stand in their rows."""
     text = (files("licd_daemon.console") / "words" / f"{language}.json").read_text(encoding="utf-8")
     words: dict[str, str] = json.loads(text)
-    return words
+    rows = {f"reason.{reason}": reason.row for reason in FailureReason}
+    return words | {key: row.chinese if language == "zh" else row.title for key, row in rows.items()}
 
 
 def choose(asked: str, accepted: str) -> str:

@@ -9,37 +9,25 @@ import re
 from datetime import UTC, datetime
 from itertools import zip_longest
 
+from msgspec.structs import replace
+
 from licd_daemon.core.model import (
     MINUTE_MS,
     Application,
     EndCause,
     EndedRegistration,
     Failure,
-    FailureReason,
     Now,
     Session,
     SessionStatus,
     State,
 )
+from licd_daemon.core.reasons import FailureReason
 from licd_daemon.formats.license import License, LicensedApplication, Vendor
 
 TOLERATED_AHEAD_MS = 10 * MINUTE_MS  # R2
 _PART = re.compile("([0-9]*)(.*)", re.DOTALL)
 
-TITLES = {
-    FailureReason.CERTIFICATE_EXPIRED: "The certificate has expired",
-    FailureReason.VERSION_MISMATCH: "Version mismatch",
-    FailureReason.APPLICATION_NAME_MISMATCH: "Application name does not match",
-    FailureReason.MAX_AUTHORIZATIONS_REACHED: "The maximum number of authorizations has been reached",
-    FailureReason.PROJECT_CONTENT_MISMATCH: "Project content does not match",
-    FailureReason.CERTIFICATE_TYPE_MISMATCH: "Certificate type or version does not match",
-    FailureReason.CERTIFICATE_CONTENT_INCORRECT: "The content of the certificate is incorrect",
-    FailureReason.CLOCK_DRIFT: "Server clocks do not agree",
-    FailureReason.CLOCK_UNTRUSTED: "The leader's clock is not to be trusted",
-    FailureReason.BUILD_TOO_OLD: "The report server's build is too old",
-    FailureReason.NO_NODES_CONNECTED: "No node is connected",
-    FailureReason.REGISTRATION_ENDED: "The registration has ended",
-}
 ENDED = {
     EndCause.ALL_GONE: "after every node that held a seat had left or been evicted",
     EndCause.WINDOW_OVER: "after no node that held a seat had come back within the recovery window",
@@ -51,9 +39,17 @@ ENDED = {
 """How each cause goes on after `Ended at ...`."""
 
 
-def failure(reason: FailureReason, detail: str, remedy: str, node_name: str = "") -> Failure:
-    """A failure under its fixed title."""
-    return Failure(reason, TITLES[reason], detail, remedy, node_name)
+def failure(reason: FailureReason, case: str = "", *, node_name: str = "", **found: object) -> Failure:
+    """A failure in the words of its row.
+
+    Args:
+        reason: Its reason.
+        case: Which of the row's sayings.
+        node_name: The node it concerns; empty: none.
+        found: What stands in the braces of the saying.
+    """
+    detail, remedy = reason.row.says[case]
+    return Failure(reason, reason.row.title, detail.format(**found), remedy.format(**found), node_name)
 
 
 def _vendor(vendor: Vendor) -> str:
@@ -63,23 +59,12 @@ def _vendor(vendor: Vendor) -> str:
 def certificate_expired(license: License) -> Failure:
     """R3: `exp` has passed. The detail gives the date in UTC."""
     date = datetime.fromtimestamp(license.expires_at, UTC).date()
-    return failure(
-        FailureReason.CERTIFICATE_EXPIRED,
-        f"Expiration time: {date}",
-        f"Ask {_vendor(license.vendor)} for a renewed Container.lic and upload it.",
-    )
+    return failure(FailureReason.CERTIFICATE_EXPIRED, date=date, vendor=_vendor(license.vendor))
 
 
 def certificate_type_mismatch() -> Failure:
     """R4: the chosen method, or the file's version, does not fit."""
-    return failure(
-        FailureReason.CERTIFICATE_TYPE_MISMATCH,
-        "The selected authentication method does not match the uploaded lic type",
-        "Choose the authentication method that the license was issued for, or upload a license for this one.",
-    )
-
-
-_AS_SENT = "Upload Container.lic exactly as the vendor sent it; if it still fails, ask the vendor for a new one."
+    return failure(FailureReason.CERTIFICATE_TYPE_MISMATCH)
 
 
 def certificate_content_incorrect(named: str = "") -> Failure:
@@ -88,7 +73,8 @@ def certificate_content_incorrect(named: str = "") -> Failure:
     Args:
         named: What the file is instead of a license, and what to do (R1); empty: nobody can say.
     """
-    return failure(FailureReason.CERTIFICATE_CONTENT_INCORRECT, "", named or _AS_SENT)
+    usual = failure(FailureReason.CERTIFICATE_CONTENT_INCORRECT)
+    return replace(usual, remedy=named) if named else usual
 
 
 def dated_ahead(license: License, now: Now, doubt: Failure | None) -> Failure | None:
@@ -102,17 +88,14 @@ def dated_ahead(license: License, now: Now, doubt: Failure | None) -> Failure | 
     ahead_ms = license.issued_at * 1000 - now.wall
     if ahead_ms <= TOLERATED_AHEAD_MS:
         return None
-    remedy = (
-        f"{doubt.remedy} Then upload the license again."
-        if doubt
-        else "Set the clock of the leader daemon's machine right (NTP) and upload the license again; if that clock is "
-        f"right, ask {_vendor(license.vendor)} to issue the license again."
+    found = failure(
+        FailureReason.CLOCK_UNTRUSTED,
+        "before issue",
+        issued=utc(license.issued_at),
+        now=utc(now.wall // 1000),
+        vendor=_vendor(license.vendor),
     )
-    return clock_untrusted(
-        f"The license was issued at {utc(license.issued_at)}, and the leader's clock is at {utc(now.wall // 1000)}: "
-        "that is more than 10 minutes ahead",
-        remedy,
-    )
+    return replace(found, remedy=f"{doubt.remedy} Then upload the license again.") if doubt else found
 
 
 def utc(seconds: int) -> str:
@@ -122,60 +105,52 @@ def utc(seconds: int) -> str:
 
 def maximum_reached(max_nodes: int) -> Failure:
     """R11: more nodes than seats."""
-    return failure(
-        FailureReason.MAX_AUTHORIZATIONS_REACHED,
-        "The number of cluster nodes exceeds the maximum number of lic that can be registered",
-        f"Stop nodes until at most {max_nodes} are connected, or ask the vendor for a license for more.",
-    )
+    return failure(FailureReason.MAX_AUTHORIZATIONS_REACHED, max=max_nodes)
 
 
 def no_nodes() -> Failure:
     """R4: there is nothing to register."""
-    return failure(
-        FailureReason.NO_NODES_CONNECTED,
-        "",
-        "Start at least one report server and let it connect to this daemon.",
-    )
+    return failure(FailureReason.NO_NODES_CONNECTED)
 
 
 def registration_ended(ended: EndedRegistration, *, licensed: bool) -> Failure:
     """R17: what a node that is PENDING learns of the last registration. `licensed`: there is a license to register."""
     at = datetime.fromtimestamp(ended.ended_at / 1000, UTC)
-    upload = "" if licensed else "upload a Container.lic, "
-    return Failure(
+    found = failure(
         FailureReason.REGISTRATION_ENDED,
-        TITLES[FailureReason.REGISTRATION_ENDED],
-        f"Ended {at:%Y-%m-%d %H:%M} UTC {ENDED[ended.cause]}",
-        f"Ask the cluster administrator to {upload}create a QR code, scan it and submit the code.",
-        at=ended.ended_at,
+        "" if licensed else "no license",
+        time=f"{at:%Y-%m-%d %H:%M}",
+        cause=ENDED[ended.cause],
     )
+    return replace(found, at=ended.ended_at)
 
 
 def clock_drift(node_name: str, offset_ms: float, error_ms: float, limit_ms: int) -> Failure:
     """R21: a node's clock is over the limit. Offset: node minus leader."""
-    side = "ahead of" if offset_ms > 0 else "behind"
-    detail = (
-        f"Node {node_name} is {abs(offset_ms) / 1000:.1f} s {side} the leader "
-        f"(limit {limit_ms / 1000:g} s, error {math.ceil(error_ms)} ms)"
-    )
-    remedy = "Set that server's clock right (NTP); it is judged again by itself."
-    return failure(FailureReason.CLOCK_DRIFT, detail, remedy, node_name)
+    return _clock("", node_name, offset_ms, error_ms, limit_ms)
 
 
 def clock_near(node_name: str, offset_ms: float, error_ms: float, limit_ms: int) -> Failure:
     """R21: a warning: a node's clock is over half of the limit. Offset: node minus leader."""
-    side = "ahead of" if offset_ms > 0 else "behind"
-    detail = (
-        f"Warning: node {node_name} is {abs(offset_ms) / 1000:.1f} s {side} the leader, more than half of the limit "
-        f"(limit {limit_ms / 1000:g} s, error {math.ceil(error_ms)} ms)"
+    return _clock("near", node_name, offset_ms, error_ms, limit_ms)
+
+
+def _clock(case: str, node_name: str, offset_ms: float, error_ms: float, limit_ms: int) -> Failure:
+    return failure(
+        FailureReason.CLOCK_DRIFT,
+        case,
+        node_name=node_name,
+        node=node_name,
+        offset=f"{abs(offset_ms) / 1000:.1f}",
+        side="ahead of" if offset_ms > 0 else "behind",
+        limit=f"{limit_ms / 1000:g}",
+        error=math.ceil(error_ms),
     )
-    remedy = "Set that server's clock right (NTP) before it is over the limit; it is judged again by itself."
-    return failure(FailureReason.CLOCK_DRIFT, detail, remedy, node_name)
 
 
 def clock_untrusted(detail: str, remedy: str) -> Failure:
-    """R22, R23: the leader's own clock is wrong, or may be."""
-    return failure(FailureReason.CLOCK_UNTRUSTED, detail, remedy)
+    """R22, R23: the leader's own clock is wrong, or may be. Several details may stand side by side."""
+    return Failure(FailureReason.CLOCK_UNTRUSTED, FailureReason.CLOCK_UNTRUSTED.row.title, detail, remedy)
 
 
 def version_matches(certified: str, local: str) -> bool:
@@ -201,15 +176,14 @@ def _rank(part: str) -> tuple[int, bool, str]:
 
 
 def _version_mismatch(certified: LicensedApplication, local: str, node_name: str) -> Failure | None:
-    detail = f"Certified application version: {certified.version} Local application version: {local}"
-    wanted = f"version {certified.version}"
     if certified.min_version and not version_reaches(certified.min_version, local):
-        detail += f" Lowest application version: {certified.min_version}"
-        wanted += f", at least {certified.min_version},"
+        case = "too low"
     elif version_matches(certified.version, local):
         return None
-    remedy = f"Run {wanted} on this node, or ask the vendor for a license for this one."
-    return failure(FailureReason.VERSION_MISMATCH, detail, remedy, node_name)
+    else:
+        case = ""
+    versions = {"certified": certified.version, "local": local, "lowest": certified.min_version}
+    return failure(FailureReason.VERSION_MISMATCH, case, node_name=node_name, **versions)
 
 
 def judge_application(license: License, application: Application, node_name: str) -> tuple[Failure, ...]:
@@ -217,34 +191,16 @@ def judge_application(license: License, application: Application, node_name: str
     certified = license.application
     found = []
     if application.name != certified.name:
-        found.append(
-            failure(
-                FailureReason.APPLICATION_NAME_MISMATCH,
-                f"Certified application name: {certified.name} Local application name: {application.name}",
-                f"Run {certified.name} on this node, or ask the vendor for a license for {application.name}.",
-                node_name,
-            )
-        )
+        names = {"certified": certified.name, "local": application.name}
+        found.append(failure(FailureReason.APPLICATION_NAME_MISMATCH, node_name=node_name, **names))
     if version := _version_mismatch(certified, application.version, node_name):
         found.append(version)
     if application.content != certified.content:
-        found.append(
-            failure(
-                FailureReason.PROJECT_CONTENT_MISMATCH,
-                f"Certification project content: {certified.content} Local project content: {application.content}",
-                "Deploy the certified project content, or ask the vendor for a license for this one.",
-                node_name,
-            )
-        )
+        contents = {"certified": certified.content, "local": application.content}
+        found.append(failure(FailureReason.PROJECT_CONTENT_MISMATCH, node_name=node_name, **contents))
     if application.build_date < certified.min_build_date:
-        found.append(
-            failure(
-                FailureReason.BUILD_TOO_OLD,
-                f"Build {application.build_date}, needs {certified.min_build_date} or later",
-                "Update the report server on this node.",
-                node_name,
-            )
-        )
+        dates = {"date": application.build_date, "least": certified.min_build_date}
+        found.append(failure(FailureReason.BUILD_TOO_OLD, node_name=node_name, **dates))
     return tuple(found)
 
 

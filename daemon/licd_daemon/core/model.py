@@ -15,6 +15,7 @@ from enum import StrEnum
 import msgspec
 from immutables import Map
 
+from licd_daemon.core.reasons import FailureReason
 from licd_daemon.formats.license import License
 
 MINUTE_MS = 60_000
@@ -48,23 +49,6 @@ class Policy(Frozen, frozen=True):
     """What the operator sets and decisions depend on. `recovery_window_ms` 0: reset at the last lease's end (R17)."""
 
     recovery_window_ms: int
-
-
-class FailureReason(StrEnum):
-    """Why a registration or a seat is refused (R4)."""
-
-    CERTIFICATE_EXPIRED = "CERTIFICATE_EXPIRED"
-    VERSION_MISMATCH = "VERSION_MISMATCH"
-    APPLICATION_NAME_MISMATCH = "APPLICATION_NAME_MISMATCH"
-    MAX_AUTHORIZATIONS_REACHED = "MAX_AUTHORIZATIONS_REACHED"
-    PROJECT_CONTENT_MISMATCH = "PROJECT_CONTENT_MISMATCH"
-    CERTIFICATE_TYPE_MISMATCH = "CERTIFICATE_TYPE_MISMATCH"
-    CERTIFICATE_CONTENT_INCORRECT = "CERTIFICATE_CONTENT_INCORRECT"
-    CLOCK_DRIFT = "CLOCK_DRIFT"
-    CLOCK_UNTRUSTED = "CLOCK_UNTRUSTED"
-    BUILD_TOO_OLD = "BUILD_TOO_OLD"
-    NO_NODES_CONNECTED = "NO_NODES_CONNECTED"
-    REGISTRATION_ENDED = "REGISTRATION_ENDED"
 
 
 class Failure(Frozen, frozen=True):

@@ -56,7 +56,7 @@ def _row(node: NodeView) -> dict[str, Any]:
         "id": node.session_id,
         "name": node.name,
         "state": node.state.value,
-        "why": [[failure.title, failure.detail, failure.remedy] for failure in node.failures],
+        "why": [[failure.title, failure.detail, failure.remedy, failure.reason] for failure in node.failures],
         "joined": node.joined_at,
         "heard": node.heard_at,
         "offset": round(node.clock.offset, 1) if node.clock else None,

@@ -17,7 +17,6 @@ from licd_daemon.core.model import (
     EndCause,
     EndedRegistration,
     Failure,
-    FailureReason,
     Lockout,
     Now,
     Release,
@@ -25,6 +24,7 @@ from licd_daemon.core.model import (
     State,
     Token,
 )
+from licd_daemon.core.reasons import FailureReason
 from licd_daemon.core.upload_effect import Effect
 from licd_daemon.core.view import NodeState, RegistrationState, registration_state
 from licd_daemon.formats.license import License

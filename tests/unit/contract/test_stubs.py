@@ -4,7 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from licd.v1 import cluster_service_pb2, node_service_pb2, registration_service_pb2
+from licd.v1 import cluster_service_pb2, failure_pb2, node_service_pb2, registration_service_pb2
+from licd_daemon.core.reasons import FailureReason
 
 ROOT = Path(__file__).parents[3]
 PROTOS = ROOT / "protos"
@@ -47,6 +48,11 @@ def test_the_methods_are_those_of_the_design():
         ],
         "ClusterService": ["ListNodes", "EvictNode", "ListEvents", "WatchEvents", "GetLeader"],
     }
+
+
+def test_every_failure_reason_has_its_number_in_the_contract():
+    named = {f"FAILURE_REASON_{reason}" for reason in FailureReason}
+    assert set(failure_pb2.FailureReason.keys()) == {"FAILURE_REASON_UNSPECIFIED", *named}
 
 
 def test_a_lock_file_names_no_registry_and_pins_by_hash():

@@ -6,6 +6,8 @@ in both directions: nothing is missing, nothing is made up.
 
 import dataclasses
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +19,8 @@ from licd_daemon.cli.serve.command import serve
 from licd_daemon.core import checks, events
 from licd_daemon.core.drift import Estimate
 from licd_daemon.core.effective import NtpWord, doubts, failure_of
-from licd_daemon.core.model import Application, EndCause, EndedRegistration, Failure, FailureReason, Now
+from licd_daemon.core.model import Application, EndCause, EndedRegistration, Failure, Now
+from licd_daemon.core.reasons import FailureReason, Saying
 from licd_daemon.core.refusal import Reason
 from licd_daemon.formats.claims import to_claims
 from licd_daemon.formats.file_kinds import named
@@ -33,6 +36,9 @@ from node_client import NodeState
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "CHANGELOG.md", ROOT / "README.md"])
+PRINT_PAGE = (
+    "import sys; sys.path.insert(0, sys.argv[1]); import generate_reasons; print(generate_reasons.page(), end='')"
+)
 LINK = re.compile(r"\[[^\]\n]+\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`[^`\n]*`")
@@ -93,9 +99,10 @@ def test_every_refusal_stands_in_the_catalogue_with_its_status() -> None:
     assert told == {reason.value: STATUS[reason].name for reason in Reason}
 
 
-def test_every_failure_reason_stands_in_the_catalogue_with_its_title() -> None:
-    told = {name: row[0] for name, row in _by_code("errors.md", "## Failure reasons").items()}
-    assert told == {reason.value: checks.TITLES[reason] for reason in FailureReason}
+def test_the_table_of_failure_reasons_is_what_their_rows_say() -> None:
+    command = [sys.executable, "-c", PRINT_PAGE, str(DOCS)]
+    run = subprocess.run(command, check=True, capture_output=True, text=True, timeout=200)
+    assert run.stdout == (DOCS / "errors.md").read_text(encoding="utf-8"), "run `make reasons`"
 
 
 def _failures() -> Iterator[Failure]:
@@ -116,22 +123,33 @@ def _failures() -> Iterator[Failure]:
         assert untrusted is not None
         yield untrusted
     yield checks.clock_drift("report-2", 12_300, 3.2, 5_000)
+    yield checks.clock_near("report-2", -3_300, 3.2, 5_000)
     ended = EndedRegistration(now, EndCause.ALL_GONE, now - limit, ("report-1",))
     yield checks.registration_ended(ended, licensed=True)
     yield checks.registration_ended(ended, licensed=False)
     yield from checks.judge_application(LICENSE, OTHER, "report-2")
     certified = dataclasses.replace(LICENSE.application, min_version="10.0.5")
-    yield from checks.judge_application(dataclasses.replace(LICENSE, application=certified), OTHER, "report-2")
+    lower = Application("Report Server", "10.0.4", "2022-01-31", "finance")
+    yield from checks.judge_application(dataclasses.replace(LICENSE, application=certified), lower, "report-2")
     ahead = checks.dated_ahead(LICENSE, Now(wall=now, run=0, served=0), None)
     assert ahead is not None
     yield ahead
 
 
+def _is(failure: Failure, saying: Saying) -> bool:
+    return _says(saying.detail, failure.detail) and _says(saying.remedy, failure.remedy)
+
+
 @pytest.mark.parametrize("failure", list(_failures()), ids=lambda failure: failure.reason)
 def test_detail_and_remedy_are_the_words_that_users_see(failure: Failure) -> None:
-    _, detail, remedy = _by_code("errors.md", "## Failure reasons")[failure.reason]
-    for told, said in ((detail, failure.detail), (remedy, failure.remedy)):
-        assert any(_says(each, said) for each in told.split(" **or** ")), f"{told!r} is not what is said: {said!r}"
+    assert any(_is(failure, saying) for saying in failure.reason.row.says.values()), failure
+
+
+@pytest.mark.parametrize("reason", FailureReason)
+def test_every_saying_of_a_reason_is_one_that_the_core_makes(reason: FailureReason) -> None:
+    made = [failure for failure in _failures() if failure.reason is reason]
+    never = {case for case, saying in reason.row.says.items() if not any(_is(failure, saying) for failure in made)}
+    assert never == set(), f"make one of each in _failures(): {never}"
 
 
 def test_every_event_stands_in_the_catalogue_with_what_is_shown_of_it() -> None:

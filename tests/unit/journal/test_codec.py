@@ -16,7 +16,6 @@ from licd_daemon.core.model import (
     EndedRegistration,
     EndReason,
     Failure,
-    FailureReason,
     Lockout,
     Registration,
     Release,
@@ -28,6 +27,7 @@ from licd_daemon.core.model import (
     Tally,
     Token,
 )
+from licd_daemon.core.reasons import FailureReason
 from licd_daemon.formats.license import License, LicensedApplication, Portal, Vendor
 from licd_daemon.journal.codec import decode_state, encode_state
 from licd_daemon.journal.port import JournalCorrupt

@@ -116,11 +116,16 @@ export const daemonNow = () => Date.now() + skew;
 /** The application that a license is for, with its versions. */
 export const certified = ({ name, version, min_version: lowest }) => `${name} ${version}${lowest ? ` (≥ ${lowest})` : ""}`;
 
+/** What a reason means, for those who read another language than the contract's. */
+export const gloss = (reason) => language === "en" || !reason ? null
+  : el("span", { lang: language }, t(`reason.${reason.replace("FAILURE_REASON_", "")}`));
+
 /** A failure as a list's item: title, node, detail, remedy, in the contract's words. */
 export function failureItem(failure) {
   const title = failure.node_name ? `${failure.title} (${t("failure.node")} ${failure.node_name})` : failure.title;
   return el("li", { lang: "en" },
     el("strong", {}, title),
+    gloss(failure.reason),
     failure.detail ? el("span", {}, failure.detail) : null,
     failure.remedy ? el("span", { class: "remedy" }, failure.remedy) : null);
 }

@@ -1,7 +1,7 @@
 // The nodes, live: rows come as they change, and only the page of them that is in sight is drawn.
 
 import {
-  ago, byId, call, confirmed, daemonNow, el, facts, follow, isAdmin, setNow, showFailure, svg, t, when, whenExactly,
+  ago, byId, call, confirmed, daemonNow, el, facts, follow, gloss, isAdmin, setNow, showFailure, svg, t, when, whenExactly,
 } from "./app.js";
 import { drawTimeline } from "./timeline.js";
 
@@ -46,7 +46,7 @@ function clockPicture(row) {
 const sign = (value) => (value > 0 ? `+${value}` : String(value).replace("-", "−"));
 
 function cells(row) {
-  const why = row.why.map(([title, detail, remedy]) => el("div", { lang: "en" }, title,
+  const why = row.why.map(([title, detail, remedy, reason]) => el("div", { lang: "en" }, title, gloss(reason),
     detail ? el("span", {}, detail) : null, remedy ? el("span", { class: "remedy" }, remedy) : null));
   const made = [
     ["name", row.name],
