@@ -53,7 +53,7 @@ class Services:
 def options(max_connections: int) -> list[tuple[str, int]]:
     """What keeps one peer from exhausting the daemon, and lets a silent one be noticed.
 
-    Bandwidth probes would send a ping for nearly every heartbeat (docs/adr/0040-speed.md).
+    Bandwidth probes would send a ping for nearly every heartbeat (docs/adr/0016-speed.md).
     """
     return [
         ("grpc.so_reuseport", 0),

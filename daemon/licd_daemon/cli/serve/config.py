@@ -25,7 +25,7 @@ OFF = "off"
 ETCD = "etcd://"
 GRPC_ENVIRONMENT = {
     "GRPC_VERBOSITY": "NONE",  # it writes a raw line for every failed handshake; the log has its own form
-    "GRPC_EXPERIMENTS": "-event_engine_listener",  # one thread less to wake for each message (docs/adr/0040-speed.md)
+    "GRPC_EXPERIMENTS": "-event_engine_listener",  # one thread less to wake for each message (docs/adr/0016-speed.md)
 }
 """What the daemon's process sets, unless it is set already, before it imports gRPC."""
 

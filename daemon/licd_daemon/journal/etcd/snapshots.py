@@ -1,4 +1,4 @@
-"""The journal's snapshots in etcd, and the tidying that goes with them (ADR 0021).
+"""The journal's snapshots in etcd, and the tidying that goes with them (ADR 0014).
 
 Rules:
 
