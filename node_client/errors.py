@@ -38,6 +38,14 @@ _REMEDIES = {
     "STALE_RESUME": "Start each process anew; do not copy a running one: its session ends, and both join anew.",
     "NOT_LEADER": "Nothing, if it passes by itself; else check that one of the daemons leads.",
 }
+# By what gRPC's message says of a server's certificate that was not accepted (R34); the last one is the general case.
+_CERTIFICATE_REMEDIES = {
+    "certificate has expired": "The daemon's certificate has expired: replace it, or set this node's clock right.",
+    "certificate is not yet valid": "The daemon's certificate is not valid yet: set this node's clock, or replace it.",
+    "Hostname Verification": "The daemon's certificate lacks this name: use one that it holds, or add it (--tls-san).",
+    "unsupported certificate purpose": "The daemon's certificate is not for servers: replace it (--tls-cert).",
+    "CERTIFICATE_VERIFY_FAILED": "The daemon's certificate is of another authority: give this node its CA (LICD_CA).",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,10 +80,17 @@ class Refusal:
         if self.failures:
             return self.failures[0]
         title = _TITLES.get(self.reason, "The license daemon refused this node")
-        remedy = self.metadata.get("remedy") or _REMEDIES.get(self.reason, "Look at the daemon's log.")
+        remedy = self.metadata.get("remedy") or self._remedy()
         field = self.metadata.get("field")
         told = f"{field}: {self.message}" if field else self.message
         return Failure(self.reason, title, f"{address}: {told or self.code.name}", remedy)
+
+    def _remedy(self) -> str:
+        if self.reason == "UNREACHABLE":
+            for mark, remedy in _CERTIFICATE_REMEDIES.items():
+                if mark in self.message:
+                    return remedy
+        return _REMEDIES.get(self.reason, "Look at the daemon's log.")
 
 
 def read(error: grpc.RpcError) -> Refusal:

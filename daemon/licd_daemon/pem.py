@@ -36,10 +36,23 @@ def read_certificates(path: Path) -> list[x509.Certificate]:
         TlsInvalid: It holds none.
         OSError: It can't be read.
     """
+    return parse_certificates(path.read_bytes(), path)
+
+
+def parse_certificates(content: bytes, path: Path) -> list[x509.Certificate]:
+    """Every certificate of a PEM file's content, in its order; at least one.
+
+    Raises:
+        TlsInvalid: It holds none, or one that can't be read.
+    """
     try:
-        return x509.load_pem_x509_certificates(path.read_bytes())
-    except ValueError:
-        raise TlsInvalid(f"{path} holds no certificate: give a PEM file that begins with one") from None
+        found = x509.load_pem_x509_certificates(content)
+        for each in found:
+            each.extensions  # noqa: B018 (they are read when they are asked for, and raise then)
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        remedy = "give a PEM file that begins with one"
+        raise TlsInvalid(f"{path} holds no certificate, or one that can't be read: {remedy}") from None
+    return found
 
 
 def parse_certificate(content: bytes, path: Path) -> x509.Certificate:

@@ -4,25 +4,27 @@ Rules:
 
 - Given files (`--tls-cert`, `--tls-key`, `--client-ca`) are taken as they are, mode, owner and symlinks included.
 - For each new connection the files' stamps are looked at; files that changed are loaded, for new connections only.
-  Files that can't be used are logged, once for each change, and what was loaded before stays.
+  Files that can't be used, or that no client could use, are logged, once for each change, and what was loaded before
+  stays.
 - A port with a client CA takes no connection without a certificate of that CA: gRPC for Python can't ask for one and
   do without it. Whoever has a certificate without a role still needs a token; a port for clients that have none is a
   second one, with the same files but the client CA.
 - A client certificate's role is its URI SAN `licd:role/ROLE`. Two different roles in one certificate are none.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
 import grpc
 import structlog
+from cryptography import x509
 
 from licd_daemon.core.model import Role
-from licd_daemon.pem import TlsInvalid, fits, parse_certificate, parse_key, refuse_unusable
+from licd_daemon.pem import TlsInvalid, fits, parse_certificate, parse_certificates, parse_key, refuse_unusable
 
-__all__ = ["TlsFiles", "TlsInvalid", "Watch", "peer_role", "read_configuration", "server_credentials"]
+__all__ = ["TlsFiles", "TlsInvalid", "Watch", "peer_role", "read_chain", "read_configuration", "server_credentials"]
 
 T = TypeVar("T")
 
@@ -32,24 +34,44 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """PEM files: the server's certificate (with its chain), its key, and the CA of client certificates."""
+    """PEM files: the server's certificate (with its chain), its key, and the CA of client certificates.
+
+    `accept`: raises TlsInvalid for a chain that is not to be served. It is called from several threads.
+    """
 
     certificate: Path
     key: Path
     client_ca: Path | None = None
+    accept: Callable[[Sequence[x509.Certificate]], None] = lambda _: None
+
+
+def read_chain(files: TlsFiles) -> list[x509.Certificate]:
+    """The server's certificate and those after it in its file, checked.
+
+    Raises:
+        TlsInvalid: As `read_configuration`.
+    """
+    return _checked(files, _read(files.certificate), _read(files.key))
+
+
+def _checked(files: TlsFiles, content: bytes, key: bytes) -> list[x509.Certificate]:
+    chain = parse_certificates(content, files.certificate)
+    refuse_unusable(chain[0], files.certificate)
+    if not fits(chain[0], parse_key(key, files.key)):
+        raise TlsInvalid(f"{files.key} is not the key of {files.certificate}: give the two that belong together")
+    files.accept(chain)
+    return chain
 
 
 def read_configuration(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
     """The files as gRPC takes them, checked.
 
     Raises:
-        TlsInvalid: One can't be read or used, or certificate and key do not fit; names the file and the remedy.
+        TlsInvalid: One can't be read or used, is not accepted, or certificate and key do not fit; names the file and
+            the remedy.
     """
     chain, key = _read(files.certificate), _read(files.key)
-    certificate = parse_certificate(chain, files.certificate)
-    refuse_unusable(certificate, files.certificate)
-    if not fits(certificate, parse_key(key, files.key)):
-        raise TlsInvalid(f"{files.key} is not the key of {files.certificate}: give the two that belong together")
+    _checked(files, chain, key)
     client_ca = None
     if files.client_ca is not None:
         client_ca = _read(files.client_ca)
@@ -85,7 +107,7 @@ def peer_role(auth_context: Mapping[str, Iterable[bytes]]) -> Role | None:
 
 
 class Watch(Generic[T]):
-    """Loads the files anew when they have changed.
+    """Loads the files again when they have changed. `trouble`: why the files as they are now are not loaded, or "".
 
     Raises:
         TlsInvalid: As the files are now, they can't be used.
@@ -96,6 +118,7 @@ class Watch(Generic[T]):
         self._load = load
         self._seen = self._stamps()
         self.loaded = load(files)
+        self.trouble = ""
 
     def fetch(self) -> T | None:
         """What was loaded anew; None: as before. To be called for each connection."""
@@ -106,8 +129,10 @@ class Watch(Generic[T]):
         try:
             loaded = self._load(self._files)
         except TlsInvalid as error:
-            _log.error("certificate_not_reloaded", error=str(error))
+            self.trouble = str(error)
+            _log.error("certificate_not_reloaded", error=self.trouble)
             return None
+        self.trouble = ""
         _log.info("certificate_reloaded", path=str(self._files.certificate))
         return loaded
 

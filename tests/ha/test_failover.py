@@ -20,6 +20,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.admin import Admin
+from support.console import Console
 from support.daemon import Daemon, Stubs, running
 from support.etcd import EtcdCluster
 from support.raw_node import RawNode
@@ -262,6 +263,9 @@ def test_r34_a_follower_serves_tls_as_the_leader_does(
                 wanted = "NOT_SERVING" if number else "SERVING"
                 eventually(partial(says, stub, request, wanted))
             assert daemon.console.startswith("https://")
+            page = Console(daemon.ops).get("/metrics").content.decode()
+            assert "licd_certificate_expires_timestamp_seconds" in page
+            assert f"licd_leader {1 - number}.0" in page
         with grpc.secure_channel(daemon.address, credentials) as channel:
             assert eventually(partial(pointing, Stubs(channel, "")))
         command = [sys.executable, "-m", "licd_daemon", "status", "--address", daemon.address]

@@ -14,10 +14,12 @@ from typing import Any
 import grpc
 import pytest
 from node_support.scripted_daemon import APPLICATION, TOKEN, Join, ScriptedDaemon, eventually
+from support.certificates import DAY, Authority
 
 import node_client
 from node_client import Application, NodeState, settings
 
+CUSTOMERS_CA = Authority()
 FORKING = "ignore:This process:DeprecationWarning"  # from 3.12 on fork() warns in a process with threads
 BANNED = ("cryptography", "sqlite3", "qrcode", "ntplib", "licd_daemon", "google.rpc", "http.server")
 
@@ -204,6 +206,27 @@ def test_r34_tls_takes_the_daemon_of_its_ca_and_no_other(
     assert not daemon.joins
     ca.write_bytes(pem)  # renewed on disk, without a restart
     assert node.wait_licensed(10)
+
+
+@pytest.mark.parametrize(
+    ("pair", "remedy"),
+    [
+        (CUSTOMERS_CA.issue(end=-DAY), "The daemon's certificate has expired"),
+        (CUSTOMERS_CA.issue(begin=DAY), "The daemon's certificate is not valid yet"),
+        (CUSTOMERS_CA.issue(names=["other.example"]), "The daemon's certificate lacks this name"),
+        (Authority("another").issue(), "The daemon's certificate is of another authority"),
+    ],
+)
+def test_r34_a_certificate_that_is_not_accepted_is_named(
+    daemon: ScriptedDaemon, join: Join, tmp_path: pathlib.Path, pair: tuple[bytes, bytes], remedy: str
+) -> None:
+    daemon.credentials = grpc.ssl_server_credentials([pair[::-1]])
+    daemon.stop()
+    daemon.start()
+    ca = tmp_path / "ca.crt"
+    ca.write_bytes(CUSTOMERS_CA.pem)
+    node = join(f"localhost:{daemon.port}", insecure=False, ca=ca)
+    eventually(lambda: node.failures and node.failures[0].remedy.startswith(remedy))
 
 
 def test_a_ca_that_went_away_is_waited_for(daemon: ScriptedDaemon, join: Join, tmp_path: pathlib.Path) -> None:

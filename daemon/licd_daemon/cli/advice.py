@@ -32,7 +32,7 @@ def _urgent(registration: Registration, state: str, *, blocked: bool) -> list[st
     todo = []
     if registration.journal_unavailable:
         todo.append("Make room on the daemon's disk or repair it: the journal can't be written, so nothing can change")
-    if blocked and state not in DUE:
+    if (blocked and state not in DUE) or registration.warnings:
         todo.append("Fix what needs attention")
     if registration.lockout.locked:
         todo.append(f"Too many wrong codes: wait until {when(registration.lockout.locked_until)}, then: licd qr")

@@ -26,10 +26,11 @@ from licd_daemon.paths import ephemeral_filesystem
 @click.pass_context
 def check(ctx: click.Context, client: Client, output: str) -> None:
     """Show everything that would block a registration now (exit code 1), or that nothing does (0)."""
-    answer = failing(client)
     registration = client.call(
         "RegistrationService/GetRegistration", GetRegistrationRequest(), GetRegistrationResponse
     ).registration
+    _warn(registration.warnings)  # first: without a license the next call is refused
+    answer = failing(client)
     lines = [*_lock_lines(registration.lockout), *obstacle_lines(answer.failures)]
     if output == "json":
         say_json(answer)
@@ -67,6 +68,11 @@ def _lock_lines(lockout: Lockout) -> list[str]:
         "  Wait for it, then: licd qr",
         "  Who can: nobody sooner; a reset, a restart or another license does not end it.",
     ]
+
+
+def _warn(warnings: Sequence[pb.Failure]) -> None:
+    for warning in warnings:
+        say(f"Warning: {clean(warning.title)}. {clean(warning.detail)}. {clean(warning.remedy)}", err=True)
 
 
 def _warn_of_lost_data(data_dir: Path) -> None:

@@ -32,12 +32,21 @@ _PASSED_ON = frozenset({"NOT_LEADER", "STOPPING"})
 
 _CAUSES = (
     (
+        "certificate has expired",
+        "its certificate has expired by this machine's clock. Replace it (--tls-cert), or set this clock right.",
+    ),
+    (
+        "certificate is not yet valid",
+        "its certificate is not valid yet by this machine's clock. Set that right, or replace it (--tls-cert).",
+    ),
+    ("unsupported certificate purpose", "its certificate is not for servers. Replace it (--tls-cert)."),
+    (
         "CERTIFICATE_VERIFY_FAILED",
         "its certificate is not of a known authority. Give its authority with --ca FILE ({ca}).",
     ),
     (
         "Hostname Verification",
-        "its certificate is not for this name. Use a name that it holds, or serve with --tls-san.",
+        "its certificate is not for this name. Use a name that it holds, or serve with --tls-san or --tls-cert.",
     ),
     ("security handshaker", "the authority is no PEM certificate. Correct --ca FILE ({ca})."),
     ("WRONG_VERSION_NUMBER", "it speaks no TLS. If it was started with --insecure, give --insecure here too."),

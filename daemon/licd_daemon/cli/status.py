@@ -56,9 +56,11 @@ def describe(registration: Registration, obstacles: Sequence[Failure], now: date
     due = state in DUE
     problems = list(obstacles) if due else _problems(registration, state, obstacles)
     lines += refused_lines(registration.last_failures, problems)
-    if problems:
-        heading = "A registration would be refused now:" if due else "Needs attention:"
-        lines += ["", heading, *_first(problems)]
+    if due and problems:
+        lines += ["", "A registration would be refused now:", *_first(problems)]
+    attention = [*([] if due else problems), *registration.warnings]
+    if attention:
+        lines += ["", "Needs attention:", *_first(attention)]
     return [*lines, "", *advice(registration, state, now, blocked=bool(problems))]
 
 

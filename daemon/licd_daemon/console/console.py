@@ -10,6 +10,7 @@
 | /api/... | the roles that the contract gives the same call over gRPC |
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -20,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from licd_daemon.certificate_check import Fault
 from licd_daemon.console.answers import answer
 from licd_daemon.console.cluster import ClusterCalls
 from licd_daemon.console.guard import COOKIE, Guard, Hardened, body
@@ -36,7 +38,7 @@ from licd_daemon.operations.tokens import hash_token
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the console is told. Spans in ms; `ephemeral`: the data directory's file system if it dies with the
-    container, else ""; `secure`: served over TLS.
+    container, else ""; `secure`: served over TLS; `warnings`: what is wrong with the server's certificate.
     """
 
     advertise: str
@@ -44,6 +46,7 @@ class Settings:
     max_clock_drift_ms: int
     ephemeral: str
     secure: bool
+    warnings: Callable[[], Sequence[Fault]]
 
 
 class Credentials(msgspec.Struct, forbid_unknown_fields=True):
@@ -64,7 +67,11 @@ class Console:
         self._link = link
         self._secure = settings.secure
         registration = RegistrationCalls(
-            coordinator, registrar, advertise=settings.advertise, recovery_window_ms=settings.recovery_window_ms
+            coordinator,
+            registrar,
+            advertise=settings.advertise,
+            recovery_window_ms=settings.recovery_window_ms,
+            warnings=settings.warnings,
         )
         cluster = ClusterCalls(coordinator, audit)
         self._live = Live(coordinator, audit, self._logins, self._guard, registration, cluster)

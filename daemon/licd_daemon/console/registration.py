@@ -6,12 +6,14 @@ wrong.
 """
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from licd_daemon.certificate_check import Fault
 from licd_daemon.console.answers import answer, plain
 from licd_daemon.console.guard import body
 from licd_daemon.coordinator.coordinator import Coordinator
@@ -46,20 +48,27 @@ class RegistrationCalls:
     """The calls; roles are the guard's matter."""
 
     def __init__(
-        self, coordinator: Coordinator, registrar: Registrar, *, advertise: str, recovery_window_ms: int
+        self,
+        coordinator: Coordinator,
+        registrar: Registrar,
+        *,
+        advertise: str,
+        recovery_window_ms: int,
+        warnings: Callable[[], Sequence[Fault]],
     ) -> None:
         self._coordinator = coordinator
         self._registrar = registrar
         self._advertise = advertise
         self._recovery_window_ms = recovery_window_ms
+        self._warnings = warnings
         self._drawn = ("", "")
 
     def told(self) -> dict[str, Any]:
         """The registration as it stands, its position in the journal, and the daemon's time."""
         state, now = self._coordinator.state, self._coordinator.now()
         leader = leader_message(self._advertise, state.epoch, self._coordinator.since)
-        writable = self._coordinator.writable
-        message = registration_message(state, now, leader, self._recovery_window_ms, writable=writable)
+        writable, warnings, window = self._coordinator.writable, self._warnings(), self._recovery_window_ms
+        message = registration_message(state, now, leader, window, writable=writable, warnings=warnings)
         return {"registration": plain(message), "position": self._coordinator.position, "now": now.wall}
 
     async def get(self, _: Request) -> Response:

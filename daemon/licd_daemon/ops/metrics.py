@@ -6,7 +6,7 @@ own for the 1,000 clocks that differ most; `licd_nodes` counts them all.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from licd_daemon.certificate_check import Grade, Standing
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.latency import BOUNDS_S, Latency
 from licd_daemon.core.events import CodeRejected, LockedOut, SessionJoined, SessionLost, UploadRefused, snake
@@ -35,10 +36,20 @@ _COUNTED = (
 
 
 class Metrics(Collector):
-    """Tells of a coordinator, and of the calls that a guard has seen (`rpc_latency`, by method)."""
+    """Tells of a coordinator, of the calls that a guard has seen (`rpc_latency`, by method), and of the certificate.
 
-    def __init__(self, coordinator: Coordinator, rpc_latency: Mapping[str, Latency], max_clock_drift_ms: int) -> None:
+    `certificate`: asks for its standing; None: there is no TLS.
+    """
+
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        rpc_latency: Mapping[str, Latency],
+        max_clock_drift_ms: int,
+        certificate: Callable[[], Standing] | None,
+    ) -> None:
         self._coordinator = coordinator
+        self._certificate = certificate
         self._max_clock_drift_ms = max_clock_drift_ms
         self._rpc_latency = rpc_latency
         self._nodes: list[NodeView] = []
@@ -59,6 +70,7 @@ class Metrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """See `prometheus_client.registry.Collector`."""
         yield from self._daemon()
+        yield from certificate_metrics(self._certificate)
         yield from self._registration()
         yield from self._lockout()
         yield from self._of_nodes()
@@ -68,7 +80,7 @@ class Metrics(Collector):
     def _daemon(self) -> Iterable[Metric]:
         coordinator = self._coordinator
         yield _gauge("licd_build_info", "The daemon's version.", [({"version": version("licd")}, 1)])
-        yield _gauge("licd_leader", "1 while this daemon can prove that it leads.", [({}, coordinator.leads())])
+        yield leader_metric(leads=coordinator.leads())
         leadership = coordinator.leadership
         age = (leadership.proof_age_ms() or 0) / 1000
         yield _gauge("licd_leadership_proof_age_seconds", "How old the last proof of leadership is.", [({}, age)])
@@ -152,6 +164,41 @@ class Metrics(Collector):
         for method, latency in self._rpc_latency.items():
             calls.add_metric([method.removeprefix("/")], *_histogram(latency))
         yield calls
+
+
+class FollowerMetrics(Collector):
+    """Tells that this daemon does not lead, and of its certificate."""
+
+    def __init__(self, certificate: Callable[[], Standing] | None) -> None:
+        self._certificate = certificate
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def page(self) -> bytes:
+        """The page at this instant, in the text format 0.0.4."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterable[Metric]:
+        """See `prometheus_client.registry.Collector`."""
+        yield leader_metric(leads=False)
+        yield from certificate_metrics(self._certificate)
+
+
+def leader_metric(*, leads: bool) -> Metric:
+    """Whether this daemon leads."""
+    return _gauge("licd_leader", "1 while this daemon can prove that it leads.", [({}, leads)])
+
+
+def certificate_metrics(certificate: Callable[[], Standing] | None) -> Iterable[Metric]:
+    """The end of the certificate that is served, and how many faults it has, by grade; nothing without TLS (R34)."""
+    if certificate is None:
+        return
+    standing = certificate()
+    told = "When the first certificate of the server's chain ends."
+    yield _gauge("licd_certificate_expires_timestamp_seconds", told, [({}, standing.ends.timestamp())])
+    counts = Counter(fault.grade for fault in standing.faults)
+    told = "What is wrong with the server's certificate, by grade."
+    yield _gauge("licd_certificate_faults", told, [({"grade": each.value}, counts[each]) for each in Grade])
 
 
 def _gauge(name: str, told: str, samples: Samples) -> Metric:

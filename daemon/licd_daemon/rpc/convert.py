@@ -1,5 +1,7 @@
 """Values of the core to messages of licd.v1 and back."""
 
+from collections.abc import Sequence
+
 import msgspec
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToJson
@@ -10,6 +12,7 @@ from licd.v1 import cluster_service_pb2 as cluster
 from licd.v1 import failure_pb2 as failures
 from licd.v1 import registration_service_pb2 as registration
 from licd.v1 import token_service_pb2 as tokens
+from licd_daemon.certificate_check import Fault
 from licd_daemon.core.model import (
     CHALLENGE_VALID_MS,
     Challenge,
@@ -177,9 +180,18 @@ def ended_message(ended: EndedRegistration) -> registration.EndedRegistration:
 
 
 def registration_message(
-    state: State, now: Now, leader: registration.Leader, recovery_window_ms: int, *, writable: bool
+    state: State,
+    now: Now,
+    leader: registration.Leader,
+    recovery_window_ms: int,
+    *,
+    writable: bool,
+    warnings: Sequence[Fault] = (),
 ) -> registration.Registration:
-    """The registration as it stands at `now`. `writable`: whether the journal can be written."""
+    """The registration as it stands at `now`.
+
+    `writable`: whether the journal can be written; `warnings`: what is wrong with the server's certificate.
+    """
     living = state.registration
     since = deadline = None
     if living is not None and living.recovering_since is not None:
@@ -205,6 +217,7 @@ def registration_message(
         clock_untrusted=failure_message(state.clock_untrusted) if state.clock_untrusted else None,
         journal_unavailable=not writable,
         nodes_drifted=state.tally.drifted,
+        warnings=[failures.Failure(title=each.title, detail=each.detail, remedy=each.remedy) for each in warnings],
     )
 
 

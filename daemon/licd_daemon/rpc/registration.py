@@ -1,10 +1,11 @@
 """RegistrationService: the license, the challenge and the code."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from licd.v1 import registration_service_pb2 as pb
 from licd.v1 import registration_service_pb2_grpc as pb_grpc
+from licd_daemon.certificate_check import Fault
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.publication import NEWS_PAUSE_S
 from licd_daemon.core import checks
@@ -35,16 +36,20 @@ class RegistrationService(pb_grpc.RegistrationServiceServicer):
         *,
         advertise: str,
         recovery_window_ms: int,
+        warnings: Callable[[], Sequence[Fault]] = tuple,
     ) -> None:
+        """`warnings`: what is wrong with the server's certificate at an instant."""
         self._coordinator = coordinator
         self._registrar = registrar
         self._advertise = advertise
         self._recovery_window_ms = recovery_window_ms
+        self._warnings = warnings
 
     def _registration(self, state: State) -> pb.Registration:
         leader = leader_message(self._advertise, self._coordinator.state.epoch, self._coordinator.since)
         writable, now = self._coordinator.writable, self._coordinator.now()
-        return registration_message(state, now, leader, self._recovery_window_ms, writable=writable)
+        window, warnings = self._recovery_window_ms, self._warnings()
+        return registration_message(state, now, leader, window, writable=writable, warnings=warnings)
 
     async def GetRegistration(self, request: pb.GetRegistrationRequest, context: Context) -> pb.GetRegistrationResponse:
         """The registration as it stands."""

@@ -180,7 +180,7 @@ class EndedRegistration(_message.Message):
     def __init__(self, ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cause: _Optional[_Union[EndCause, str]] = ..., nodes: _Optional[_Iterable[str]] = ..., registered_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Registration(_message.Message):
-    __slots__ = ("state", "license", "challenge", "lockout", "nodes_connected", "nodes_licensed", "nodes_waiting", "max_nodes", "registered_at", "recovery_deadline", "last_failures", "leader", "release", "last_registration", "recovering_since", "clock_untrusted", "journal_unavailable", "nodes_drifted")
+    __slots__ = ("state", "license", "challenge", "lockout", "nodes_connected", "nodes_licensed", "nodes_waiting", "max_nodes", "registered_at", "recovery_deadline", "last_failures", "leader", "release", "last_registration", "recovering_since", "clock_untrusted", "journal_unavailable", "nodes_drifted", "warnings")
     STATE_FIELD_NUMBER: _ClassVar[int]
     LICENSE_FIELD_NUMBER: _ClassVar[int]
     CHALLENGE_FIELD_NUMBER: _ClassVar[int]
@@ -199,6 +199,7 @@ class Registration(_message.Message):
     CLOCK_UNTRUSTED_FIELD_NUMBER: _ClassVar[int]
     JOURNAL_UNAVAILABLE_FIELD_NUMBER: _ClassVar[int]
     NODES_DRIFTED_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     state: RegistrationState
     license: License
     challenge: Challenge
@@ -217,7 +218,8 @@ class Registration(_message.Message):
     clock_untrusted: _failure_pb2.Failure
     journal_unavailable: bool
     nodes_drifted: int
-    def __init__(self, state: _Optional[_Union[RegistrationState, str]] = ..., license: _Optional[_Union[License, _Mapping]] = ..., challenge: _Optional[_Union[Challenge, _Mapping]] = ..., lockout: _Optional[_Union[Lockout, _Mapping]] = ..., nodes_connected: _Optional[int] = ..., nodes_licensed: _Optional[int] = ..., nodes_waiting: _Optional[int] = ..., max_nodes: _Optional[int] = ..., registered_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., recovery_deadline: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_failures: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ..., leader: _Optional[_Union[Leader, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., last_registration: _Optional[_Union[EndedRegistration, _Mapping]] = ..., recovering_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., clock_untrusted: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., journal_unavailable: bool = ..., nodes_drifted: _Optional[int] = ...) -> None: ...
+    warnings: _containers.RepeatedCompositeFieldContainer[_failure_pb2.Failure]
+    def __init__(self, state: _Optional[_Union[RegistrationState, str]] = ..., license: _Optional[_Union[License, _Mapping]] = ..., challenge: _Optional[_Union[Challenge, _Mapping]] = ..., lockout: _Optional[_Union[Lockout, _Mapping]] = ..., nodes_connected: _Optional[int] = ..., nodes_licensed: _Optional[int] = ..., nodes_waiting: _Optional[int] = ..., max_nodes: _Optional[int] = ..., registered_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., recovery_deadline: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_failures: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ..., leader: _Optional[_Union[Leader, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., last_registration: _Optional[_Union[EndedRegistration, _Mapping]] = ..., recovering_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., clock_untrusted: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., journal_unavailable: bool = ..., nodes_drifted: _Optional[int] = ..., warnings: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ...) -> None: ...
 
 class GetRegistrationRequest(_message.Message):
     __slots__ = ()

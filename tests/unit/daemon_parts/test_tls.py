@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -180,7 +181,7 @@ async def test_a_pair_that_does_not_fit_is_told(own: Path) -> None:
 
 @pytest.mark.parametrize("wrong", ["certificate", "key", "client_ca"])
 async def test_a_file_that_is_missing_or_garbage_is_named(own: Path, tmp_path: Path, wrong: str) -> None:
-    good = {"certificate": own / "server.crt", "key": own / "server.key", "client_ca": own / "ca.crt"}
+    good: dict[str, Any] = {"certificate": own / "server.crt", "key": own / "server.key", "client_ca": own / "ca.crt"}
     with pytest.raises(TlsInvalid, match=r"absent.pem: No such file"):
         read_configuration(TlsFiles(**(good | {wrong: tmp_path / "absent.pem"})))
     (tmp_path / "garbage.pem").write_bytes(b"licd_very_secret")

@@ -24,11 +24,11 @@ from pathlib import Path
 
 import structlog
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from licd_daemon.certificate_check import issued_by, names_of
 from licd_daemon.core.build import BUILD_DATE
 from licd_daemon.pem import PrivateKey, TlsInvalid, fits, read_certificate, read_certificates, read_key
 from licd_daemon.private_files import write_whole
@@ -107,12 +107,12 @@ def _reason_to_renew(
     if not (folder / "server.crt").exists():
         return "there is none"
     certificate = read_certificate(folder / "server.crt")
-    issuer = next((ca for ca in authorities if _issued_by(certificate, ca)), None)
+    issuer = next((ca for ca in authorities if issued_by(certificate, ca)), None)
     if authorities and issuer is None:
         return "it is of another CA"
     if _near_its_end(certificate, issuer, times, authorities):
         return "it is near its end, or not valid yet"
-    if missing := wanted - _names(certificate):
+    if missing := wanted - names_of(certificate):
         return f"it lacks the names {', '.join(sorted(missing))}"
     if not (folder / "server.key").exists() or not fits(certificate, read_key(folder / "server.key")):
         return "it does not fit its key"
@@ -234,23 +234,6 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
     except ValueError:
         raise TlsInvalid(f"{name!r} can't stand in a certificate: write it in ASCII (xn--...)") from None
-
-
-def _names(certificate: x509.Certificate) -> set[str]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return set()
-    addresses = names.get_values_for_type(x509.IPAddress)
-    return {*names.get_values_for_type(x509.DNSName), *map(str, addresses)}
-
-
-def _issued_by(certificate: x509.Certificate, ca: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(ca)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
 
 
 def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:

@@ -6,7 +6,7 @@
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,12 +18,9 @@ from licd_daemon.cli.serve.web import bound, url_of
 from licd_daemon.console.certificate import server_context
 from licd_daemon.console.listener import WebServer
 from licd_daemon.leadership.etcd import Leader
-from licd_daemon.ops.metrics import CONTENT_TYPE
-from licd_daemon.tls import TlsFiles
+from licd_daemon.ops.metrics import CONTENT_TYPE, FollowerMetrics
+from licd_daemon.served_certificate import ServedCertificate, standing_of
 
-_METRICS = (
-    "# HELP licd_leader 1 while this daemon can prove that it leads.\n# TYPE licd_leader gauge\nlicd_leader 0.0\n"
-)
 _NO_STORE = {"cache-control": "no-store"}
 
 
@@ -51,8 +48,8 @@ class FollowerWeb:
         """Where probes find the ops port; "" when it is off."""
         return url_of("http", self._ops)
 
-    def start(self, tls: TlsFiles | None) -> None:
-        """Serves from now on. `tls`: the console's certificate; None: plaintext on loopback.
+    def start(self, certificate: ServedCertificate | None) -> None:
+        """Serves from now on; without a certificate in plaintext on loopback.
 
         Raises:
             TlsInvalid: the certificate can't be used.
@@ -61,12 +58,13 @@ class FollowerWeb:
             routes = [
                 Route("/livez", _livez),
                 Route("/readyz", self._readyz),
-                Route("/metrics", _metrics),
+                Route("/metrics", _page_of(FollowerMetrics(standing_of(certificate)))),
             ]
             self._servers.append(WebServer(Starlette(routes=routes), self._ops))
         if self._console is not None:
             app = Starlette(routes=[Route("/{path:path}", self._send_on)])
-            self._servers.append(WebServer(app, self._console, server_context(tls) if tls is not None else None))
+            context = server_context(certificate.files) if certificate is not None else None
+            self._servers.append(WebServer(app, self._console, context))
         for server in self._servers:
             server.start()
 
@@ -95,5 +93,8 @@ async def _livez(_: Request) -> Response:
     return PlainTextResponse("ok\n", headers=_NO_STORE)
 
 
-async def _metrics(_: Request) -> Response:
-    return Response(_METRICS, headers={"content-type": CONTENT_TYPE})
+def _page_of(metrics: FollowerMetrics) -> Callable[[Request], Awaitable[Response]]:
+    async def page(_: Request) -> Response:
+        return Response(metrics.page(), headers={"content-type": CONTENT_TYPE})
+
+    return page

@@ -4,6 +4,7 @@ What is bound is known before anything is served; an address in use is one clear
 """
 
 import asyncio
+import dataclasses
 import os
 import resource
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,7 @@ import grpc
 import structlog
 
 from licd_daemon import tls
+from licd_daemon.certificate_check import Host
 from licd_daemon.cli.serve import certificates
 from licd_daemon.cli.serve.config import OFF, ServeConfig, address_file, is_loopback, split_address
 from licd_daemon.cli.serve.follower_web import FollowerWeb
@@ -23,6 +25,7 @@ from licd_daemon.cli.serve.web import ListenFailed, Served, Web
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.leader_clock import LeaderClock
 from licd_daemon.core import commands as c
+from licd_daemon.core.build import BUILD_DATE
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.formats.vendor_keys import VendorKeys
 from licd_daemon.journal.port import Journal, JournalUnavailable
@@ -30,7 +33,6 @@ from licd_daemon.leadership.etcd import Leader
 from licd_daemon.operations import tokens
 from licd_daemon.operations.challenges import Registrar
 from licd_daemon.operations.event_log import Audit
-from licd_daemon.pem import TlsInvalid
 from licd_daemon.private_files import write_whole
 from licd_daemon.rpc.cluster import ClusterService
 from licd_daemon.rpc.follower import FollowerServer
@@ -39,11 +41,11 @@ from licd_daemon.rpc.node import NodeService
 from licd_daemon.rpc.registration import RegistrationService
 from licd_daemon.rpc.server import Server, Services
 from licd_daemon.rpc.tokens import TokenService
+from licd_daemon.served_certificate import ServedCertificate, Times, warnings_of
 
 log = structlog.get_logger(__name__)
 
 RESERVED_FILES = 256
-RENEWAL_EVERY_S = 3_600
 START_RETRY_S = 0.2
 START_PATIENCE_S = 10
 LOCAL = "127.0.0.1"
@@ -86,18 +88,23 @@ class Leading:
         registrar, audit = Registrar(coordinator, config.vendor_keys, leader_clock), Audit(coordinator, config.journal)
         host, _ = split_address(options.listen)
         server = Server(coordinator, on_loopback=is_loopback(host), max_connections=_max_connections())
+        certificate = _certificate(options, _times(coordinator))
         web = Web(options)
         try:
-            bound, local = _bound(options, server)
+            bound, local = _bound(options, server, certificate)
         except ListenFailed:
             await web.stop()
             raise
         advertise = options.advertise or bound
-        server.add(_services(config, registrar, audit, advertise))
+        server.add(_services(config, registrar, audit, advertise, certificate))
         await server.start()
-        web.start(Served(coordinator, registrar, audit, server.guard.latency, advertise), _tls_files(options, None))
+        web.start(Served(coordinator, registrar, audit, server.guard.latency, advertise, certificate))
         _say_where(options, "serving", local, web, epoch=coordinator.state.epoch)
-        watching = [asyncio.create_task(leader_clock.watch()), asyncio.create_task(_renew_certificates(options))]
+        watching = [asyncio.create_task(leader_clock.watch())]
+        if certificate is not None:
+            news = coordinator.publication.watchers.notify
+            following = certificate.follow(lambda: _times(coordinator), _renewal(options), news)
+            watching.append(asyncio.create_task(following))
         return cls(server, web, watching)
 
     def withdraw(self) -> None:
@@ -122,7 +129,7 @@ class Following:
         self._server = server
         self._leader: Leader | None = None
         self._web: FollowerWeb
-        self._renewing: asyncio.Task[None]
+        self._watching: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(cls, options: ServeConfig) -> "Following":
@@ -133,15 +140,18 @@ class Following:
         """
         server = FollowerServer(max_connections=_max_connections())
         following = cls(server)
+        certificate = _certificate(options, _unconfirmed())
         following._web = FollowerWeb(options, lambda: following.leader)
         try:
-            _, local = _bound(options, server)
+            _, local = _bound(options, server, certificate)
         except ListenFailed:
             await following._web.stop()
             raise
         await server.start()
-        following._web.start(_tls_files(options, None))
-        following._renewing = asyncio.create_task(_renew_certificates(options))
+        following._web.start(certificate)
+        if certificate is not None:
+            watch = certificate.follow(_unconfirmed, _renewal(options), lambda: None)
+            following._watching = asyncio.create_task(watch)
         _say_where(options, "following", local, following._web)
         return following
 
@@ -157,12 +167,13 @@ class Following:
 
     async def stop(self) -> None:
         """Gives the ports free."""
-        self._renewing.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
         await asyncio.gather(self._server.stop(), self._web.stop())
 
 
-def make_certificates(config: ServeConfig) -> None:
-    """TLS from the first start (R34).
+def make_certificates(config: ServeConfig, times: Times | None = None) -> None:
+    """TLS from the first start (R34). `times`: by which a renewal is due; None: nothing is confirmed yet.
 
     Raises:
         TlsInvalid: what is there can't be used.
@@ -174,29 +185,42 @@ def make_certificates(config: ServeConfig) -> None:
         host = split_address(address)[0] if address else ""
         if host and host not in _EVERYWHERE:
             names.append(host)
-    certificates.ensure_certificates(config.data_dir / "tls", names, datetime.now(UTC))
+    certificates.ensure_certificates(config.data_dir / "tls", names, *(times or _unconfirmed()))
 
 
-async def _renew_certificates(config: ServeConfig) -> None:
-    """Looks once an hour, for clocks are set; new connections get the new certificate (R34)."""
-    while not config.insecure:
-        await asyncio.sleep(RENEWAL_EVERY_S)
-        try:
-            await asyncio.to_thread(make_certificates, config)
-        except TlsInvalid as error:
-            log.error("certificate_not_renewed", error=str(error))
+def _renewal(config: ServeConfig) -> Callable[[Times], None] | None:
+    """Renews the certificates that the daemon makes for itself; None: others were given."""
+    return None if config.tls_cert is not None else lambda times: make_certificates(config, times)
 
 
-def _tls_files(config: ServeConfig, client_ca: Path | None) -> tls.TlsFiles | None:
+def _times(coordinator: Coordinator) -> Times:
+    return Times(datetime.fromtimestamp(coordinator.now().wall / 1000, UTC), BUILD_DATE)
+
+
+def _unconfirmed() -> Times:
+    """The machine's clock, which nothing has confirmed."""
+    return Times(datetime.now(UTC), BUILD_DATE)
+
+
+def _certificate(config: ServeConfig, times: Times) -> ServedCertificate | None:
+    """The certificate of all ports; None: `--insecure`."""
     if config.insecure:
         return None
     folder = config.data_dir / "tls"
-    return tls.TlsFiles(config.tls_cert or folder / "server.crt", config.tls_key or folder / "server.key", client_ca)
+    files = tls.TlsFiles(config.tls_cert or folder / "server.crt", config.tls_key or folder / "server.key")
+    return ServedCertificate(files, _reached_host(config), times)
 
 
-def _credentials(config: ServeConfig, client_ca: Path | None) -> grpc.ServerCredentials | None:
-    files = _tls_files(config, client_ca)
-    return tls.server_credentials(files) if files else None
+def _reached_host(config: ServeConfig) -> Host | None:
+    """The host that clients are told of, or else the one that is listened at; None: nobody knows (a wildcard)."""
+    host, _ = split_address(config.advertise or config.listen)
+    return None if host in _EVERYWHERE else Host(host, advertised=config.advertise is not None)
+
+
+def _credentials(certificate: ServedCertificate | None, client_ca: Path | None) -> grpc.ServerCredentials | None:
+    if certificate is None:
+        return None
+    return tls.server_credentials(dataclasses.replace(certificate.files, client_ca=client_ca))
 
 
 async def _journal_tokens(coordinator: Coordinator, data_dir: Path) -> None:
@@ -224,7 +248,7 @@ async def _submit_patiently(coordinator: Coordinator, command: c.Command) -> Non
     raise JournalUnavailable("the disk of the data directory is too slow or can't be written: mend it and start again")
 
 
-def _bound(config: ServeConfig, server: _Binding) -> tuple[str, str]:
+def _bound(config: ServeConfig, server: _Binding, certificate: ServedCertificate | None) -> tuple[str, str]:
     """The address that the server is bound to, and the one that local commands reach it at.
 
     gRPC can't ask for a client certificate without demanding it: with `--client-ca`, local commands, which have a token
@@ -232,10 +256,10 @@ def _bound(config: ServeConfig, server: _Binding) -> tuple[str, str]:
     """
     host, _ = split_address(config.listen)
     try:
-        port = server.bind(config.listen, _credentials(config, config.client_ca))
+        port = server.bind(config.listen, _credentials(certificate, config.client_ca))
         local = join_address(_EVERYWHERE.get(host, host), port)
         if config.client_ca is not None:
-            local = join_address(LOCAL, server.bind(f"{LOCAL}:0", _credentials(config, None)))
+            local = join_address(LOCAL, server.bind(f"{LOCAL}:0", _credentials(certificate, None)))
     except OSError:
         raise ListenFailed(
             f"--listen {config.listen}: the address is in use or not this machine's: stop the other daemon, or listen "
@@ -249,7 +273,9 @@ def join_address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _services(config: LeadingConfig, registrar: Registrar, audit: Audit, advertise: str) -> Services:
+def _services(
+    config: LeadingConfig, registrar: Registrar, audit: Audit, advertise: str, certificate: ServedCertificate | None
+) -> Services:
     options, coordinator = config.options, config.coordinator
     return Services(
         NodeService(
@@ -263,6 +289,7 @@ def _services(config: LeadingConfig, registrar: Registrar, audit: Audit, adverti
             registrar,
             advertise=advertise,
             recovery_window_ms=options.recovery_window_ms,
+            warnings=warnings_of(certificate),
         ),
         ClusterService(coordinator, audit, advertise=advertise),
         TokenService(coordinator),

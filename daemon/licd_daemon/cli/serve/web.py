@@ -18,7 +18,7 @@ from licd_daemon.operations.event_log import Audit
 from licd_daemon.ops.metrics import Metrics
 from licd_daemon.ops.probes import Ops
 from licd_daemon.paths import ephemeral_filesystem
-from licd_daemon.tls import TlsFiles
+from licd_daemon.served_certificate import ServedCertificate, standing_of, warnings_of
 
 
 class ListenFailed(Exception):
@@ -27,13 +27,17 @@ class ListenFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What the web servers serve. `rpc_latency`: of the gRPC methods, by name; `advertise`: the leader's address."""
+    """What the web servers serve.
+
+    `rpc_latency`: of the gRPC methods, by name; `advertise`: the leader's address; `certificate`: None: no TLS.
+    """
 
     coordinator: Coordinator
     registrar: Registrar
     audit: Audit
     rpc_latency: dict[str, Latency]
     advertise: str
+    certificate: ServedCertificate | None
 
 
 class Web:
@@ -61,14 +65,15 @@ class Web:
         """Where probes find the ops port; "" when it is off."""
         return url_of("http", self._ops_socket)
 
-    def start(self, served: Served, tls: TlsFiles | None) -> None:
-        """Serves from now on. `tls`: the console's certificate; None: plaintext on loopback.
+    def start(self, served: Served) -> None:
+        """Serves from now on; without a certificate in plaintext on loopback.
 
         Raises:
             TlsInvalid: the certificate can't be used.
         """
         if self._ops_socket is not None:
-            metrics = Metrics(served.coordinator, served.rpc_latency, self._config.max_clock_drift_ms)
+            limit = self._config.max_clock_drift_ms
+            metrics = Metrics(served.coordinator, served.rpc_latency, limit, standing_of(served.certificate))
             self._ops = Ops(served.coordinator, metrics)
             self._serve(WebServer(self._ops.app, self._ops_socket))
         if self._console_socket is not None:
@@ -77,11 +82,12 @@ class Web:
                 self._config.recovery_window_ms,
                 self._config.max_clock_drift_ms,
                 "" if self._config.journal.startswith(ETCD) else ephemeral_filesystem(self._config.data_dir) or "",
-                secure=tls is not None,
+                secure=served.certificate is not None,
+                warnings=warnings_of(served.certificate),
             )
             link = LoginLink(console_link_file(self._config.data_dir), self.console_url, served.coordinator)
             self._console = Console(served.coordinator, served.registrar, served.audit, settings, link)
-            context = server_context(tls) if tls is not None else None
+            context = server_context(served.certificate.files) if served.certificate is not None else None
             self._serve(WebServer(self._console.app, self._console_socket, context))
 
     def _serve(self, server: WebServer) -> None:

@@ -105,6 +105,8 @@ function showBanners(registration, state) {
   const { clock_untrusted: clock, journal_unavailable: stuck } = registration;
   banner("banner-clock", clock ? t("banner.clock", { detail: clock.detail, remedy: clock.remedy }) : "", "bad");
   banner("banner-journal", stuck ? t("banner.journal") : "", "bad");
+  const [first] = registration.warnings ?? [];
+  banner("banner-certificate", first ? `${first.title}. ${first.detail}. ${first.remedy}` : "");
 }
 
 function showReleased(registration) {
@@ -117,7 +119,8 @@ function showReleased(registration) {
 }
 
 const well = (registration) =>
-  !registration.clock_untrusted && !registration.journal_unavailable && !ailing(registration);
+  !registration.clock_untrusted && !registration.journal_unavailable && !registration.warnings?.length &&
+  !ailing(registration);
 
 /** Whether a registered cluster has nodes that may not work, or whose clocks drift. */
 function ailing({ nodes_connected: connected, nodes_licensed: licensed, nodes_waiting: waiting, nodes_drifted: drifted }) {

@@ -1,0 +1,118 @@
+"""Looks after the certificate that a daemon serves with: what is wrong is reported, what is due is renewed (R34).
+
+- Every 2 s the files and the clock are looked at, in a thread: a slow disk stops nothing. Each change of what is wrong
+  is one line in the log; the standing is what `licd check`, the metrics and the console report.
+- Files that no client could use are not taken when they change: the certificate before stays, and that is reported.
+- The daemon's own certificate is renewed every 10 s if it is due.
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import structlog
+from cryptography import x509
+
+from licd_daemon.certificate_check import Fault, Grade, Host, Standing, ends_at, faults
+from licd_daemon.tls import TlsFiles, TlsInvalid, Watch, read_chain
+
+LOOK_S = 2.0
+LOOKS_PER_RENEWAL = 5
+
+_log = structlog.get_logger(__name__)
+
+
+class Times(NamedTuple):
+    """The present time, and what of it something has confirmed (R23), in UTC."""
+
+    now: datetime
+    confirmed: datetime
+
+
+class ServedCertificate:
+    """The certificate of this daemon's ports. `files`: what they serve; `standing`: replaced whole by each look.
+
+    Raises:
+        TlsInvalid: As the files are now, they can't be used.
+    """
+
+    def __init__(self, files: TlsFiles, host: Host | None, times: Times) -> None:
+        self.files = dataclasses.replace(files, accept=self._accept)
+        self._host = host
+        self._times = times
+        self._watch = Watch(self.files, read_chain)
+        self._chain = self._watch.loaded
+        self._renewal_trouble = ""
+        self.standing = self._judged()
+        _log_changes((), self.standing.faults)
+
+    async def follow(
+        self, clock: Callable[[], Times], renew: Callable[[Times], None] | None, changed: Callable[[], None]
+    ) -> None:
+        """Looks until it is cancelled.
+
+        Args:
+            clock: The times, asked in the loop's thread.
+            renew: Renews the daemon's own certificate if that is due; raises TlsInvalid; None: it was given.
+            changed: Told when the standing has changed.
+        """
+        looks = 0
+        while True:
+            await asyncio.sleep(LOOK_S)
+            looks += 1
+            # Whole and at once: other threads judge by them when a connection comes.
+            self._times = clock()
+            if renew is not None and looks % LOOKS_PER_RENEWAL == 0:
+                await asyncio.to_thread(self._renew, renew)
+            before, self.standing = self.standing, await asyncio.to_thread(self._look)
+            if self.standing != before:
+                _log_changes(before.faults, self.standing.faults)
+                changed()
+
+    def _look(self) -> Standing:
+        self._chain = self._watch.fetch() or self._chain
+        return self._judged()
+
+    def _judged(self) -> Standing:
+        found = faults(self._chain, self._host, *self._times)
+        if self._watch.trouble:
+            found.append(Fault(Grade.NOT_TAKEN, self._watch.trouble, "Until then the certificate before is served."))
+        return Standing(ends_at(self._chain), tuple(found))
+
+    def _accept(self, chain: Sequence[x509.Certificate]) -> None:
+        for fault in faults(chain, self._host, *self._times):
+            if fault.grade is Grade.REFUSED:
+                raise TlsInvalid(f"{self.files.certificate} can't be used by clients. {fault.detail}. {fault.remedy}")
+
+    def _renew(self, renew: Callable[[Times], None]) -> None:
+        trouble = ""
+        try:
+            renew(self._times)
+        except TlsInvalid as error:
+            trouble = str(error)
+        if trouble and trouble != self._renewal_trouble:
+            _log.error("certificate_not_renewed", error=trouble)
+        self._renewal_trouble = trouble
+
+
+def warnings_of(certificate: ServedCertificate | None) -> Callable[[], Sequence[Fault]]:
+    """Asks for what is wrong with a certificate at that instant; None: there is no TLS, so nothing."""
+    return lambda: certificate.standing.faults if certificate is not None else ()
+
+
+def standing_of(certificate: ServedCertificate | None) -> Callable[[], Standing] | None:
+    """Asks for a certificate's standing at that instant; None: there is no TLS."""
+    return (lambda: certificate.standing) if certificate is not None else None
+
+
+def _log_changes(before: Sequence[Fault], after: Sequence[Fault]) -> None:
+    for fault in after:
+        if fault in before or fault.grade is Grade.NOT_TAKEN:  # the watch has logged it
+            continue
+        near = fault.grade is Grade.NEAR_ITS_END
+        tell, event = (_log.warning, "certificate_near_its_end") if near else (_log.error, "certificate_not_usable")
+        tell(event, cause=fault.detail, remedy=fault.remedy)
+    if before and not after:
+        _log.info("certificate_usable")
