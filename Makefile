@@ -8,7 +8,7 @@ MINUTES ?= 60
 SEED ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test soak bench check fix proto reasons states clocks vectors lock
+.PHONY: help setup run demo test soak bench check fix proto reasons states rules clocks vectors lock
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
@@ -60,6 +60,9 @@ reasons: .venv/.done  ## the table of failure reasons in docs/errors.md, anew
 
 states: .venv/.done  ## docs/states.md, anew from the core's own decisions
 	$(PY) docs/generate_states.py
+
+rules: .venv/.done  ## docs/rules.md: where each rule is decided and which tests show it
+	$(PY) docs/generate_rules.py
 
 clocks: .venv/.done  ## docs/clocks.png, measured anew with real nodes (a minute)
 	$(PY) docs/plot_clocks.py

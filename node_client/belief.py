@@ -1,4 +1,4 @@
-"""What a node may believe: pure, with time passed in. Everything that decides `is_licensed()` stands in this file.
+"""R13, R14, R15, R41: what a node may believe: pure, with time passed in. All that decides `is_licensed()` is in here.
 
 - A node is licensed at an instant only if the daemon's last word was LICENSED and the lease runs then (R15).
 - The lease runs for lease_ttl from when the acknowledged message was SENT, by boottime (R13). An acknowledgement

@@ -51,7 +51,7 @@ _ROUNDING = 0.001
 
 
 class OnLoss(enum.StrEnum):
-    """What becomes of CMD when the license is lost (R41)."""
+    """R41: what becomes of CMD when the license is lost."""
 
     HOLD = "hold"
     """Stop it, and start it again once licensed."""

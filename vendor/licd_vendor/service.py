@@ -77,7 +77,7 @@ def add_contract(database: Database, terms: Terms, who: str, now: int) -> int:
 
 
 def unbind(database: Database, license_id: str, who: str, now: int) -> LicenseRecord:
-    """End a license's binding (R27); raise RefusedError when it has none."""
+    """R27: end a license's binding; raise RefusedError when it has none."""
     with database.writing() as connection:
         license_ = records.get_license(connection, license_id)
         binding = bindings.in_force(connection, license_.license_id)

@@ -187,7 +187,7 @@ def _version_mismatch(certified: LicensedApplication, local: str, node_name: str
 
 
 def judge_application(license: License, application: Application, node_name: str) -> tuple[Failure, ...]:
-    """Every way in which a report server is not the licensed one (R5, R12)."""
+    """R5, R12: every way in which a report server is not the licensed one."""
     certified = license.application
     found = []
     if application.name != certified.name:
@@ -211,7 +211,7 @@ def qualifying(state: State, session: Session) -> tuple[Failure, ...]:
 
 
 def blocking(state: State, now: Now) -> tuple[Failure, ...]:
-    """Everything that would block a registration now (R10, R11), each node named (R5). Visits every session."""
+    """R5, R10, R11: everything that would block a registration now, each node named. Visits every session."""
     license = state.license
     if license is None:
         return ()

@@ -49,7 +49,7 @@ def decide(state: State, command: c.Command, now: Now, policy: Policy) -> Decisi
 
 
 def _settle(draft: Draft) -> None:
-    """Free seats go to the line first; only then is the registration's life judged (R17).
+    """R17: free seats go to the waitlist first; only then is the registration's life judged.
 
     The tally's holders are no newcomers: a registration does not live on in processes that never met its own.
     """

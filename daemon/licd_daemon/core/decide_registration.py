@@ -128,7 +128,7 @@ def _lock(draft: Draft) -> Refused:
 
 
 def settle_code(draft: Draft, command: SettleCode) -> Refused | None:
-    """R8-R10: wrong, right but something stands in the way, or registered in one step."""
+    """R8, R9, R10: wrong, right but something stands in the way, or registered in one step."""
     if not command.right:
         return _wrong_code(draft)
     draft.emit(CodeMatched())
@@ -157,7 +157,7 @@ def _wrong_code(draft: Draft) -> Refused:
 
 
 def _registered(state: State, challenge_id: str, now: Now) -> Registered:
-    """R10: those who have a seat keep it; the others get what is free of seats that others may still believe in."""
+    """R10, R20: who has a seat keeps it; the others get what is free of seats that others may still believe in."""
     live = sorted(
         (session for session in state.sessions.values() if session.status is SessionStatus.LIVE),
         key=lambda session: (session.seat is Seat.NONE, session.number),
@@ -180,7 +180,7 @@ def reset(draft: Draft, command: ResetRegistration) -> None:
 
 
 def release(draft: Draft, command: ReleaseLicense) -> None:
-    """R30; idempotent until the next upload."""
+    """R30: idempotent until the next upload."""
     if draft.state.license is None and draft.state.release is not None:
         return
     if _license(draft.state).license_id != command.license_id:

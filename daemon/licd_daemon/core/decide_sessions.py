@@ -62,7 +62,7 @@ def prove(draft: Draft, command: Prove) -> None:
 
 
 def _proven(state: State, command: Resume) -> Session:
-    """The session of a process that knows its secret and has seen no other journal than this one (R14)."""
+    """R14: the session of a process that knows its secret and has seen no other journal than this one."""
     session = state.sessions.get(command.session_id)
     if session is None:
         raise Refused(Reason.SESSION_EXPIRED, "This session is not known here: join anew.")
@@ -97,7 +97,7 @@ def _prove(session: Session, secret_hash: str) -> None:
 
 
 def _return(draft: Draft, session: Session) -> None:
-    """A live one goes on; an awaited one keeps what it had; a lost one gets a seat or the head of the line (R16)."""
+    """R16: a live one goes on; an awaited one keeps what it had; a lost one gets a seat or the head of the waitlist."""
     _refuse_ended(session)
     draft.hear(session.session_id)
     if session.status is SessionStatus.LIVE:
@@ -113,7 +113,7 @@ def _refuse_ended(session: Session) -> None:
 
 
 def leave(draft: Draft, command: Leave) -> None:
-    """The seat is free at once (R14), for an evicted node that says so as well. Idempotent."""
+    """R14: the seat is free at once, for an evicted node that says so as well. Idempotent."""
     session = draft.state.sessions.get(command.session_id)
     if session is None:
         raise Refused(Reason.NO_SUCH_SESSION, "This session is not known here; there is nothing to leave.")
@@ -126,7 +126,7 @@ def leave(draft: Draft, command: Leave) -> None:
 
 
 def end_session(draft: Draft, command: EndSession) -> None:
-    """The seat drains (R13). Idempotent while the session is remembered.
+    """R13: the seat drains. Idempotent while the session is remembered.
 
     A live one vouches as one that leaves does: whoever ends it has seen it. A lost one does not, or evicting the dead
     would hand their registration to processes that they never met (R17).

@@ -1,4 +1,4 @@
-"""Bearer tokens (R35)."""
+"""R35: bearer tokens."""
 
 from licd_daemon.core.commands import CreateToken, RevokeToken
 from licd_daemon.core.draft import Draft

@@ -1,4 +1,4 @@
-"""The upload of a license (R1, R2): refused, asked about, or installed.
+"""R2: the upload of a license: refused, asked about, or installed.
 
 - A refused upload changes nothing, and is remembered only as refused: its `iat` locks no correction out.
 - Everything that can be judged is reported at once: the type, the end, a date ahead of the leader's clock, and with
@@ -31,7 +31,7 @@ _KEPT_FAILURES = 100  # of nodes that a refused file would not admit: the refusa
 
 
 def upload_license(draft: Draft, command: UploadLicense) -> Refused | None:
-    """R2. Uploading the license in force again changes nothing."""
+    """R2: uploading the license in force again changes nothing."""
     license = command.license
     if isinstance(license, Failure):
         return _refused(draft, (license,))

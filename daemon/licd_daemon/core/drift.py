@@ -1,4 +1,4 @@
-"""A node's clock against the leader's, from four timestamps (RFC 5905, section 8).
+"""R21: a node's clock against the leader's, from four timestamps (RFC 5905, section 8).
 
 A heartbeat and its acknowledgement are one exchange: the node sends at T1 (its clock), the daemon receives at T2 and
 acknowledges at T3 (the leader's), the node has it at T4 (its clock), which the next heartbeat tells. Node minus leader
@@ -37,7 +37,7 @@ class Estimate(NamedTuple):
     error: float
 
     def over(self, limit_ms: float) -> bool:
-        """Whether the clock is over the limit whatever the error was (R21)."""
+        """Whether the clock is over the limit whatever the error was."""
         return abs(self.offset) - self.error > limit_ms
 
     def within(self, limit_ms: float) -> bool:

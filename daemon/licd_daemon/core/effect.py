@@ -33,7 +33,7 @@ def reissues(state: State, license: License) -> bool:
 
 
 def ends_registration(state: State, license: License, now: Now) -> bool:
-    """Another license ends it (R2), and so does a reissue for whose `recertify_days` it is too old (R19)."""
+    """R2, R19: another license ends it, and so does a reissue for whose `recertify_days` it is too old."""
     if state.registration is None:
         return False
     due = recertify_at(_under(state, license))

@@ -1,4 +1,4 @@
-"""Who may believe in a seat until when: deadlines in served time, in memory only (R13, R14, R18).
+"""R13, R14: who may believe in a seat until when: deadlines in served time, in memory only.
 
 TTLs are persisted, deadlines never. A session has up to three deadlines, each for one question of the daemon:
 
@@ -124,7 +124,7 @@ class Leases:
             heapq.heappush(self._heap, (until, kind, session_id))
 
     def promote(self, state: State, served: int, handover_ms: int) -> None:
-        """A new epoch: every recorded holder, and everyone who was in sight, has a fresh lease (R18)."""
+        """R18: at a new epoch every recorded holder, and everyone who was connected, has a fresh lease."""
         until = served + recorded_lease_ms(state, handover_ms)
         for session in state.sessions.values():
             if session.status in (SessionStatus.LIVE, SessionStatus.AWAITED):

@@ -181,7 +181,7 @@ class Challenge(Frozen, frozen=True):
     used: bool = False
 
     def state(self, now: Now) -> ChallengeState:
-        """Its state at an instant (R7)."""
+        """R7: its state at an instant."""
         if self.used:
             return ChallengeState.USED
         expired = now.run >= self.run + CHALLENGE_VALID_MS

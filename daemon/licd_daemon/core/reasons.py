@@ -1,4 +1,4 @@
-"""The failure reasons of R4. Each is one row: whatever is said of a reason anywhere is read from here.
+"""R4: the failure reasons. Each is one row: whatever is said of a reason anywhere is read from here.
 
 - Titles and details are words that users know, in English everywhere; braces stand for what was found.
 - `checks.failure` fills a row in; `licd check` names who can do it; the console adds the words in Chinese;

@@ -1,4 +1,4 @@
-"""The sealed challenge that the QR carries from the deployment to the portal (R6).
+"""R6: the sealed challenge that the QR code carries from the deployment to the portal.
 
 Rules:
 

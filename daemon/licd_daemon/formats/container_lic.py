@@ -1,4 +1,4 @@
-"""Container.lic: bytes to a verified `License`, and a `License` to signed bytes (R1).
+"""R1: Container.lic: bytes to a verified `License`, and a `License` to signed bytes.
 
 Rules:
 

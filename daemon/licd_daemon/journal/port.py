@@ -91,7 +91,7 @@ class Journal(Protocol):
         """
 
     async def append(self, records: Sequence[Record], expected: Head) -> None:
-        """Appends records that `chain.extend` made to follow `expected`, durably, all or none.
+        """R33: appends records that `chain.extend` made to follow `expected`, durably, all or none.
 
         Raises:
             PositionConflict, JournalUnavailable, UnknownOutcome.

@@ -1,4 +1,4 @@
-"""Leadership of one of several daemons, over etcd (R32).
+"""R32: leadership of one of several daemons, over etcd.
 
 Rules:
 

@@ -1,4 +1,4 @@
-"""Leadership of the one daemon on a data directory, proven by its lock file (R31).
+"""R31: leadership of the one daemon on a data directory, proven by its lock file.
 
 Rules:
 

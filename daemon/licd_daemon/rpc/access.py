@@ -1,4 +1,4 @@
-"""Who may call what (R35): a bearer token or a client certificate gives a role, the contract gives each method's roles.
+"""R35: who may call what. A bearer token or a client certificate gives a role, the contract gives each method's roles.
 
 `grpc.health.v1` alone is open. Reflection is open on loopback and wants the viewer's role elsewhere. Whatever else the
 contract does not know is the admin's.

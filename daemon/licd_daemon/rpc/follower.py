@@ -1,4 +1,4 @@
-"""What a daemon serves that does not lead (R32): its health, truthfully, and where the leader is.
+"""R32: what a daemon serves that does not lead. Its health, truthfully, and where the leader is.
 
 - `grpc.health.v1`: "" is SERVING, the process is well; everything else is NOT_SERVING.
 - Every other call is refused as NOT_LEADER, with the leader's address while one is known, before any credentials are

@@ -1,4 +1,4 @@
-"""Requests a second and peer (R36). A peer is an address without its port.
+"""R36: requests a second and peer. A peer is an address without its port.
 
 Two token buckets: one for the calls that the contract names costly, one for all the others.
 """

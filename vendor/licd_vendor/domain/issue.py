@@ -1,4 +1,4 @@
-"""From a customer's mail to a license (R29).
+"""R29: from a customer's mail to a license.
 
 Rules:
 

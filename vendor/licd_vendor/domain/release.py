@@ -1,4 +1,4 @@
-"""What the phone is told when it scans a released deployment's QR (R30).
+"""R30: what the phone shows when it has scanned a released deployment's QR code.
 
 Rules:
 

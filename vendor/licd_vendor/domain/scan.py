@@ -1,4 +1,4 @@
-"""What the phone is told when it scans a deployment's QR (R24 to R28).
+"""R24, R25, R26, R28: what the phone shows when it has scanned a deployment's QR code.
 
 Rules, in the order in which they are judged:
 

@@ -1,4 +1,4 @@
-"""How the vendor settles an alert: in favour of one of the two installations that it is about (R28, R30).
+"""R28, R30: how the vendor settles an alert: in favour of one of the two installations that it is about.
 
 Rules:
 

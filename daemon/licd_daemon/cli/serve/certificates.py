@@ -1,4 +1,4 @@
-"""The certificates that the daemon makes for itself (R34).
+"""R34: the certificates that the daemon makes for itself.
 
 Rules:
 

@@ -1,4 +1,4 @@
-"""The journal in etcd (R32): one for several daemons, of which the one that leads writes.
+"""R32: the journal in etcd. One for several daemons, of which the one that leads writes.
 
 Rules:
 

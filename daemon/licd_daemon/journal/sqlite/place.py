@@ -1,4 +1,4 @@
-"""Whether the paths of a journal still name the files that its connection writes to (R31).
+"""R31: whether the paths of a journal still name the files that its connection writes to.
 
 SQLite goes on writing to files that were deleted, moved or replaced, and COMMIT succeeds: all of it is gone at the next
 start. So the identity (device, inode) of `journal.db`, `-wal` and `-shm` is noted when they are opened, and compared.
