@@ -4,8 +4,7 @@ Rules:
 
 - Two sources, never mixed: boottime (CLOCK_BOOTTIME counts suspended time, R13) for everything that must not be moved
   by hand; the wall clock for licenses, records and drift.
-- Effective time (R23) is moved on by boottime, as `core/effective.py` says; a run begins at the journal's latest, or
-  where the wall clock stands if that is ahead of it.
+- Effective time (R23) begins and moves on by boottime as `core/effective.py` says.
 - Served time (R17, R18) counts only while the daemon could answer and write. A gap of more than `STALL_MS` between two
   readings is a stall and counts not at all: too little served time ends a lease late, which is safe; too much would end
   it early.
@@ -14,8 +13,9 @@ Rules:
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
-from licd_daemon.core.effective import LIMIT_MS, moved_on
+from licd_daemon.core.effective import LIMIT_MS, Times, beginning, moved_on
 from licd_daemon.core.model import Now
 
 STALL_MS = 1000
@@ -33,6 +33,14 @@ Source = Callable[[], float]
 def boottime_ms() -> int:
     """Milliseconds since boot, suspended time included (R13); where the system lacks that clock, its monotonic one."""
     return time.clock_gettime_ns(_BOOTTIME) // _NS_PER_MS
+
+
+def boot_id() -> str:
+    """Which boot of this machine it is, that boottime counts from; "" where the system has no such id."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def stopwatch_s() -> float:
@@ -63,25 +71,45 @@ class ServiceClock:
     """The daemon's three clocks (`Now`) for one epoch, which begins when this is made. For one thread."""
 
     def __init__(
-        self, effective_ms: int, served_ms: int, boot: Source = boottime_ms, wall: Source = fine_wall_ms
+        self,
+        effective_ms: int,
+        served_ms: int,
+        boot: Source = boottime_ms,
+        wall: Source = fine_wall_ms,
+        *,
+        unconfirmed_ms: int = 0,
+        elapsed_ms: int = 0,
+        floor_ms: int = 0,
+        limit_ms: int = LIMIT_MS,
     ) -> None:
         """Continues from what the journal says.
 
         Args:
-            effective_ms: The journal's latest effective time.
+            effective_ms: The journal's latest effective time; 0: there is none.
             served_ms: The journal's latest served time.
             boot: Boottime, or another clock that only moves on.
             wall: The machine's wall clock.
+            unconfirmed_ms: By how much `effective_ms` was ahead of what had been confirmed.
+            elapsed_ms: How long ago the journal's latest was by boottime; 0: not known.
+            floor_ms: No time is earlier: the build's date.
+            limit_ms: How far ahead the wall clock is followed.
         """
-        self.limit_ms = LIMIT_MS
+        self.limit_ms = limit_ms
+        self._floor = floor_ms
         self._boot = boot
         self._wall = wall
         self._seen_wall = int(wall())
         self._started = self._read = int(boot())
         self._reach_ms = 0
-        self._effective = max(effective_ms, self._seen_wall)
+        latest = Times(max(effective_ms, floor_ms), max(effective_ms - unconfirmed_ms, floor_ms))
+        self._times = beginning(latest, elapsed_ms, self._seen_wall, limit_ms)
         self._served = served_ms
         self._serving = True
+
+    @property
+    def started_ms(self) -> int:
+        """When the run began, in ms of boottime."""
+        return self._started
 
     def now(self, serving: bool = True) -> Now:
         """The present instant.
@@ -95,13 +123,13 @@ class ServiceClock:
         step = max(0, boot - self._read)
         self._read = max(self._read, boot)
         self._seen_wall = wall
-        self._effective = moved_on(self._effective, step, wall, max(self.limit_ms, self._reach_ms))
-        if self._effective == wall:
+        self._times = moved_on(self._times, step, wall, self.limit_ms, self._reach_ms)
+        if self._times.effective == wall:
             self._reach_ms = 0
         if serving and self._serving and step <= STALL_MS:
             self._served += step
         self._serving = serving
-        return Now(wall=self._effective, run=self._read - self._started, served=self._served)
+        return Now(self._times.effective, self._read - self._started, self._served, self._times.unconfirmed)
 
     def served(self, serving: bool = True) -> int:
         """Served time in ms at this instant, as `now` tells it; cheap where nothing has moved on since."""
@@ -109,37 +137,42 @@ class ServiceClock:
         return self._served if unmoved else self.now(serving).served
 
     def hold(self, latest_ms: int, reach_ms: int) -> None:
-        """Begins the run at the journal's latest: a wall clock ahead of it is in doubt, or to be confirmed first (R23).
+        """The run before ended in doubt: a wall clock far ahead of the journal is a jump still (R23).
 
         Args:
             latest_ms: The journal's latest effective time.
-            reach_ms: How far ahead the wall clock may be to be taken over once, now or whenever it is set: for so long
-                the machine may have been off.
+            reach_ms: How far ahead of it the wall clock may be to be followed once, now or whenever it is set: for so
+                long the machine may have been off.
         """
-        self._effective = latest_ms
-        self.reach(reach_ms)
-
-    def reach(self, reach_ms: int) -> None:
-        """The wall clock is taken over once if it is ahead by no more than `reach_ms`."""
+        effective, confirmed = self._times
+        if effective - latest_ms > reach_ms:
+            self._times = Times(max(latest_ms, confirmed), confirmed)
         self._reach_ms = reach_ms
 
-    def follow_wall(self, lacks_ms: float = 0.0) -> None:
-        """Effective time is what the wall clock says, forwards or back, and what that one lacks."""
+    def follow_wall(self, lacks_ms: float = 0.0, *, confirmed: bool = False) -> None:
+        """Effective time is what the wall clock says, forwards or back, and what that one lacks.
+
+        Args:
+            lacks_ms: What the wall clock lacks.
+            confirmed: Whether a source has said so.
+        """
         # As of the last reading of boottime: the next one adds what has passed since.
         self._seen_wall = int(self._wall()) - (int(self._boot()) - self._read)
-        self._effective = self._seen_wall + int(lacks_ms)
+        effective = max(self._seen_wall + int(lacks_ms), self._floor)
+        self._times = Times(effective, effective if confirmed else min(self._times.confirmed, effective))
 
     def lead_ms(self) -> int:
         """The wall clock minus effective time, both of the same reading: a pause in between would pass for a jump."""
-        return self._seen_wall - self._effective
+        return self._seen_wall - self._times.effective
 
     def astray(self) -> bool:
         """Whether the wall clock has come away from effective time by more than the limit (R23)."""
         return abs(self.lead_ms()) > self.limit_ms
 
-    def shift(self, span_ms: int) -> None:
-        """Moves effective time by a span, forwards or back: it was confirmed (R23)."""
-        self._effective += span_ms
+    def shift(self, effective_ms: int, confirmed_ms: int) -> None:
+        """Moves effective time and the confirmed part of it, each by its own span, forwards or back (R23)."""
+        effective, confirmed = self._times
+        self._times = Times(effective + effective_ms, confirmed + confirmed_ms)
 
     def raw_wall(self) -> float:
         """The machine's wall clock as it is, for the timestamps of drift (R21)."""

@@ -12,6 +12,7 @@ from cli.scripted_daemon import Daemon, Licd, refusing
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from licd.v1 import clock_service_pb2 as clock
 from licd.v1 import cluster_service_pb2 as cluster
 from licd.v1 import registration_service_pb2 as registering
 from licd.v1 import token_service_pb2 as tokens
@@ -433,6 +434,32 @@ def test_events_follow_after_the_last_one_listed(licd: Licd, daemon: Daemon) -> 
     result = licd("events", "-f", "--limit", "1", "--output", "json")
     assert result.exit_code == 3
     assert [json.loads(line)["event"]["position"] for line in result.stdout.splitlines()] == ["5", "6", "7"]
+
+
+def test_R23_the_clock_is_confirmed_after_a_question_that_shows_it(licd: Licd, daemon: Daemon) -> None:
+    times = clock.ConfirmClockResponse(
+        wall_clock=Timestamp(seconds=1_800_000_000),
+        effective_time=Timestamp(seconds=1_799_000_000),
+        confirmed_time=Timestamp(seconds=1_798_000_000),
+    )
+    daemon.answers["ClockService/ConfirmClock"] = times
+    unasked = licd("clock", "confirm")
+    assert (unasked.exit_code, "--yes" in unasked.stderr) == (2, True)
+    assert [request.dry_run for request in daemon.requests("ClockService/ConfirmClock")] == [True]
+    done = licd("clock", "confirm", "--yes")
+    assert done.exit_code == 0, done.output
+    for shown in ("2027-01-15 08:00:00", "2027-01-03 18:13:20", "2026-12-23 04:26:40", "Confirmed"):
+        assert shown in done.stdout
+    assert [request.dry_run for request in daemon.requests("ClockService/ConfirmClock")] == [True, True, False]
+
+
+def test_R23_a_clock_that_stays_in_doubt_is_refused_with_the_remedy(licd: Licd, daemon: Daemon) -> None:
+    doubt = Failure(detail="set back by 60 s", remedy="Set the clock right.")
+    daemon.answers["ClockService/ConfirmClock"] = clock.ConfirmClockResponse(clock_untrusted=doubt)
+    result = licd("clock", "confirm", "--yes")
+    assert result.exit_code == 1
+    assert "set back by 60 s" in result.stderr
+    assert "Set the clock right." in result.stderr
 
 
 def test_a_token_is_printed_once_or_written_for_its_owner_only(licd: Licd, daemon: Daemon, tmp_path: Path) -> None:

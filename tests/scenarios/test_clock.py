@@ -20,6 +20,7 @@ from support.slow_path import Way, slow_path
 from support.vendor import DAY, TestVendor
 from support.waiting import eventually
 
+from licd.v1 import clock_service_pb2 as clock_pb
 from licd.v1 import cluster_service_pb2 as cluster
 from licd.v1 import registration_service_pb2 as pb
 
@@ -81,6 +82,11 @@ def offset_and_error(node: cluster.Node) -> tuple[float, float]:
 def stream_of(node: RawNode) -> Stream:
     assert node.stream is not None
     return node.stream
+
+
+def confirmed(admin: Admin) -> clock_pb.ConfirmClockResponse:
+    """The administrator says that the leader's clock is right."""
+    return admin.stubs.clock.ConfirmClock(clock_pb.ConfirmClockRequest())
 
 
 def accepts(admin: Admin, license: bytes) -> bool:
@@ -196,16 +202,107 @@ def test_R23_R24_a_run_that_began_with_a_wrong_clock_is_mended_by_one_scan(
     skew.set(f"+{800 * DAY}s")
     daemon.start()
     admin = Admin(daemon.stubs("admin"), vendor)
-    eventually(lambda: admin.state == "EXPIRED")
-    skew.set("+0s")
     eventually(lambda: UNTRUSTED in titles(admin))
+    assert "past the license's end since a start that was ahead by" in details(admin)[0]
+    skew.set("+0s")
+    eventually(lambda: "set back by" in details(admin)[0])
+    assert admin.state == "RECOVERING"
     node = RawNode(daemon.stubs("node"), name="report-2").joined()
     with stream_of(node).beating():
-        stream_of(node).until_state("REJECTED")
+        stream_of(node).until_state("PENDING")
         assert pb.RegistrationState.Name(admin.register().state) == "REGISTRATION_STATE_REGISTERED"
         stream_of(node).until_state("LICENSED", timeout=30)
         assert titles(admin) == []
     assert restarted(daemon, vendor).state == "RECOVERING"
+
+
+@pytest.mark.parametrize("boot", [f"+{14 * 365 * DAY}s", f"-{16 * 365 * DAY}s"], ids=["2040", "2010"])
+def test_R23_a_boot_with_a_wrong_clock_costs_nothing_once_the_clock_is_right(
+    skewed: Skewed, skew: Skew, vendor: TestVendor, boot: str
+) -> None:
+    daemon, admin = skewed()
+    admin.upload(vendor.lic())
+    node = RawNode(daemon.stubs("node")).joined()
+    admin.register()
+    daemon.kill()
+    skew.set(boot)
+    daemon.start()
+    admin = Admin(daemon.stubs("admin"), vendor)
+    eventually(lambda: UNTRUSTED in titles(admin))
+    node.resume(daemon.stubs("node"))
+    eventually(lambda: admin.nodes() == {"report-1": "LICENSED"})
+    daemon.kill()
+    skew.set("+0s")
+    daemon.start()
+    admin = Admin(daemon.stubs("admin"), vendor)
+    eventually(lambda: UNTRUSTED not in titles(admin))
+    node.resume(daemon.stubs("node"))
+    eventually(lambda: (admin.state, admin.nodes()) == ("REGISTERED", {"report-1": "LICENSED"}))
+    assert not events(admin, "license_expired", "registration_reset")
+    assert abs(events(admin, "session_returned")[-1].at.ToSeconds() - time.time()) < 60
+
+
+def test_R23_an_administrator_confirms_a_clock_that_is_ahead_and_takes_back_what_only_a_start_has_moved(
+    skewed: Skewed, skew: Skew, vendor: TestVendor
+) -> None:
+    daemon, admin = skewed()
+    admin.upload(vendor.lic())
+    RawNode(daemon.stubs("node")).joined()
+    admin.register()
+    skew.set(f"+{DAY}s")
+    eventually(lambda: UNTRUSTED in titles(admin))
+    assert confirmed(admin).effective_time.ToSeconds() == pytest.approx(time.time() + DAY, abs=60)
+    assert UNTRUSTED not in titles(admin)
+    daemon.kill()
+    skew.set(f"+{800 * DAY}s")
+    daemon.start()
+    admin = Admin(daemon.stubs("admin"), vendor)
+    eventually(lambda: UNTRUSTED in titles(admin))
+    skew.set(f"+{2 * DAY}s")
+    eventually(lambda: "set back by" in details(admin)[0])
+    assert confirmed(admin).effective_time.ToSeconds() == pytest.approx(time.time() + 2 * DAY, abs=60)
+    assert UNTRUSTED not in titles(admin)
+    skew.set("+0s")
+    eventually(lambda: UNTRUSTED in titles(admin))
+    answer = confirmed(admin)
+    assert answer.effective_time.ToSeconds() == pytest.approx(time.time() + 2 * DAY, abs=60), "confirmed time stays"
+    assert "set back by" in answer.clock_untrusted.detail
+    assert [event.attributes["by"] for event in events(admin, "time_confirmed")] == ["ADMIN", "ADMIN"]
+
+
+def test_R23_a_confirmed_clock_past_the_licenses_end_ends_it(skewed: Skewed, skew: Skew, vendor: TestVendor) -> None:
+    daemon, admin = skewed()
+    admin.upload(vendor.lic())
+    RawNode(daemon.stubs("node")).joined()
+    admin.register()
+    daemon.kill()
+    skew.set(f"+{800 * DAY}s")
+    daemon.start()
+    admin = Admin(daemon.stubs("admin"), vendor)
+    eventually(lambda: UNTRUSTED in titles(admin))
+    dry = admin.stubs.clock.ConfirmClock(clock_pb.ConfirmClockRequest(dry_run=True))
+    assert dry.effective_time.ToSeconds() - dry.confirmed_time.ToSeconds() == pytest.approx(800 * DAY, abs=60)
+    assert admin.state == "RECOVERING"
+    confirmed(admin)
+    eventually(lambda: admin.state == "EXPIRED")
+
+
+def test_R3_R23_a_license_that_ends_while_only_the_daemon_is_off_has_ended(
+    make_daemon: MakeDaemon, vendor: TestVendor
+) -> None:
+    with running(make_daemon()) as daemon:
+        admin = Admin(daemon.stubs("admin"), vendor)
+        license = vendor.license()
+        admin.upload(vendor.lic(license))
+        RawNode(daemon.stubs("node")).joined()
+        admin.register()
+        now = int(time.time())
+        admin.upload(vendor.lic(dataclasses.replace(license, issued_at=now + 1, expires_at=now + 15)))
+        daemon.kill()
+        eventually(lambda: time.time() > now + 16, 30)
+        daemon.start()
+        admin = Admin(daemon.stubs("admin"), vendor)
+        eventually(lambda: admin.state == "EXPIRED", 3)
 
 
 def test_R23_before_the_first_license_a_wrong_clock_leaves_no_mark(

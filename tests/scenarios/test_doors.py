@@ -21,6 +21,7 @@ from support.refusal import refused
 from support.vendor import TestVendor
 from support.waiting import eventually
 
+from licd.v1 import clock_service_pb2 as clock_pb
 from licd.v1 import cluster_service_pb2 as cluster
 from licd.v1 import node_service_pb2 as node_pb
 from licd.v1 import registration_service_pb2 as pb
@@ -42,6 +43,8 @@ CALLS = {
     "nodes": lambda stubs: stubs.cluster.ListNodes(cluster.ListNodesRequest()),
     "evict": lambda stubs: stubs.cluster.EvictNode(cluster.EvictNodeRequest(session_id="x")),
     "events": lambda stubs: stubs.cluster.ListEvents(cluster.ListEventsRequest()),
+    "confirm": lambda stubs: stubs.clock.ConfirmClock(clock_pb.ConfirmClockRequest()),
+    "dry": lambda stubs: stubs.clock.ConfirmClock(clock_pb.ConfirmClockRequest(dry_run=True)),
     "tokens": lambda stubs: stubs.tokens.ListTokens(token_pb.ListTokensRequest()),
 }
 VIEWER = {"get", "watch", "check", "nodes", "events"}

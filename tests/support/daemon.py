@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 
 from licd.v1 import (
+    clock_service_pb2_grpc,
     cluster_service_pb2_grpc,
     node_service_pb2_grpc,
     registration_service_pb2_grpc,
@@ -32,6 +33,7 @@ class Stubs:
         self.registration = registration_service_pb2_grpc.RegistrationServiceStub(self.channel)
         self.cluster = cluster_service_pb2_grpc.ClusterServiceStub(self.channel)
         self.tokens = token_service_pb2_grpc.TokenServiceStub(self.channel)
+        self.clock = clock_service_pb2_grpc.ClockServiceStub(self.channel)
 
 
 class _Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamStreamClientInterceptor):

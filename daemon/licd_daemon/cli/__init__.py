@@ -19,6 +19,7 @@ _COMMANDS = {
     "evict": "licd_daemon.cli.nodes:evict",
     "events": "licd_daemon.cli.events:events",
     "check": "licd_daemon.cli.check:check",
+    "clock": "licd_daemon.cli.clock:clock",
     "reset": "licd_daemon.cli.registering:reset",
     "release": "licd_daemon.cli.registering:release",
     "token": "licd_daemon.cli.tokens:token",

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from licd_daemon.clock import ServiceClock, boottime_ms, stopwatch_s
+from licd_daemon.clock import ServiceClock, boot_id, boottime_ms, stopwatch_s
 from licd_daemon.coordinator.latency import Latency
 from licd_daemon.coordinator.presence import Presences
 from licd_daemon.coordinator.publication import Publication
 from licd_daemon.coordinator.write_queue import Answer, Pending, Waiting, refuse, refuse_all
 from licd_daemon.core import commands as c
+from licd_daemon.core.build import BUILD_MS
 from licd_daemon.core.decide import decide
 from licd_daemon.core.effective import DOUBTFUL_START_MS, LIMIT_MS
 from licd_daemon.core.events import AnyEvent, HoldersHeard, TimeMarked
@@ -58,7 +59,7 @@ _OVER: dict[Deadline, Callable[[str], c.Command]] = {
 class CoordinatorConfig:
     """Everything that a coordinator depends on. `lease_ttl_ms`: what nodes are granted.
 
-    `max_clock_drift_ms`: by how much clocks may differ. `asks_ntp`: NTP servers judge the clock that a run begins with.
+    `max_clock_drift_ms`: by how much clocks may differ.
     """
 
     journal: Journal
@@ -66,7 +67,6 @@ class CoordinatorConfig:
     policy: Policy
     lease_ttl_ms: int
     max_clock_drift_ms: int = LIMIT_MS
-    asks_ntp: bool = False
 
 
 class Coordinator:
@@ -105,7 +105,15 @@ class Coordinator:
         now = self.clock.now()
         handover_ms = self._config.leadership.handover_ms
         proof_interval_ms = self._config.leadership.proof_interval_ms
-        command = c.StartEpoch(epoch, self._config.lease_ttl_ms, handover_ms, secrets.token_hex(16), proof_interval_ms)
+        command = c.StartEpoch(
+            epoch,
+            self._config.lease_ttl_ms,
+            handover_ms,
+            secrets.token_hex(16),
+            proof_interval_ms,
+            boot_id(),
+            self.clock.started_ms,
+        )
         decision = decide(self.state, command, now, self._config.policy)
         records, head = chain.extend(self._journal_head, decision.events, now)
         await self._config.journal.append(records, self._journal_head)
@@ -115,12 +123,19 @@ class Coordinator:
         self._tasks = [asyncio.create_task(self._guard(work)) for work in (self._write, self._tick)]
 
     def _begin_time(self) -> ServiceClock:
-        """R23: how long the machine was off nobody knows, so the wall clock counts, unless there is a doubt."""
-        clock = ServiceClock(self.state.effective, self.state.served)
-        clock.limit_ms = self._config.max_clock_drift_ms
-        in_doubt = self.state.clock_untrusted is not None
-        if self.state.effective and (self._config.asks_ntp or in_doubt):
-            clock.hold(self.state.effective, 0 if self._config.asks_ntp else DOUBTFUL_START_MS)
+        """R23: where effective time continues; only within one boot of the machine it is known what has passed."""
+        state = self.state
+        same_boot = bool(state.boot_id) and state.boot_id == boot_id()
+        clock = ServiceClock(
+            state.effective,
+            state.served,
+            unconfirmed_ms=state.unconfirmed,
+            elapsed_ms=boottime_ms() - state.boot_ms - state.run if same_boot else 0,
+            floor_ms=BUILD_MS,
+            limit_ms=self._config.max_clock_drift_ms,
+        )
+        if state.effective and state.clock_untrusted is not None:
+            clock.hold(state.effective, DOUBTFUL_START_MS)
         return clock
 
     async def _load(self) -> None:

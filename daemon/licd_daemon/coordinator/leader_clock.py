@@ -5,12 +5,14 @@
   error grows by 500 ppm, the most that a kernel slews by, until the word says nothing any more. Servers are asked once
   in 64 s, and at once when a doubt comes or goes.
 - A server that can't be asked is a warning in the log.
-- A jump ahead is taken over when NTP confirms it, or a code that the portal gave for a challenge of that clock (R24).
+- A jump ahead is accepted when NTP or the kernel confirms it, an administrator does, or a code that the portal gave for
+  a challenge of that clock (R24).
 - Before any license was accepted there is nothing to judge by time, so effective time follows the clock both ways,
   corrected by NTP where there is a word.
 - A run begins where its wall clock stands, if that is ahead of the journal, for nobody knows how long a machine was
-  off. With NTP servers they are asked first; and a clock that was not trusted at the end of the run before is taken
-  over only if it is ahead by no more than a day.
+  off. Nothing ends by it until NTP, the kernel, a code or an administrator confirms it. A clock that was not trusted at
+  the end of the run before is followed only if it is ahead by no more than a day.
+- The kernel is asked each second where no NTP server has answered. It only confirms: it is no witness against nodes.
 """
 
 import asyncio
@@ -19,19 +21,22 @@ from collections.abc import Sequence
 import structlog
 
 from licd_daemon.coordinator.coordinator import Coordinator
+from licd_daemon.coordinator.kernel_clock import kernel_word
 from licd_daemon.coordinator.ntp import NtpAnswer, measure
 from licd_daemon.core.commands import ConfirmTime, JudgeLeaderClock
 from licd_daemon.core.effective import (
-    DOUBTFUL_START_MS,
     Cause,
     Confirmed,
     Doubt,
     NtpWord,
+    Times,
     confirms,
     doubts,
     failure_of,
     majority,
+    start_doubt,
 )
+from licd_daemon.core.model import Now
 from licd_daemon.core.refusal import Refused
 
 log = structlog.get_logger(__name__)
@@ -58,7 +63,6 @@ class LeaderClock:
         """Looks once a second and tells every change; runs until it is cancelled."""
         if self._servers:
             await self._ask()
-            self._begin()
         asking = asyncio.create_task(self._ask_for_ever()) if self._servers else None
         try:
             while True:
@@ -67,16 +71,6 @@ class LeaderClock:
         finally:
             if asking is not None:
                 asking.cancel()
-
-    def _begin(self) -> None:
-        """No server could say anything of the start: it counts as it would without servers, and never back."""
-        clock = self._coordinator.clock
-        if self._answer is not None:
-            return
-        if self._coordinator.state.clock_untrusted is not None:
-            clock.reach(DOUBTFUL_START_MS)
-        elif clock.raw_wall() > self._coordinator.now().wall:
-            clock.follow_wall()
 
     async def _ask_for_ever(self) -> None:
         while True:
@@ -95,13 +89,25 @@ class LeaderClock:
                 log.warning("ntp_server_not_usable", cause=warning)
         self._warnings = measurement.warnings
         self._answer = measurement.answer or self._answer
-        word, now = self._word(), self._coordinator.now()
-        wall = self._coordinator.clock.raw_wall()
-        if measurement.answer is not None and word is not None and confirms(word, wall, now.wall, self._limit_ms):
-            try:
-                await self._confirm(int(wall), Confirmed.NTP)
-            except Refused as refusal:
-                log.warning("time_not_confirmed", cause=refusal.message)
+        if measurement.answer is not None and (word := self._word()):
+            await self._confirm_by(word, Confirmed.NTP)
+
+    async def _confirm_by(self, source: NtpWord, by: Confirmed) -> None:
+        now = self._coordinator.now()
+        instant = confirms(source, self._wall(now), Times(now.wall, now.confirmed), self._limit_ms)
+        if instant is None:
+            return
+        if instant == now.wall:
+            self._agree(now)
+            return
+        try:
+            await self._confirm(instant, by)
+        except Refused as refusal:
+            log.warning("time_not_confirmed", cause=refusal.message)
+
+    def _wall(self, now: Now) -> int:
+        """The wall clock at the very reading that `now` is of: a pause in between would pass for a jump."""
+        return now.wall + self._coordinator.clock.lead_ms()
 
     def _word(self) -> NtpWord | None:
         """What the last answer says of the clock as it stands now."""
@@ -121,25 +127,47 @@ class LeaderClock:
         Raises:
             Refused: what the coordinator raises; nothing was set then.
         """
-        if abs(instant_ms - self._coordinator.now().wall) > self._limit_ms:
-            await self._confirm(instant_ms, Confirmed.CODE)
+        now = self._coordinator.now()
+        if abs(instant_ms - now.wall) <= self._limit_ms:
+            self._agree(now)
+            return
+        await self._confirm(instant_ms, Confirmed.CODE)
+        await self._look()
+
+    async def confirm_by_admin(self) -> None:
+        """The wall clock is right: effective time is set by it, and never behind what was confirmed (R23).
+
+        Raises:
+            Refused: what the coordinator raises; nothing was set then.
+        """
+        now = self._coordinator.now()
+        wall = self._wall(now)
+        in_question = now.unconfirmed or abs(wall - now.wall) > self._limit_ms
+        if in_question and wall >= now.confirmed - self._limit_ms:
+            await self._confirm(max(wall, now.confirmed), Confirmed.ADMIN)
             await self._look()
 
+    def _agree(self, now: Now) -> None:
+        """Effective time is right as it is: it moves nothing, so the next entry's instant says it, and no event."""
+        self._coordinator.clock.shift(0, now.unconfirmed)
+
     async def _confirm(self, instant_ms: int, by: Confirmed) -> None:
-        clock = self._coordinator.clock
-        shift = instant_ms - self._coordinator.now().wall
-        clock.shift(shift)
+        clock, now = self._coordinator.clock, self._coordinator.now()
+        shift, confirmed = instant_ms - now.wall, instant_ms - now.confirmed
+        clock.shift(shift, confirmed)
         try:
             await self._coordinator.submit(ConfirmTime(by))
         except Refused:
-            clock.shift(-shift)
+            clock.shift(-shift, -confirmed)
             raise
         log.warning("time_confirmed", by=str(by), shift_s=shift / 1000)
 
     async def _look(self) -> None:
         if not self._coordinator.state.newest_issue:
-            word = self._word()
-            self._coordinator.clock.follow_wall(word.offset if word else 0.0)
+            source = self._word() or self._kernel()
+            self._coordinator.clock.follow_wall(source.offset if source else 0.0, confirmed=source is not None)
+        elif self._answer is None and (kernel := self._kernel()):
+            await self._confirm_by(kernel, Confirmed.KERNEL)
         found = self._doubts()
         told = {doubt.cause: doubt.span for doubt in found}
         if self._told is not None and not self._news(self._told, told):
@@ -153,6 +181,9 @@ class LeaderClock:
             return
         self._told = told
 
+    def _kernel(self) -> NtpWord | None:
+        return kernel_word(self._coordinator.clock.raw_wall())
+
     def _news(self, before: dict[Cause, float], told: dict[Cause, float]) -> bool:
         """Whether the causes are others, or a span has changed by what would be a doubt of its own."""
         return set(before) != set(told) or any(abs(told[cause] - before[cause]) > self._limit_ms for cause in told)
@@ -160,5 +191,8 @@ class LeaderClock:
     def _doubts(self) -> list[Doubt]:
         coordinator = self._coordinator
         most = majority(coordinator.presences.clocks_if_most_are_over(), self._limit_ms)
-        effective = coordinator.now().wall
-        return doubts(effective + coordinator.clock.lead_ms(), effective, self._limit_ms, self._word(), most)
+        now = coordinator.now()
+        wall = self._wall(now)
+        found = doubts(wall, Times(now.wall, now.confirmed), self._limit_ms, self._word(), most)
+        start = start_doubt(coordinator.state, now, wall)
+        return [*found, start] if start else found

@@ -62,6 +62,12 @@ def certificate_expired(license: License) -> Failure:
     return failure(FailureReason.CERTIFICATE_EXPIRED, date=date, vendor=_vendor(license.vendor))
 
 
+def ended(license: License, state: State, now: Now) -> bool:
+    """R3, R23: `exp` has passed; for the license in force and its reissues by what counts against it."""
+    reissue = state.license is not None and state.license.license_id == license.license_id
+    return (state.license_time(now) if reissue else now.wall) >= license.expires_at * 1000
+
+
 def certificate_type_mismatch() -> Failure:
     """R4: the chosen method, or the file's version, does not fit."""
     return failure(FailureReason.CERTIFICATE_TYPE_MISMATCH)
@@ -215,7 +221,7 @@ def blocking(state: State, now: Now) -> tuple[Failure, ...]:
     license = state.license
     if license is None:
         return ()
-    found = [certificate_expired(license)] if now.wall >= license.expires_at * 1000 else []
+    found = [certificate_expired(license)] if ended(license, state, now) else []
     if state.clock_untrusted:
         found.append(state.clock_untrusted)
     if state.tally.live == 0:

@@ -9,7 +9,8 @@ class StartEpoch(Frozen, frozen=True):
     """A daemon has taken the lead with `epoch`; its leases last `lease_ttl_ms` (R14, R18).
 
     `handover_ms`: how long a deposed leader may still have acknowledged, as far as the lead's backend has it recorded;
-    `proof_interval_ms`: how long one proof of this daemon's holds (R31). `epoch_id`: 128 random bits in hex.
+    `proof_interval_ms`: how long one proof of this daemon's holds (R31). `epoch_id`: 128 random bits in hex. `boot_id`:
+    of the machine's present boot, empty if it has none; `boot_ms`: when its run began, by boottime (R23).
     """
 
     epoch: int
@@ -17,6 +18,8 @@ class StartEpoch(Frozen, frozen=True):
     handover_ms: int = 0
     epoch_id: str = ""
     proof_interval_ms: int = 0
+    boot_id: str = ""
+    boot_ms: int = 0
 
 
 class Tick(Frozen, frozen=True):

@@ -24,7 +24,17 @@ WARNING_DAYS = (1, 7, 30)  # R3, the nearest first
 def start_epoch(draft: Draft, command: StartEpoch) -> None:
     """R14, R18. An attempt that a crash left uncompared counts as wrong (R9)."""
     grace_ms = recorded_lease_ms(draft.state, command.handover_ms)
-    draft.emit(EpochStarted(command.epoch, command.lease_ttl_ms, grace_ms, command.epoch_id, command.proof_interval_ms))
+    draft.emit(
+        EpochStarted(
+            command.epoch,
+            command.lease_ttl_ms,
+            grace_ms,
+            command.epoch_id,
+            command.proof_interval_ms,
+            command.boot_id,
+            command.boot_ms,
+        )
+    )
     lockout = draft.state.lockout
     if lockout.attempt_open and lockout.wrong_codes > TOLERATED_WRONG_CODES:
         draft.emit(LockedOut())
@@ -61,10 +71,11 @@ def tick(draft: Draft, command: Tick) -> None:
 def _license_time(draft: Draft) -> None:
     state = draft.state
     assert state.license is not None
-    if draft.now.wall >= state.license.expires_at * 1000:
+    time = state.license_time(draft.now)
+    if time >= state.license.expires_at * 1000:
         draft.emit(LicenseExpired())
         return
-    left = min(end for end in (state.license.expires_at * 1000, recertify_at(state)) if end) - draft.now.wall
+    left = min(end for end in (state.license.expires_at * 1000, recertify_at(state)) if end) - time
     days = next((days for days in WARNING_DAYS if left <= days * DAY_MS), None)
     if days is not None and (state.warned_days is None or days < state.warned_days):
         draft.emit(ExpiryNear(days))
@@ -83,7 +94,7 @@ def _registration_time(draft: Draft) -> None:
     if registration is None:
         return
     due = recertify_at(draft.state)
-    if due is not None and draft.now.wall >= due:
+    if due is not None and draft.state.license_time(draft.now) >= due:
         draft.emit(RegistrationReset("RECERTIFY"))
     elif _window_over(draft, registration):
         draft.emit(RegistrationReset("WINDOW_OVER"))

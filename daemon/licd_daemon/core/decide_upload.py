@@ -46,7 +46,7 @@ def upload_license(draft: Draft, command: UploadLicense) -> Refused | None:
     if draft.state.project_key is None:
         draft.emit(ProjectKeyDrawn(command.project_key))
     draft.emit(LicenseInstalled(license, reissues(draft.state, license)))
-    if draft.now.wall >= license.expires_at * 1000:
+    if checks.ended(license, draft.state, draft.now):
         draft.emit(LicenseExpired())
     place_all(draft)
     return None

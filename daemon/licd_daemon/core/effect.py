@@ -37,12 +37,12 @@ def ends_registration(state: State, license: License, now: Now) -> bool:
     if state.registration is None:
         return False
     due = recertify_at(_under(state, license))
-    return not reissues(state, license) or (due is not None and now.wall >= due)
+    return not reissues(state, license) or (due is not None and state.license_time(now) >= due)
 
 
 def losing_seats(state: State, license: License, now: Now) -> list[Session]:
     """The sessions whose seat would be withdrawn, in the order of their joining."""
-    every = ends_registration(state, license, now) or _ended(license, now)
+    every = ends_registration(state, license, now) or checks.ended(license, state, now)
     return _of(state, lambda each: each.seat is Seat.HELD and (every or bool(_mismatches(license, each))))
 
 
@@ -65,11 +65,7 @@ def closes_the_way(state: State, license: License, now: Now) -> bool:
     if present is None or state.license_expired:
         return False
     too_many = state.registration is None and license.max_nodes < state.tally.live <= present.max_nodes
-    return _ended(license, now) or too_many
-
-
-def _ended(license: License, now: Now) -> bool:
-    return now.wall >= license.expires_at * 1000
+    return checks.ended(license, state, now) or too_many
 
 
 def _under(state: State, license: License) -> State:

@@ -26,7 +26,8 @@ class EpochStarted(Event, frozen=True):
     """A daemon took the lead: every session must prove itself anew (R14, R18).
 
     For `grace_ms` of served time no seat goes to anyone but its recorded holder. `epoch_id`: 32 hexadecimal digits;
-    `proof_interval_ms`: how long its proofs of leadership hold (R31). 0.1.0 recorded neither.
+    `proof_interval_ms`: how long its proofs of leadership hold (R31). `boot_id`, `boot_ms`: in which of its machine
+    boots it began, and when by boottime (R23). 0.1.0 recorded none of these.
     """
 
     epoch: int
@@ -34,6 +35,8 @@ class EpochStarted(Event, frozen=True):
     grace_ms: int = 0
     epoch_id: str = ""
     proof_interval_ms: int | None = None
+    boot_id: str = ""
+    boot_ms: int = 0
 
 
 class TimeMarked(Event, frozen=True):

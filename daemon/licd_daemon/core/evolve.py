@@ -41,7 +41,14 @@ replace = msgspec.structs.replace
 def evolve(state: State, event: e.AnyEvent, now: Now) -> State:
     """The state after `event`, which happened at `now`. When a license was issued moves no clock (R2)."""
     state = _HANDLERS[type(event)](state, event, now)
-    return replace(state, effective=now.wall, served=max(state.served, now.served))
+    return replace(
+        state,
+        effective=now.wall,
+        unconfirmed=now.unconfirmed,
+        accepted=min(state.accepted, now.unconfirmed),
+        served=max(state.served, now.served),
+        run=now.run,
+    )
 
 
 def _put(state: State, session: Session, **changes: Any) -> State:
@@ -93,12 +100,14 @@ def _epoch_started(state: State, event: e.EpochStarted, now: Now) -> State:
     lockout = state.lockout
     if lockout.locked_run is not None:
         lockout = replace(lockout, locked_run=now.run)
-    state = _end_challenge(state)
+    state = _taken_back(_end_challenge(state), now)
     kept = (session.line for session in state.sessions.values() if session.line is not None)
     return replace(
         _put_all(state, awaited),
         epoch=event.epoch,
         epoch_ids=_with_epoch(state.epoch_ids, event),
+        boot_id=event.boot_id,
+        boot_ms=event.boot_ms,
         longest_lease_ms=max(state.longest_lease_ms, event.lease_ttl_ms),
         longest_proof_ms=max(state.longest_proof_ms, _proof_interval_ms(state, event)),
         registration=registration,
@@ -146,6 +155,7 @@ def _license_installed(state: State, event: e.LicenseInstalled, now: Now) -> Sta
     return replace(
         state,
         license=license,
+        accepted=state.accepted if event.kept else now.unconfirmed,
         license_expired=False,
         warned_days=None,
         newest_issue=state.newest_issue.set(license.license_id, newest),
@@ -430,10 +440,15 @@ def _leader_clock_judged(state: State, event: e.LeaderClockJudged, now: Now) -> 
 
 
 def _time_confirmed(state: State, event: e.TimeConfirmed, now: Now) -> State:
-    """A license that a wrong clock had ended is in force again, and its warnings come when their time does."""
-    expired = state.license is not None and now.wall >= state.license.expires_at * 1000
-    warned_days = None if now.wall < state.effective else state.warned_days
-    return replace(state, license_expired=state.license_expired and expired, warned_days=warned_days)
+    return _taken_back(state, now)
+
+
+def _taken_back(state: State, now: Now) -> State:
+    """A license that a wrong clock had ended is in force again, and its warnings come when their time does (R23)."""
+    if now.wall >= state.effective:
+        return state
+    expired = state.license is not None and state.license_time(now) >= state.license.expires_at * 1000
+    return replace(state, license_expired=state.license_expired and expired, warned_days=None)
 
 
 def _token_created(state: State, event: e.TokenCreated, now: Now) -> State:

@@ -37,12 +37,21 @@ class Frozen(msgspec.Struct, frozen=True):
     """An immutable value."""
 
 
-class Now(Frozen, frozen=True):
-    """The instant of a decision, on the three clocks of this module, in milliseconds."""
+class Now(Frozen, frozen=True, omit_defaults=True):
+    """The instant of a decision, on the three clocks of this module, in milliseconds.
+
+    `wall`: effective time (R23); `unconfirmed`: by how much of it is ahead of what something has confirmed.
+    """
 
     wall: int
     run: int
     served: int
+    unconfirmed: int = 0
+
+    @property
+    def confirmed(self) -> int:
+        """Effective time without what nothing has confirmed, in ms (R23)."""
+        return self.wall - self.unconfirmed
 
 
 class Policy(Frozen, frozen=True):
@@ -293,7 +302,9 @@ def _counted(session: Session) -> tuple[object, ...]:
 class State(Frozen, frozen=True):
     """Everything that survives: what folding the journal gives.
 
-    `epoch_ids` maps the last epochs to their ids, empty for those that 0.1.0 began (R14).
+    `epoch_ids` maps the last epochs to their ids, empty for those that 0.1.0 began (R14). `effective`, `unconfirmed`,
+    `served` and `run`: as `Now` had them last; `boot_id`, `boot_ms`: which boot of the machine this epoch began in, and
+    when (R23). `accepted`: by how much time was unconfirmed, at least, since the license was uploaded.
     `line` maps places to session ids, its first place is `line_head`, `line_tail` is the next free one; no awaited
     session keeps a place before `line_floor`. `predecessor` is the challenge that last registered this deployment (R6).
     `newest_issue` maps each license id to the latest `iat` ever accepted (R2). `longest_lease_ms` is the longest lease
@@ -309,7 +320,12 @@ class State(Frozen, frozen=True):
     epoch: int = 0
     epoch_ids: Map[int, str] = Map()
     effective: int = 0
+    unconfirmed: int = 0
+    accepted: int = 0
     served: int = 0
+    run: int = 0
+    boot_id: str = ""
+    boot_ms: int = 0
     longest_lease_ms: int = 0
     longest_proof_ms: int = 0
     project_key: str | None = None
@@ -345,6 +361,14 @@ class State(Frozen, frozen=True):
     def epoch_id(self) -> str:
         """The id of the present epoch (R14)."""
         return self.epoch_ids.get(self.epoch, "")
+
+    def license_time(self, now: Now) -> int:
+        """The time in ms by which the license in force ends, is warned of, and its registration grows old (R23).
+
+        Whoever uploads a license sees its dates, so the clock of that instant counts for it; what a later start has
+        moved ahead of that counts only when something confirms it.
+        """
+        return now.wall - max(0, now.unconfirmed - self.accepted)
 
     @property
     def recovering(self) -> bool:

@@ -31,6 +31,13 @@ class Row(NamedTuple):
 
 _INSTALLER = "whoever installs the report server on {node}; or the vendor, with another license"
 _SET_LEADERS_CLOCK = "Set the clock of the leader daemon's machine right (NTP)."
+_CONFIRM_BY_CODE = (
+    f"{_SET_LEADERS_CLOCK} If it is right now, create a QR code and submit its code: that confirms the time."
+)
+_CONFIRM = (
+    f"{_SET_LEADERS_CLOCK} If it is right now, run `licd clock confirm`, or create a QR code and submit its code: both "
+    "confirm the time."
+)
 
 
 class FailureReason(StrEnum):
@@ -172,13 +179,12 @@ class FailureReason(StrEnum):
             "The leader's clock is not to be trusted",
             {
                 "off NTP": Saying("by {span} s off NTP server {server}", _SET_LEADERS_CLOCK),
-                "ahead": Saying(
-                    "jumped ahead by {span} s, which nothing has confirmed",
-                    f"{_SET_LEADERS_CLOCK} If it is right now, draw a QR and submit its code: that confirms the time.",
-                ),
-                "behind": Saying(
-                    "set back by {span} s behind a time already seen",
-                    f"{_SET_LEADERS_CLOCK} If it is right now, draw a QR and submit its code: that confirms the time.",
+                "ahead": Saying("jumped ahead by {span} s, which nothing has confirmed", _CONFIRM),
+                "behind": Saying("set back by {span} s behind a time already seen", _CONFIRM_BY_CODE),
+                "returned": Saying("set back by {span} s behind a time already seen", _CONFIRM),
+                "start": Saying(
+                    "past the license's end since a start that was ahead by {span} s, which nothing has confirmed",
+                    _CONFIRM,
                 ),
                 "off nodes": Saying(
                     "by {span} s off most of the cluster's clocks, so no single node is to blame",

@@ -15,6 +15,7 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
 from licd.v1 import (
+    clock_service_pb2_grpc,
     cluster_service_pb2_grpc,
     leadership_service_pb2_grpc,
     node_service_pb2_grpc,
@@ -24,6 +25,7 @@ from licd.v1 import (
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core.view import RegistrationState, registration_state
 from licd_daemon.rpc.access import Access
+from licd_daemon.rpc.clock import ClockService
 from licd_daemon.rpc.cluster import ClusterService
 from licd_daemon.rpc.contract import SERVICES
 from licd_daemon.rpc.guard import Guard
@@ -47,6 +49,7 @@ class Services:
     registration: RegistrationService
     cluster: ClusterService
     token: TokenService
+    clock: ClockService
     leadership: LeadershipService
 
 
@@ -102,6 +105,7 @@ class Server:
         registration_service_pb2_grpc.add_RegistrationServiceServicer_to_server(services.registration, self._server)
         cluster_service_pb2_grpc.add_ClusterServiceServicer_to_server(services.cluster, self._server)
         token_service_pb2_grpc.add_TokenServiceServicer_to_server(services.token, self._server)
+        clock_service_pb2_grpc.add_ClockServiceServicer_to_server(services.clock, self._server)
         leadership_service_pb2_grpc.add_LeadershipServiceServicer_to_server(services.leadership, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME)

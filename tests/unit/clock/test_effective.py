@@ -3,11 +3,12 @@
 import pytest
 
 from licd_daemon.core.drift import Estimate
-from licd_daemon.core.effective import NtpWord, confirms, doubts, failure_of, majority, moved_on
+from licd_daemon.core.effective import NtpWord, Times, confirms, doubts, failure_of, majority, moved_on
 
 LIMIT = 5_000
 HOUR = 3_600_000
 NOW = 1_700_000_000_000
+SURE = Times(NOW, NOW)
 
 
 @pytest.mark.parametrize(
@@ -22,19 +23,19 @@ NOW = 1_700_000_000_000
     ],
 )
 def test_R23_effective_time_moves_by_boottime_and_follows_only_what_is_slightly_ahead(wall: int, expected: int) -> None:
-    assert moved_on(NOW, 250, wall, LIMIT) == expected
+    assert moved_on(SURE, 250, wall, LIMIT) == (expected, expected)
 
 
 def test_R23_a_jump_ahead_and_back_leaves_no_trace() -> None:
-    effective = NOW
+    times = SURE
     for second in range(1, 60):
         jump = 8_760 * HOUR if 10 <= second < 50 else 0
-        effective = moved_on(effective, 1_000, NOW + second * 1_000 + jump, LIMIT)
-    assert effective == NOW + 59_000
+        times = moved_on(times, 1_000, NOW + second * 1_000 + jump, LIMIT)
+    assert times == (NOW + 59_000, NOW + 59_000)
 
 
-def said(wall: float = NOW, effective: float = NOW, ntp: NtpWord | None = None, most: Estimate | None = None) -> str:
-    failure = failure_of(doubts(wall, effective, LIMIT, ntp, most))
+def said(wall: float = NOW, ntp: NtpWord | None = None, most: Estimate | None = None) -> str:
+    failure = failure_of(doubts(wall, SURE, LIMIT, ntp, most))
     return failure.detail if failure else ""
 
 
@@ -79,7 +80,7 @@ def test_R21_most_clocks_stand_elsewhere_only_where_more_than_half_agree(
 
 
 def test_R23_ntp_confirms_a_jump_only_where_it_agrees_with_the_wall_clock_and_not_with_effective_time() -> None:
-    assert confirms(NtpWord("ntp", 10, 5), NOW + HOUR, NOW, LIMIT)
-    assert not confirms(NtpWord("ntp", -HOUR, 5), NOW + HOUR, NOW, LIMIT), "the clock is wrong"
-    assert not confirms(NtpWord("ntp", 10, 2 * HOUR), NOW + HOUR, NOW, LIMIT), "too vague to tell"
-    assert not confirms(NtpWord("ntp", 10, 5), NOW - HOUR, NOW, LIMIT), "NTP takes no time back"
+    assert confirms(NtpWord("ntp", 10, 5), NOW + HOUR, SURE, LIMIT) == NOW + HOUR
+    assert confirms(NtpWord("ntp", -HOUR, 5), NOW + HOUR, SURE, LIMIT) is None, "the clock is wrong"
+    assert confirms(NtpWord("ntp", 10, 2 * HOUR), NOW + HOUR, SURE, LIMIT) is None, "too vague to tell"
+    assert confirms(NtpWord("ntp", 10, 5), NOW - HOUR, SURE, LIMIT) is None, "NTP takes no confirmed time back"

@@ -68,10 +68,10 @@ async def test_R23_confirmed_time_that_went_back_is_where_the_next_run_begins(de
     async with deployment.started(told_time=True) as coordinator:
         await licensed(coordinator)
         later = coordinator.now().wall + 24 * HOUR
-        coordinator.clock.shift(24 * HOUR)
+        coordinator.clock.shift(24 * HOUR, 24 * HOUR)
         await coordinator.submit(c.ConfirmTime(Confirmed.NTP))
         assert coordinator.state.effective == later
-        coordinator.clock.shift(-24 * HOUR)
+        coordinator.clock.shift(-24 * HOUR, -24 * HOUR)
         await coordinator.submit(c.ConfirmTime(Confirmed.CODE))
     async with deployment.started() as coordinator:
         assert coordinator.now().wall < later

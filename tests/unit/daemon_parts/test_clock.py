@@ -32,7 +32,7 @@ def test_all_three_clocks_move_on() -> None:
     machine = Machine()
     service = machine.service_clock(served=70)
     machine.pass_time(250)
-    assert service.now() == Now(wall=1_000_250, run=250, served=320)
+    assert service.now() == Now(wall=1_000_250, run=250, served=320, unconfirmed=1_000_000)
 
 
 def test_r23_a_wall_clock_set_back_before_the_start_buys_nothing() -> None:
@@ -159,8 +159,8 @@ def test_r23_a_run_that_begins_in_doubt_takes_a_clock_over_once_when_it_is_withi
 def test_r23_what_is_confirmed_moves_effective_time_both_ways() -> None:
     machine = Machine()
     service = machine.service_clock(effective=9_000_000)
-    service.shift(-8_000_000)
+    service.shift(-8_000_000, -8_000_000)
     machine.pass_time(250)
     assert service.now().wall == 1_000_250
-    service.shift(7_000)
+    service.shift(7_000, 7_000)
     assert service.now().wall == 1_007_250

@@ -18,8 +18,8 @@ import pytest
 from licd_daemon.cli.serve.command import serve
 from licd_daemon.core import checks, events
 from licd_daemon.core.drift import Estimate
-from licd_daemon.core.effective import NtpWord, doubts, failure_of
-from licd_daemon.core.model import Application, EndCause, EndedRegistration, Failure, Now
+from licd_daemon.core.effective import NtpWord, Times, doubts, failure_of, start_doubt
+from licd_daemon.core.model import Application, EndCause, EndedRegistration, Failure, Now, State
 from licd_daemon.core.reasons import FailureReason, Saying
 from licd_daemon.core.refusal import Reason
 from licd_daemon.formats.claims import to_claims
@@ -119,9 +119,18 @@ def _failures() -> Iterator[Failure]:
         (now - 60_000, None, None),
         (now, None, Estimate(83_000, 4)),
     ):
-        untrusted = failure_of(doubts(wall, now, limit, ntp, most))
+        untrusted = failure_of(doubts(wall, Times(now, now), limit, ntp, most))
         assert untrusted is not None
         yield untrusted
+    returned = failure_of(doubts(now - 60_000, Times(now, now - 60_000), limit, None, None))
+    past = State(license=dataclasses.replace(LICENSE, expires_at=now // 1000))
+    start = start_doubt(past, Now(wall=now, run=0, served=0, unconfirmed=60_000), now)
+    assert returned is not None
+    assert start is not None
+    yield returned
+    told = failure_of([start])
+    assert told is not None
+    yield told
     yield checks.clock_drift("report-2", 12_300, 3.2, 5_000)
     yield checks.clock_near("report-2", -3_300, 3.2, 5_000)
     ended = EndedRegistration(now, EndCause.ALL_GONE, now - limit, ("report-1",))

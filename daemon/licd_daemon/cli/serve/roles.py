@@ -34,6 +34,7 @@ from licd_daemon.operations import tokens
 from licd_daemon.operations.challenges import Registrar
 from licd_daemon.operations.event_log import Audit
 from licd_daemon.private_files import write_whole
+from licd_daemon.rpc.clock import ClockService
 from licd_daemon.rpc.cluster import ClusterService
 from licd_daemon.rpc.follower import FollowerServer
 from licd_daemon.rpc.leadership import LeadershipService
@@ -96,7 +97,7 @@ class Leading:
             await web.stop()
             raise
         advertise = options.advertise or bound
-        server.add(_services(config, registrar, audit, advertise, certificate))
+        server.add(_services(config, registrar, audit, leader_clock, advertise, certificate))
         await server.start()
         web.start(Served(coordinator, registrar, audit, server.guard.latency, advertise, certificate))
         _say_where(options, "serving", local, web, epoch=coordinator.state.epoch)
@@ -194,7 +195,8 @@ def _renewal(config: ServeConfig) -> Callable[[Times], None] | None:
 
 
 def _times(coordinator: Coordinator) -> Times:
-    return Times(datetime.fromtimestamp(coordinator.now().wall / 1000, UTC), BUILD_DATE)
+    now = coordinator.now()
+    return Times(datetime.fromtimestamp(now.wall / 1000, UTC), datetime.fromtimestamp(now.confirmed / 1000, UTC))
 
 
 def _unconfirmed() -> Times:
@@ -274,7 +276,12 @@ def join_address(host: str, port: int) -> str:
 
 
 def _services(
-    config: LeadingConfig, registrar: Registrar, audit: Audit, advertise: str, certificate: ServedCertificate | None
+    config: LeadingConfig,
+    registrar: Registrar,
+    audit: Audit,
+    leader_clock: LeaderClock,
+    advertise: str,
+    certificate: ServedCertificate | None,
 ) -> Services:
     options, coordinator = config.options, config.coordinator
     return Services(
@@ -293,6 +300,7 @@ def _services(
         ),
         ClusterService(coordinator, audit, advertise=advertise),
         TokenService(coordinator),
+        ClockService(coordinator, leader_clock),
         LeadershipService(coordinator, config.transfer),
     )
 

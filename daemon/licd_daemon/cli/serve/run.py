@@ -165,7 +165,6 @@ def _coordinator(config: ServeConfig, journal: Journal, leadership: Leadership) 
             Policy(config.recovery_window_ms),
             config.lease_ttl_ms,
             config.max_clock_drift_ms,
-            asks_ntp=bool(config.ntp_server),
         )
     )
 
