@@ -220,7 +220,7 @@ def test_every_node_state_is_described() -> None:
 
 
 def test_every_verdict_of_the_portal_is_told_with_its_status_and_title() -> None:
-    told = _by_code("vendor.md", "### What the phone is told when it gets no code")
+    told = _by_code("vendor.md", "### What the phone shows when it gets no code")
     assert set(told) == {kind.value for kind in Refusal}
     for kind in Refusal:
         said = words.of(Refused(kind, clock_offset=-7200))
