@@ -18,16 +18,14 @@ from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core import commands as c
 from licd_daemon.core.model import EndReason
 from licd_daemon.journal.port import Query, Record
+from licd_daemon.operations import fields
 from licd_daemon.operations.board import Board
 from licd_daemon.operations.event_log import Audit
-from licd_daemon.rpc import fields
-from licd_daemon.rpc.errors import invalid_field
+from licd_daemon.operations.fields import invalid_field
 from licd_daemon.rpc.event_message import event_message
 
-MAX_KINDS = 64
 PAGE = 100
 _COLUMNS = ("position", "at", "kind", "node_name", "session_id", "attributes", "digest")
-_LATEST_MS = 253_402_300_800_000  # the year 10000, where Timestamp ends
 
 
 class Evict(msgspec.Struct, forbid_unknown_fields=True):
@@ -147,7 +145,7 @@ def kinds_of(params: QueryParams) -> tuple[str, ...]:
     Raises:
         Refused: INVALID_FIELD.
     """
-    return tuple(fields.text("kind", kind, 64) for kind in params.getlist("kind")[:MAX_KINDS])
+    return fields.kinds("kind", params.getlist("kind"))
 
 
 def _instant(params: QueryParams, name: str) -> int | None:
@@ -155,6 +153,6 @@ def _instant(params: QueryParams, name: str) -> int | None:
     value = params.get(name, "")
     if not value:
         return None
-    if not (value.isascii() and value.isdigit() and len(value) <= 15 and int(value) < _LATEST_MS):
+    if not (value.isascii() and value.isdigit() and len(value) <= 15 and int(value) < fields.LATEST_MS):
         raise invalid_field(name, "is no time", "Give milliseconds since 1970, up to the year 9999.")
     return int(value)

@@ -23,8 +23,8 @@ from licd_daemon.console.registration import RegistrationCalls
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.journal.port import Query
+from licd_daemon.operations import fields
 from licd_daemon.operations.event_log import Audit
-from licd_daemon.rpc import fields
 
 MAX_STREAMS = 64
 MAX_OF_ONE = 8

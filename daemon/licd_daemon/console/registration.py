@@ -20,9 +20,10 @@ from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core import checks
 from licd_daemon.core import commands as c
 from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.operations import fields
 from licd_daemon.operations.challenges import Registrar
+from licd_daemon.operations.fields import invalid_field
 from licd_daemon.operations.qr import draw
-from licd_daemon.rpc import fields
 from licd_daemon.rpc.convert import (
     AUTH_METHOD,
     effect_message,
@@ -30,7 +31,6 @@ from licd_daemon.rpc.convert import (
     leader_message,
     registration_message,
 )
-from licd_daemon.rpc.errors import invalid_field
 
 MAX_LICENSE_BYTES = 64 * 1024 + 1  # one byte over the limit: enough to see what a larger file is (R1)
 MAX_JSON_BYTES = 4096

@@ -8,14 +8,12 @@ from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core import commands as c
 from licd_daemon.core.model import EndReason
 from licd_daemon.journal.port import Query, Record
+from licd_daemon.operations import fields
 from licd_daemon.operations.event_log import Audit
 from licd_daemon.operations.nodes import Roster, node_view
-from licd_daemon.rpc import fields
 from licd_daemon.rpc.context import Context
-from licd_daemon.rpc.convert import leader_message, node_message
+from licd_daemon.rpc.convert import leader_message, nanoseconds, node_message
 from licd_daemon.rpc.event_message import event_message
-
-MAX_KINDS = 64
 
 
 class ClusterService(pb_grpc.ClusterServiceServicer):
@@ -49,11 +47,11 @@ class ClusterService(pb_grpc.ClusterServiceServicer):
         """The journal's events; the token is the last one's position."""
         token, size = fields.page_token(request.page_token), fields.page_size(request.page_size)
         query = Query(
-            kinds=_kinds(request.kinds),
+            kinds=fields.kinds("kinds", request.kinds),
             after=0 if request.newest_first else token,
             before=(token or None) if request.newest_first else None,
-            since=fields.instant("since", request.since) if request.HasField("since") else None,
-            until=fields.instant("until", request.until) if request.HasField("until") else None,
+            since=_instant(request, "since"),
+            until=_instant(request, "until"),
             newest_first=request.newest_first,
             limit=size + 1,
         )
@@ -73,7 +71,7 @@ class ClusterService(pb_grpc.ClusterServiceServicer):
     ) -> AsyncIterator[pb.WatchEventsResponse]:
         """Events as they become durable."""
         after = request.after_position if request.HasField("after_position") else None
-        async for records in self._audit.follow(_kinds(request.kinds), after):
+        async for records in self._audit.follow(fields.kinds("kinds", request.kinds), after):
             for event in self._events(records):
                 yield pb.WatchEventsResponse(event=event)
 
@@ -83,5 +81,8 @@ class ClusterService(pb_grpc.ClusterServiceServicer):
         return pb.GetLeaderResponse(leader=leader_message(self._advertise, state.epoch, self._coordinator.since))
 
 
-def _kinds(kinds: Sequence[str]) -> tuple[str, ...]:
-    return tuple(fields.text("kinds", kind, 64) for kind in kinds[:MAX_KINDS])
+def _instant(request: pb.ListEventsRequest, field: str) -> int | None:
+    """A wall time in ms; None: unset."""
+    if not request.HasField(field):
+        return None
+    return fields.instant(field, nanoseconds(getattr(request, field)) // 1_000_000)

@@ -50,11 +50,6 @@ STATUS = {
 }
 
 
-def invalid_field(field: str, problem: str, remedy: str) -> Refused:
-    """INVALID_ARGUMENT that names the field and the remedy; the value itself is not repeated."""
-    return Refused(Reason.INVALID_FIELD, f"{field}: {problem}. {remedy}", metadata={"field": field, "remedy": remedy})
-
-
 async def abort(context: Context, refusal: Refused) -> None:
     """Ends the call with the refusal's status and details, and the leader's address if it names one. Always raises."""
     status: Any = rpc_status.to_status(_status(refusal))

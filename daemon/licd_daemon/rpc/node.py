@@ -15,10 +15,10 @@ from licd_daemon.core import commands as c
 from licd_daemon.core.model import EndReason
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.core.view import node_state, outage_grace_s
-from licd_daemon.rpc import fields
+from licd_daemon.operations import fields
+from licd_daemon.operations.fields import invalid_field
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import NODE_STATE, duration, failure_message
-from licd_daemon.rpc.errors import invalid_field
 from licd_daemon.rpc.keepalive import Heartbeats, NodeStream
 
 OPEN_WITHIN_S = 10
@@ -43,7 +43,12 @@ class NodeService(pb_grpc.NodeServiceServicer):
             node_name=fields.text("node_name", request.node_name, 253),
             instance_id=fields.text("instance_id", request.instance_id, 64),
             secret_hash=_hash(fields.secret("resume_secret", request.resume_secret)),
-            application=fields.application(request.application),
+            application=fields.application(
+                request.application.name,
+                request.application.version,
+                request.application.build_date,
+                request.application.content,
+            ),
         )
         state = await self._coordinator.submit(command)
         session_id = state.instances.get(command.instance_id, "")

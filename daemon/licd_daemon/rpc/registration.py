@@ -12,8 +12,9 @@ from licd_daemon.core import checks
 from licd_daemon.core import commands as c
 from licd_daemon.core.model import State
 from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.operations import fields
 from licd_daemon.operations.challenges import Registrar
-from licd_daemon.rpc import fields
+from licd_daemon.operations.fields import invalid_field
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import (
     AUTH_METHOD,
@@ -23,7 +24,6 @@ from licd_daemon.rpc.convert import (
     leader_message,
     registration_message,
 )
-from licd_daemon.rpc.errors import invalid_field
 
 
 class RegistrationService(pb_grpc.RegistrationServiceServicer):

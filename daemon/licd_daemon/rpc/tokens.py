@@ -4,11 +4,11 @@ from licd.v1 import token_service_pb2 as pb
 from licd.v1 import token_service_pb2_grpc as pb_grpc
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core import commands as c
+from licd_daemon.operations import fields
+from licd_daemon.operations.fields import invalid_field
 from licd_daemon.operations.tokens import hash_token, new_token, new_token_id
-from licd_daemon.rpc import fields
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import ROLE, token_message
-from licd_daemon.rpc.errors import invalid_field
 
 _ROLES = {pb.Role.Value(name): role for role, name in ROLE.items()}
 

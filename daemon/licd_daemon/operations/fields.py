@@ -1,20 +1,24 @@
-"""What may come in from outside (R36): lengths and forms, each refused by name."""
+"""What may come in from outside (R36), through whichever door: lengths and forms, each refused by name."""
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from licd.v1 import node_service_pb2 as node
 from licd_daemon.core.model import Application
-from licd_daemon.rpc.errors import invalid_field
+from licd_daemon.core.refusal import Reason, Refused
 
 SECRET_BYTES = 32
+MAX_KINDS = 64
 _CODE = re.compile(r"[0-9]{6}", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_LATEST_MS = 253_402_300_800_000  # the year 10000, where Timestamp ends
+LATEST_MS = 253_402_300_800_000  # the year 10000, where Timestamp ends
+
+
+def invalid_field(field: str, problem: str, remedy: str) -> Refused:
+    """INVALID_FIELD that names the field and the remedy; the value itself is not repeated."""
+    return Refused(Reason.INVALID_FIELD, f"{field}: {problem}. {remedy}", metadata={"field": field, "remedy": remedy})
 
 
 def text(field: str, value: str, most: int, least: int = 1) -> str:
@@ -52,18 +56,13 @@ def code(value: str) -> str:
     return value
 
 
-def application(value: node.Application) -> Application:
-    """What a report server says that it is.
+@lru_cache(maxsize=256)
+def application(name: str, version: str, build_date: str, content: str) -> Application:
+    """What a report server says that it is: one value for all that run the same, checked and kept once.
 
     Raises:
         Refused: INVALID_FIELD.
     """
-    return _application(value.name, value.version, value.build_date, value.content)
-
-
-@lru_cache(maxsize=256)
-def _application(name: str, version: str, build_date: str, content: str) -> Application:
-    """One value for all nodes that run the same: it is checked and kept once."""
     return Application(
         name=text("application.name", name, 128),
         version=text("application.version", version, 64),
@@ -105,13 +104,21 @@ def page_token(value: str) -> int:
     return int(value)
 
 
-def instant(field: str, value: Timestamp) -> int:
+def kinds(field: str, values: Sequence[str]) -> tuple[str, ...]:
+    """The kinds of events asked for, the first 64; empty: all.
+
+    Raises:
+        Refused: INVALID_FIELD.
+    """
+    return tuple(text(field, kind, 64) for kind in values[:MAX_KINDS])
+
+
+def instant(field: str, ms: int) -> int:
     """A wall time in ms.
 
     Raises:
         Refused: INVALID_FIELD.
     """
-    ms = value.seconds * 1000 + value.nanos // 1_000_000
-    if not 0 <= ms < _LATEST_MS:
+    if not 0 <= ms < LATEST_MS:
         raise invalid_field(field, "is out of range", "Give a time from 1970 to 9999.")
     return ms
