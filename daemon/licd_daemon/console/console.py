@@ -10,7 +10,6 @@
 | /api/... | the roles that the contract gives the same call over gRPC |
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -21,7 +20,6 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from licd_daemon.certificate_check import Fault
 from licd_daemon.console.answers import answer
 from licd_daemon.console.cluster import ClusterCalls
 from licd_daemon.console.guard import COOKIE, Guard, Hardened, body
@@ -30,23 +28,20 @@ from licd_daemon.console.login import SESSION_MS, LoginLink, Logins
 from licd_daemon.console.pages import STATIC, Pages
 from licd_daemon.console.registration import MAX_JSON_BYTES, RegistrationCalls, read_json
 from licd_daemon.coordinator.coordinator import Coordinator
-from licd_daemon.operations.challenges import Registrar
 from licd_daemon.operations.event_log import Audit
+from licd_daemon.operations.registration import RegistrationOperations
 from licd_daemon.operations.tokens import hash_token
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the console is told. Spans in ms; `ephemeral`: the data directory's file system if it dies with the
-    container, else ""; `secure`: served over TLS; `warnings`: what is wrong with the server's certificate.
+    container, else ""; `secure`: served over TLS.
     """
 
-    advertise: str
-    recovery_window_ms: int
     max_clock_drift_ms: int
     ephemeral: str
     secure: bool
-    warnings: Callable[[], Sequence[Fault]]
 
 
 class Credentials(msgspec.Struct, forbid_unknown_fields=True):
@@ -60,19 +55,18 @@ class Console:
     """The application; `close` ends its streams and its link."""
 
     def __init__(
-        self, coordinator: Coordinator, registrar: Registrar, audit: Audit, settings: Settings, link: LoginLink
+        self,
+        coordinator: Coordinator,
+        operations: RegistrationOperations,
+        audit: Audit,
+        settings: Settings,
+        link: LoginLink,
     ) -> None:
         self._logins = Logins(coordinator)
         self._guard = Guard(self._logins)
         self._link = link
         self._secure = settings.secure
-        registration = RegistrationCalls(
-            coordinator,
-            registrar,
-            advertise=settings.advertise,
-            recovery_window_ms=settings.recovery_window_ms,
-            warnings=settings.warnings,
-        )
+        registration = RegistrationCalls(operations)
         cluster = ClusterCalls(coordinator, audit)
         self._live = Live(coordinator, audit, self._logins, self._guard, registration, cluster)
         facts = {"ephemeral": settings.ephemeral, "limit": settings.max_clock_drift_ms}

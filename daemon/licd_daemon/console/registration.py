@@ -1,4 +1,4 @@
-"""The console's calls on the registration, by the same coordinator and registrar as `rpc/registration.py`.
+"""The console's calls on the registration, by the same operations as over gRPC.
 
 An answer carries the registration as licd.v1 has it; `position`, the journal's, since an answer and the stream's news
 may overtake each other on their way to the page; and `now`, the daemon's effective time in ms: a browser's clock may be
@@ -6,29 +6,22 @@ wrong.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from licd_daemon.certificate_check import Fault
 from licd_daemon.console.answers import answer, plain
 from licd_daemon.console.guard import body
-from licd_daemon.coordinator.coordinator import Coordinator
-from licd_daemon.core import checks
-from licd_daemon.core import commands as c
 from licd_daemon.core.refusal import Reason, Refused
-from licd_daemon.operations import fields
-from licd_daemon.operations.challenges import Registrar
 from licd_daemon.operations.fields import invalid_field
 from licd_daemon.operations.qr import draw
+from licd_daemon.operations.registration import RegistrationOperations
 from licd_daemon.rpc.convert import (
     AUTH_METHOD,
     effect_message,
     failure_message,
-    leader_message,
     registration_message,
 )
 
@@ -47,33 +40,19 @@ class Code(msgspec.Struct, forbid_unknown_fields=True):
 class RegistrationCalls:
     """The calls; roles are the guard's matter."""
 
-    def __init__(
-        self,
-        coordinator: Coordinator,
-        registrar: Registrar,
-        *,
-        advertise: str,
-        recovery_window_ms: int,
-        warnings: Callable[[], Sequence[Fault]],
-    ) -> None:
-        self._coordinator = coordinator
-        self._registrar = registrar
-        self._advertise = advertise
-        self._recovery_window_ms = recovery_window_ms
-        self._warnings = warnings
+    def __init__(self, operations: RegistrationOperations) -> None:
+        self._operations = operations
         self._drawn = ("", "")
 
     def told(self) -> dict[str, Any]:
         """The registration as it stands, its position in the journal, and the daemon's time."""
-        state, now = self._coordinator.state, self._coordinator.now()
-        leader = leader_message(self._advertise, state.epoch, self._coordinator.since)
-        writable, warnings, window = self._coordinator.writable, self._warnings(), self._recovery_window_ms
-        message = registration_message(state, now, leader, window, writable=writable, warnings=warnings)
-        return {"registration": plain(message), "position": self._coordinator.position, "now": now.wall}
+        latest = self._operations.latest()
+        registration = plain(registration_message(latest))
+        return {"registration": registration, "position": latest.position, "now": latest.now.wall}
 
     async def get(self, _: Request) -> Response:
         """The registration."""
-        self._coordinator.standing()
+        self._operations.current()
         return answer(self.told())
 
     async def upload(self, request: Request) -> Response:
@@ -82,53 +61,50 @@ class RegistrationCalls:
         if method not in AUTH_METHOD.values():
             raise invalid_field("auth_method", "is not set or unknown", "Choose Local Container.")
         content = await body(request, MAX_LICENSE_BYTES)
-        if "dry_run" in request.query_params:
-            _, effect = self._registrar.try_upload(content, method)
-        else:
-            replace = "replace" in request.query_params
-            _, effect = await self._registrar.upload(content, method, replace=replace)
+        asked = request.query_params
+        _, effect = await self._operations.upload(
+            content, method, dry_run="dry_run" in asked, replace="replace" in asked
+        )
         return answer({**self.told(), "effect": plain(effect_message(effect))})
 
     async def create_challenge(self, _: Request) -> Response:
         """Draws a fresh challenge."""
-        challenge, pictures = await self._registrar.create()
-        self._drawn = (challenge.url, pictures.svg)
+        drawn = await self._operations.create_challenge()
+        self._drawn = (drawn.challenge.url, drawn.pictures.svg)
         return answer(self.told())
 
     async def submit(self, request: Request) -> Response:
         """Registers the cluster with the six digits."""
         sent = read_json(await body(request, MAX_JSON_BYTES), Code)
-        challenge_id = fields.text("challenge_id", sent.challenge_id, 64)
-        await self._registrar.submit(challenge_id, fields.code(sent.code))
+        await self._operations.submit_code(sent.challenge_id, sent.code)
         return answer(self.told())
 
     async def check(self, _: Request) -> Response:
         """Everything that would block a registration now; nothing while there is no license."""
-        failures = checks.blocking(self._coordinator.standing(), self._coordinator.now())
-        return answer({"failures": [plain(failure_message(failure)) for failure in failures]})
+        return answer({"failures": [plain(failure_message(failure)) for failure in self._operations.blocking()]})
 
     async def reset(self, _: Request) -> Response:
         """Ends the registration and every seat."""
-        await self._coordinator.submit(c.ResetRegistration())
+        await self._operations.reset()
         return answer(self.told())
 
     async def release(self, _: Request) -> Response:
         """Gives the license back."""
-        state, pictures = await self._registrar.release()
-        if state.release is not None:
-            self._drawn = (state.release.url, pictures.svg)
+        released, pictures = await self._operations.release()
+        if released.state.release is not None:
+            self._drawn = (released.state.release.url, pictures.svg)
         return answer(self.told())
 
     async def challenge_picture(self, _: Request) -> Response:
         """The present challenge's QR."""
-        challenge = self._coordinator.standing().challenge
+        challenge = self._operations.current().state.challenge
         if challenge is None:
             raise Refused(Reason.NO_SUCH_CHALLENGE, "There is no QR: draw one.")
         return Response(await self._picture(challenge.url), headers=_SVG)
 
     async def release_picture(self, _: Request) -> Response:
         """The sealed release's QR."""
-        release = self._coordinator.standing().release
+        release = self._operations.current().state.release
         if release is None:
             raise Refused(Reason.NO_LICENSE, "Nothing was released: there is no QR.")
         return Response(await self._picture(release.url), headers=_SVG)

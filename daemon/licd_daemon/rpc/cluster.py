@@ -11,6 +11,7 @@ from licd_daemon.journal.port import Query, Record
 from licd_daemon.operations import fields
 from licd_daemon.operations.event_log import Audit
 from licd_daemon.operations.nodes import Roster, node_view
+from licd_daemon.operations.registration import RegistrationOperations
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import leader_message, nanoseconds, node_message
 from licd_daemon.rpc.event_message import event_message
@@ -19,10 +20,10 @@ from licd_daemon.rpc.event_message import event_message
 class ClusterService(pb_grpc.ClusterServiceServicer):
     """See cluster_service.proto."""
 
-    def __init__(self, coordinator: Coordinator, audit: Audit, *, advertise: str) -> None:
+    def __init__(self, coordinator: Coordinator, audit: Audit, registration: RegistrationOperations) -> None:
         self._coordinator = coordinator
         self._audit = audit
-        self._advertise = advertise
+        self._registration = registration
         self._roster = Roster()
 
     async def ListNodes(self, request: pb.ListNodesRequest, context: Context) -> pb.ListNodesResponse:
@@ -77,8 +78,7 @@ class ClusterService(pb_grpc.ClusterServiceServicer):
 
     async def GetLeader(self, request: pb.GetLeaderRequest, context: Context) -> pb.GetLeaderResponse:
         """The daemon that leads."""
-        state = self._coordinator.standing()
-        return pb.GetLeaderResponse(leader=leader_message(self._advertise, state.epoch, self._coordinator.since))
+        return pb.GetLeaderResponse(leader=leader_message(self._registration.current().leader))
 
 
 def _instant(request: pb.ListEventsRequest, field: str) -> int | None:

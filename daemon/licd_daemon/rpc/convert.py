@@ -1,7 +1,5 @@
 """Values of the core to messages of licd.v1 and back."""
 
-from collections.abc import Sequence
-
 import msgspec
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToJson
@@ -12,7 +10,6 @@ from licd.v1 import cluster_service_pb2 as cluster
 from licd.v1 import failure_pb2 as failures
 from licd.v1 import registration_service_pb2 as registration
 from licd.v1 import token_service_pb2 as tokens
-from licd_daemon.certificate_check import Fault
 from licd_daemon.core.model import (
     CHALLENGE_VALID_MS,
     Challenge,
@@ -24,7 +21,6 @@ from licd_daemon.core.model import (
     Now,
     Release,
     Role,
-    State,
     Token,
 )
 from licd_daemon.core.reasons import FailureReason
@@ -32,6 +28,7 @@ from licd_daemon.core.upload_effect import Effect
 from licd_daemon.core.view import NodeState, RegistrationState, registration_state
 from licd_daemon.formats.license import License
 from licd_daemon.operations.nodes import NodeView
+from licd_daemon.operations.registration import Leader, Registration
 
 # The contract's values carry their enum's prefix; protobuf takes them by name.
 NODE_STATE = {state: f"NODE_STATE_{state}" for state in NodeState}
@@ -179,25 +176,15 @@ def ended_message(ended: EndedRegistration) -> registration.EndedRegistration:
     )
 
 
-def registration_message(
-    state: State,
-    now: Now,
-    leader: registration.Leader,
-    recovery_window_ms: int,
-    *,
-    writable: bool,
-    warnings: Sequence[Fault] = (),
-) -> registration.Registration:
-    """The registration as it stands at `now`.
-
-    `writable`: whether the journal can be written; `warnings`: what is wrong with the server's certificate.
-    """
+def registration_message(shown: Registration) -> registration.Registration:
+    """The registration at one instant."""
+    state, now = shown.state, shown.now
     living = state.registration
     since = deadline = None
     if living is not None and living.recovering_since is not None:
         gone = now.served - living.recovering_since
         since = timestamp(now.wall - gone)
-        deadline = timestamp(now.wall + max(0, recovery_window_ms - gone))
+        deadline = timestamp(now.wall + max(0, shown.recovery_window_ms - gone))
     return registration.Registration(
         state=REGISTRATION_STATE[registration_state(state)],
         license=license_message(state.license) if state.license else None,
@@ -211,19 +198,21 @@ def registration_message(
         recovery_deadline=deadline,
         recovering_since=since,
         last_failures=[failure_message(failure) for failure in state.last_failures],
-        leader=leader,
+        leader=leader_message(shown.leader),
         release=release_message(state.release) if state.release else None,
         last_registration=ended_message(state.last_registration) if state.last_registration else None,
         clock_untrusted=failure_message(state.clock_untrusted) if state.clock_untrusted else None,
-        journal_unavailable=not writable,
+        journal_unavailable=not shown.writable,
         nodes_drifted=state.tally.drifted,
-        warnings=[failures.Failure(title=each.title, detail=each.detail, remedy=each.remedy) for each in warnings],
+        warnings=[
+            failures.Failure(title=each.title, detail=each.detail, remedy=each.remedy) for each in shown.warnings
+        ],
     )
 
 
-def leader_message(address: str, epoch: int, since: int) -> registration.Leader:
-    """A leading daemon: its advertised address, its epoch, and the wall time in ms since when it leads."""
-    return registration.Leader(address=address, epoch=epoch, since=timestamp(since))
+def leader_message(leader: Leader) -> registration.Leader:
+    """A leading daemon."""
+    return registration.Leader(address=leader.address, epoch=leader.epoch, since=timestamp(leader.since))
 
 
 def node_message(node: NodeView) -> cluster.Node:

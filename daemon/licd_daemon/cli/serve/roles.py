@@ -33,6 +33,7 @@ from licd_daemon.leadership.etcd import Leader
 from licd_daemon.operations import tokens
 from licd_daemon.operations.challenges import Registrar
 from licd_daemon.operations.event_log import Audit
+from licd_daemon.operations.registration import RegistrationOperations
 from licd_daemon.private_files import write_whole
 from licd_daemon.rpc.clock import ClockService
 from licd_daemon.rpc.cluster import ClusterService
@@ -97,9 +98,16 @@ class Leading:
             await web.stop()
             raise
         advertise = options.advertise or bound
-        server.add(_services(config, registrar, audit, leader_clock, advertise, certificate))
+        registration = RegistrationOperations(
+            coordinator,
+            registrar,
+            advertise=advertise,
+            recovery_window_ms=options.recovery_window_ms,
+            warnings=warnings_of(certificate),
+        )
+        server.add(_services(config, registration, audit, leader_clock))
         await server.start()
-        web.start(Served(coordinator, registrar, audit, server.guard.latency, advertise, certificate))
+        web.start(Served(coordinator, registration, audit, server.guard.latency, certificate))
         _say_where(options, "serving", local, web, epoch=coordinator.state.epoch)
         watching = [asyncio.create_task(leader_clock.watch())]
         if certificate is not None:
@@ -276,12 +284,7 @@ def join_address(host: str, port: int) -> str:
 
 
 def _services(
-    config: LeadingConfig,
-    registrar: Registrar,
-    audit: Audit,
-    leader_clock: LeaderClock,
-    advertise: str,
-    certificate: ServedCertificate | None,
+    config: LeadingConfig, registration: RegistrationOperations, audit: Audit, leader_clock: LeaderClock
 ) -> Services:
     options, coordinator = config.options, config.coordinator
     return Services(
@@ -291,14 +294,8 @@ def _services(
             heartbeat_interval_ms=options.heartbeat_interval_ms,
             max_clock_drift_ms=options.max_clock_drift_ms,
         ),
-        RegistrationService(
-            coordinator,
-            registrar,
-            advertise=advertise,
-            recovery_window_ms=options.recovery_window_ms,
-            warnings=warnings_of(certificate),
-        ),
-        ClusterService(coordinator, audit, advertise=advertise),
+        RegistrationService(registration),
+        ClusterService(coordinator, audit, registration),
         TokenService(coordinator),
         ClockService(coordinator, leader_clock),
         LeadershipService(coordinator, config.transfer),

@@ -13,12 +13,12 @@ from licd_daemon.console.listener import WebServer, bind
 from licd_daemon.console.login import LoginLink
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.latency import Latency
-from licd_daemon.operations.challenges import Registrar
 from licd_daemon.operations.event_log import Audit
+from licd_daemon.operations.registration import RegistrationOperations
 from licd_daemon.ops.metrics import Metrics
 from licd_daemon.ops.probes import Ops
 from licd_daemon.paths import ephemeral_filesystem
-from licd_daemon.served_certificate import ServedCertificate, standing_of, warnings_of
+from licd_daemon.served_certificate import ServedCertificate, standing_of
 
 
 class ListenFailed(Exception):
@@ -27,16 +27,12 @@ class ListenFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What the web servers serve.
-
-    `rpc_latency`: of the gRPC methods, by name; `advertise`: the leader's address; `certificate`: None: no TLS.
-    """
+    """What the web servers serve. `rpc_latency`: of the gRPC methods, by name; `certificate`: None: no TLS."""
 
     coordinator: Coordinator
-    registrar: Registrar
+    registration: RegistrationOperations
     audit: Audit
     rpc_latency: dict[str, Latency]
-    advertise: str
     certificate: ServedCertificate | None
 
 
@@ -78,15 +74,12 @@ class Web:
             self._serve(WebServer(self._ops.app, self._ops_socket))
         if self._console_socket is not None:
             settings = Settings(
-                served.advertise,
-                self._config.recovery_window_ms,
                 self._config.max_clock_drift_ms,
                 "" if self._config.journal.startswith(ETCD) else ephemeral_filesystem(self._config.data_dir) or "",
                 secure=served.certificate is not None,
-                warnings=warnings_of(served.certificate),
             )
             link = LoginLink(console_link_file(self._config.data_dir), self.console_url, served.coordinator)
-            self._console = Console(served.coordinator, served.registrar, served.audit, settings, link)
+            self._console = Console(served.coordinator, served.registration, served.audit, settings, link)
             context = server_context(served.certificate.files) if served.certificate is not None else None
             self._serve(WebServer(self._console.app, self._console_socket, context))
 

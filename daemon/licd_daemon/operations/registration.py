@@ -1,0 +1,177 @@
+"""What administrators and viewers do with the registration, through whichever door (R2, R6-R9, R30).
+
+Values in, values or `Refused` out. Who may do what is the doors' matter, and so is how it is shown.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import NamedTuple
+
+from licd_daemon.certificate_check import Fault
+from licd_daemon.coordinator.coordinator import Coordinator
+from licd_daemon.coordinator.publication import NEWS_PAUSE_S
+from licd_daemon.core import checks
+from licd_daemon.core import commands as c
+from licd_daemon.core.model import Challenge, Failure, Now, State
+from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.core.upload_effect import Effect
+from licd_daemon.operations import fields
+from licd_daemon.operations.challenges import Registrar
+from licd_daemon.operations.qr import Pictures
+
+
+class Leader(NamedTuple):
+    """The daemon that leads: its advertised address, its epoch, and the wall time in ms since when it leads."""
+
+    address: str
+    epoch: int
+    since: int
+
+
+class Registration(NamedTuple):
+    """The registration at one instant.
+
+    `writable`: whether the journal can be written; `position`: the journal's; `warnings`: what is wrong with the
+    server's certificate.
+    """
+
+    state: State
+    now: Now
+    leader: Leader
+    recovery_window_ms: int
+    writable: bool
+    position: int
+    warnings: Sequence[Fault]
+
+
+class Drawn(NamedTuple):
+    """A fresh challenge at the instant of its drawing, and its pictures."""
+
+    challenge: Challenge
+    now: Now
+    pictures: Pictures
+
+
+class RegistrationOperations:
+    """The operations.
+
+    `advertise`: this daemon's address as others reach it; `warnings`: what is wrong with the server's certificate.
+    """
+
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        registrar: Registrar,
+        *,
+        advertise: str,
+        recovery_window_ms: int,
+        warnings: Callable[[], Sequence[Fault]],
+    ) -> None:
+        self._coordinator = coordinator
+        self._registrar = registrar
+        self._advertise = advertise
+        self._recovery_window_ms = recovery_window_ms
+        self._warnings = warnings
+
+    def _at(self, state: State) -> Registration:
+        coordinator = self._coordinator
+        return Registration(
+            state,
+            coordinator.now(),
+            Leader(self._advertise, coordinator.state.epoch, coordinator.since),
+            self._recovery_window_ms,
+            coordinator.writable,
+            coordinator.position,
+            self._warnings(),
+        )
+
+    def current(self) -> Registration:
+        """The registration as it stands.
+
+        Raises:
+            Refused: NOT_LEADER.
+        """
+        return self._at(self._coordinator.standing())
+
+    def latest(self) -> Registration:
+        """The newest, whether or not this daemon still leads: state and position are of one instant."""
+        return self._at(self._coordinator.state)
+
+    async def follow(self) -> AsyncIterator[Registration]:
+        """The registration now, then whenever something has changed.
+
+        Raises:
+            Refused: NOT_LEADER.
+        """
+        while True:
+            changed = self._coordinator.publication.watchers.next_change()
+            yield self.current()
+            await changed.wait()
+            await asyncio.sleep(NEWS_PAUSE_S)
+
+    async def upload(
+        self, content: bytes, auth_method: str, *, dry_run: bool, replace: bool
+    ) -> tuple[Registration, Effect]:
+        """Takes a Container.lic, or only finds out what it would change; `replace` goes on at any price (R2).
+
+        Raises:
+            Refused: see `Registrar.upload` and `Registrar.try_upload`.
+        """
+        if dry_run:
+            state, effect = self._registrar.try_upload(content, auth_method)
+        else:
+            state, effect = await self._registrar.upload(content, auth_method, replace=replace)
+        return self._at(state), effect
+
+    async def create_challenge(self) -> Drawn:
+        """Draws a fresh challenge.
+
+        Raises:
+            Refused: see `Registrar.create`.
+        """
+        challenge, pictures = await self._registrar.create()
+        return Drawn(challenge, self._coordinator.now(), pictures)
+
+    async def submit_code(self, challenge_id: str, code: str) -> Registration:
+        """Registers the cluster with the six digits.
+
+        Raises:
+            Refused: INVALID_FIELD, or see `Registrar.submit`.
+        """
+        challenge_id = fields.text("challenge_id", challenge_id, 64)
+        return self._at(await self._registrar.submit(challenge_id, fields.code(code)))
+
+    def blocking(self) -> tuple[Failure, ...]:
+        """Everything that would block a registration now; nothing while there is no license.
+
+        Raises:
+            Refused: NOT_LEADER.
+        """
+        return checks.blocking(self._coordinator.standing(), self._coordinator.now())
+
+    def check(self) -> tuple[Failure, ...]:
+        """Everything that would block a registration now.
+
+        Raises:
+            Refused: NO_LICENSE, NOT_LEADER.
+        """
+        if self._coordinator.standing().license is None:
+            raise Refused(Reason.NO_LICENSE, "No license was uploaded: upload Container.lic first.")
+        return self.blocking()
+
+    async def reset(self) -> Registration:
+        """Ends the registration and every seat.
+
+        Raises:
+            Refused: what the coordinator raises.
+        """
+        return self._at(await self._coordinator.submit(c.ResetRegistration()))
+
+    async def release(self) -> tuple[Registration, Pictures]:
+        """Gives the license back (R30).
+
+        Raises:
+            Refused: see `Registrar.release`.
+        """
+        state, pictures = await self._registrar.release()
+        return self._at(state), pictures
