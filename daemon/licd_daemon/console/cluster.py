@@ -15,13 +15,11 @@ from licd_daemon.console.guard import body
 from licd_daemon.console.registration import MAX_JSON_BYTES, read_json
 from licd_daemon.console.seats import SeatHistory
 from licd_daemon.coordinator.coordinator import Coordinator
-from licd_daemon.core import commands as c
-from licd_daemon.core.model import EndReason
 from licd_daemon.journal.port import Query, Record
 from licd_daemon.operations import fields
 from licd_daemon.operations.board import Board
-from licd_daemon.operations.event_log import Audit
 from licd_daemon.operations.fields import invalid_field
+from licd_daemon.operations.operations import Operations
 from licd_daemon.rpc.event_message import event_message
 
 PAGE = 100
@@ -37,10 +35,11 @@ class Evict(msgspec.Struct, forbid_unknown_fields=True):
 class ClusterCalls:
     """The calls; roles are the guard's matter."""
 
-    def __init__(self, coordinator: Coordinator, audit: Audit) -> None:
+    def __init__(self, coordinator: Coordinator, operations: Operations) -> None:
         self._coordinator = coordinator
-        self._audit = audit
-        self._seats = SeatHistory(audit)
+        self._nodes = operations.nodes
+        self._audit = operations.events
+        self._seats = SeatHistory(operations.events)
         self.board = Board(coordinator)
 
     async def nodes(self, _: Request) -> Response:
@@ -59,16 +58,14 @@ class ClusterCalls:
     async def evict(self, request: Request) -> Response:
         """Ends a node's session."""
         sent = read_json(await body(request, MAX_JSON_BYTES), Evict)
-        session_id = fields.text("session_id", sent.session_id, 64)
-        await self._coordinator.submit(c.EndSession(session_id, EndReason.EVICTED))
+        await self._nodes.evict(sent.session_id)
         return answer({})
 
     async def events(self, request: Request) -> Response:
         """A page of events, newest first; `before`: the position that the page before ended with."""
-        query, position = _query(request.query_params, limit=PAGE + 1, newest_first=True), self._coordinator.position
-        records = await self._audit.read(query)
-        more = len(records) > PAGE
-        return answer({"events": self.told(records[:PAGE]), "more": more, "position": position})
+        query, position = _query(request.query_params, limit=PAGE, newest_first=True), self._coordinator.position
+        records, more = await self._audit.page(query)
+        return answer({"events": self.told(records), "more": more, "position": position})
 
     def told(self, records: Sequence[Record]) -> list[dict[str, object]]:
         """Events as licd.v1 has them."""

@@ -28,8 +28,7 @@ from licd_daemon.console.login import SESSION_MS, LoginLink, Logins
 from licd_daemon.console.pages import STATIC, Pages
 from licd_daemon.console.registration import MAX_JSON_BYTES, RegistrationCalls, read_json
 from licd_daemon.coordinator.coordinator import Coordinator
-from licd_daemon.operations.event_log import Audit
-from licd_daemon.operations.registration import RegistrationOperations
+from licd_daemon.operations.operations import Operations
 from licd_daemon.operations.tokens import hash_token
 
 
@@ -57,8 +56,7 @@ class Console:
     def __init__(
         self,
         coordinator: Coordinator,
-        operations: RegistrationOperations,
-        audit: Audit,
+        operations: Operations,
         settings: Settings,
         link: LoginLink,
     ) -> None:
@@ -66,9 +64,9 @@ class Console:
         self._guard = Guard(self._logins)
         self._link = link
         self._secure = settings.secure
-        registration = RegistrationCalls(operations)
-        cluster = ClusterCalls(coordinator, audit)
-        self._live = Live(coordinator, audit, self._logins, self._guard, registration, cluster)
+        registration = RegistrationCalls(operations.registration)
+        cluster = ClusterCalls(coordinator, operations)
+        self._live = Live(coordinator, operations.events, self._logins, self._guard, registration, cluster)
         facts = {"ephemeral": settings.ephemeral, "limit": settings.max_clock_drift_ms}
         pages = Pages(self._logins, self._guard, facts, secure=settings.secure)
         self.app = Starlette(

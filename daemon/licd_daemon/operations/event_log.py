@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.publication import NEWS_PAUSE_S
@@ -29,6 +30,15 @@ class Audit:
             return await self._journal.read(query)
         except JournalUnavailable:
             raise Refused(Reason.JOURNAL_UNAVAILABLE, "The journal can't be read now: try again.") from None
+
+    async def page(self, query: Query) -> tuple[Sequence[Record], bool]:
+        """At most as many records as the query's limit, and whether there are more.
+
+        Raises:
+            Refused: as `read`.
+        """
+        records = await self.read(replace(query, limit=query.limit + 1))
+        return records[: query.limit], len(records) > query.limit
 
     async def follow(self, kinds: tuple[str, ...], after: int | None) -> AsyncIterator[Sequence[Record]]:
         """Records as they become durable, read from the journal, so that a slow reader misses none.

@@ -1,14 +1,17 @@
-"""A node in sight as operators see it, whatever shows it to them: the state's verdict and this epoch's observations."""
+"""Nodes in sight as operators see them, whatever shows them: the state's verdict and this epoch's observations."""
 
 from bisect import bisect_right
 from typing import NamedTuple
 
 from immutables import Map
 
+from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.presence import Presences
+from licd_daemon.core import commands as c
 from licd_daemon.core.drift import Estimate
-from licd_daemon.core.model import Failure, Session, State
+from licd_daemon.core.model import EndReason, Failure, Session, State
 from licd_daemon.core.view import NodeState, in_sight, node_state
+from licd_daemon.operations import fields
 
 
 class Roster:
@@ -72,3 +75,36 @@ def node_view(state: State, session: Session, presences: Presences, served: int)
         clock=presence.clock.estimate(served) if presence else None,
         address=presence.address if presence else "",
     )
+
+
+class Nodes:
+    """What administrators and viewers do with nodes."""
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        self._coordinator = coordinator
+        self._roster = Roster()
+
+    def page(self, after: int, size: int) -> tuple[list[NodeView], int | None]:
+        """At most `size` nodes in the order of their joining, and where the next page begins; None: there is none.
+
+        Args:
+            after: Where the page begins, as the page before gave it; 0: at the start.
+            size: How many nodes.
+
+        Raises:
+            Refused: NOT_LEADER.
+        """
+        state = self._coordinator.standing()
+        sessions, more = self._roster.after(state, after, size)
+        served, presences = self._coordinator.now().served, self._coordinator.presences
+        nodes = [node_view(state, session, presences, served) for session in sessions]
+        return nodes, sessions[-1].number if more else None
+
+    async def evict(self, session_id: str) -> None:
+        """Ends a node's session; it does not join anew by itself.
+
+        Raises:
+            Refused: INVALID_FIELD, NO_SUCH_SESSION, or what the coordinator raises.
+        """
+        session_id = fields.text("session_id", session_id, 64)
+        await self._coordinator.submit(c.EndSession(session_id, EndReason.EVICTED))

@@ -21,7 +21,10 @@ from pathlib import Path
 import structlog
 from immutables import Map
 
+from licd_daemon.coordinator.coordinator import Coordinator
+from licd_daemon.core import commands as c
 from licd_daemon.core.model import Role, Token
+from licd_daemon.operations import fields
 from licd_daemon.private_files import write_whole
 
 _PREFIX = "licd_"
@@ -77,6 +80,41 @@ class TokensInForce:
             self._seen = tokens
             self._roles = {token.token_hash: token.role for token in tokens.values() if not token.revoked}
         return self._roles.get(token_hash)
+
+
+class Tokens:
+    """What administrators do with tokens."""
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        self._coordinator = coordinator
+
+    async def create(self, role: Role, name: str) -> tuple[Token, str]:
+        """Makes a token, and gives it with its secret, which is kept nowhere. `name`: for people, may be empty.
+
+        Raises:
+            Refused: INVALID_FIELD, or what the coordinator raises.
+        """
+        secret, made = new_token(), new_token_id()
+        command = c.CreateToken(made, role, fields.text("name", name, 128, least=0), hash_token(secret))
+        state = await self._coordinator.submit(command)
+        return state.tokens[made], secret
+
+    def in_force(self) -> list[Token]:
+        """The tokens that are not revoked, in the order of their making.
+
+        Raises:
+            Refused: NOT_LEADER.
+        """
+        tokens = self._coordinator.standing().tokens.values()
+        return sorted((token for token in tokens if not token.revoked), key=lambda token: token.created_at)
+
+    async def revoke(self, token_id: str) -> None:
+        """Ends a token.
+
+        Raises:
+            Refused: INVALID_FIELD, LAST_ADMIN_TOKEN, or what the coordinator raises.
+        """
+        await self._coordinator.submit(c.RevokeToken(fields.text("token_id", token_id, 64)))
 
 
 def ensure_token_files(data_dir: Path, known_hashes: Collection[str]) -> list[FileToken]:

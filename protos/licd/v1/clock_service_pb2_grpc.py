@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ClockServiceStub(object):
-    """Confirms the leader's clock. Role: admin.
+    """Confirms the leader's clock.
     """
 
     def __init__(self, channel):
@@ -43,12 +43,12 @@ class ClockServiceStub(object):
 
 
 class ClockServiceServicer(object):
-    """Confirms the leader's clock. Role: admin.
+    """Confirms the leader's clock.
     """
 
     def ConfirmClock(self, request, context):
         """Confirms the leader's wall clock: effective time, by which the license is judged, is set by it. It goes forwards; back
-        only as far as a start that nothing had confirmed has moved it ahead (R23). Role: admin. Idempotent. Fails with
+        only as far as a start that nothing had confirmed has moved it ahead (R23). Idempotent. Fails with
         UNAVAILABLE: NOT_LEADER, JOURNAL_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -72,7 +72,7 @@ def add_ClockServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ClockService(object):
-    """Confirms the leader's clock. Role: admin.
+    """Confirms the leader's clock.
     """
 
     @staticmethod

@@ -33,6 +33,8 @@ from licd_daemon.leadership.etcd import Leader
 from licd_daemon.operations import tokens
 from licd_daemon.operations.challenges import Registrar
 from licd_daemon.operations.event_log import Audit
+from licd_daemon.operations.nodes import Nodes
+from licd_daemon.operations.operations import Operations
 from licd_daemon.operations.registration import RegistrationOperations
 from licd_daemon.private_files import write_whole
 from licd_daemon.rpc.clock import ClockService
@@ -87,7 +89,6 @@ class Leading:
         options, coordinator = config.options, config.coordinator
         await _journal_tokens(coordinator, options.data_dir)
         leader_clock = LeaderClock(coordinator, options.ntp_server, options.max_clock_drift_ms)
-        registrar, audit = Registrar(coordinator, config.vendor_keys, leader_clock), Audit(coordinator, config.journal)
         host, _ = split_address(options.listen)
         server = Server(coordinator, on_loopback=is_loopback(host), max_connections=_max_connections())
         certificate = _certificate(options, _times(coordinator))
@@ -98,16 +99,10 @@ class Leading:
             await web.stop()
             raise
         advertise = options.advertise or bound
-        registration = RegistrationOperations(
-            coordinator,
-            registrar,
-            advertise=advertise,
-            recovery_window_ms=options.recovery_window_ms,
-            warnings=warnings_of(certificate),
-        )
-        server.add(_services(config, registration, audit, leader_clock))
+        operations = _operations(config, leader_clock, advertise, certificate)
+        server.add(_services(config, operations, leader_clock))
         await server.start()
-        web.start(Served(coordinator, registration, audit, server.guard.latency, certificate))
+        web.start(Served(coordinator, operations, server.guard.latency, certificate))
         _say_where(options, "serving", local, web, epoch=coordinator.state.epoch)
         watching = [asyncio.create_task(leader_clock.watch())]
         if certificate is not None:
@@ -283,9 +278,21 @@ def join_address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _services(
-    config: LeadingConfig, registration: RegistrationOperations, audit: Audit, leader_clock: LeaderClock
-) -> Services:
+def _operations(
+    config: LeadingConfig, leader_clock: LeaderClock, advertise: str, certificate: ServedCertificate | None
+) -> Operations:
+    coordinator = config.coordinator
+    registration = RegistrationOperations(
+        coordinator,
+        Registrar(coordinator, config.vendor_keys, leader_clock),
+        advertise=advertise,
+        recovery_window_ms=config.options.recovery_window_ms,
+        warnings=warnings_of(certificate),
+    )
+    return Operations(registration, Nodes(coordinator), Audit(coordinator, config.journal), tokens.Tokens(coordinator))
+
+
+def _services(config: LeadingConfig, operations: Operations, leader_clock: LeaderClock) -> Services:
     options, coordinator = config.options, config.coordinator
     return Services(
         NodeService(
@@ -294,9 +301,9 @@ def _services(
             heartbeat_interval_ms=options.heartbeat_interval_ms,
             max_clock_drift_ms=options.max_clock_drift_ms,
         ),
-        RegistrationService(registration),
-        ClusterService(coordinator, audit, registration),
-        TokenService(coordinator),
+        RegistrationService(operations.registration),
+        ClusterService(coordinator, operations),
+        TokenService(operations.tokens),
         ClockService(coordinator, leader_clock),
         LeadershipService(coordinator, config.transfer),
     )

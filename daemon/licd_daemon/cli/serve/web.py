@@ -13,8 +13,7 @@ from licd_daemon.console.listener import WebServer, bind
 from licd_daemon.console.login import LoginLink
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.latency import Latency
-from licd_daemon.operations.event_log import Audit
-from licd_daemon.operations.registration import RegistrationOperations
+from licd_daemon.operations.operations import Operations
 from licd_daemon.ops.metrics import Metrics
 from licd_daemon.ops.probes import Ops
 from licd_daemon.paths import ephemeral_filesystem
@@ -30,8 +29,7 @@ class Served:
     """What the web servers serve. `rpc_latency`: of the gRPC methods, by name; `certificate`: None: no TLS."""
 
     coordinator: Coordinator
-    registration: RegistrationOperations
-    audit: Audit
+    operations: Operations
     rpc_latency: dict[str, Latency]
     certificate: ServedCertificate | None
 
@@ -79,7 +77,7 @@ class Web:
                 secure=served.certificate is not None,
             )
             link = LoginLink(console_link_file(self._config.data_dir), self.console_url, served.coordinator)
-            self._console = Console(served.coordinator, served.registration, served.audit, settings, link)
+            self._console = Console(served.coordinator, served.operations, settings, link)
             context = server_context(served.certificate.files) if served.certificate is not None else None
             self._serve(WebServer(self._console.app, self._console_socket, context))
 

@@ -1,0 +1,17 @@
+"""All operations together, as both doors get them."""
+
+from typing import NamedTuple
+
+from licd_daemon.operations.event_log import Audit
+from licd_daemon.operations.nodes import Nodes
+from licd_daemon.operations.registration import RegistrationOperations
+from licd_daemon.operations.tokens import Tokens
+
+
+class Operations(NamedTuple):
+    """What `rpc/` and `console/` convert to and from."""
+
+    registration: RegistrationOperations
+    nodes: Nodes
+    events: Audit
+    tokens: Tokens
