@@ -78,9 +78,9 @@ MUTANTS = (
     Mutant(
         "granted-on-an-ended-lease",
         "R13, R17: a seat goes to the line, whose leases are judged first",
-        f"{SHELL}/coordinator/coordinator.py",
-        "due = [*_over(first), c.Tick(self._heard), *_over(rest)]",
-        "due = [c.Tick(self._heard), *_over(rest), *_over(first)]",
+        f"{SHELL}/engine/engine.py",
+        "return [*_over(first), c.Tick(self._heard), *_over(rest), *drained]",
+        "return [c.Tick(self._heard), *_over(rest), *_over(first), *drained]",
         first=13,
         profile="silence",
     ),
@@ -120,7 +120,7 @@ MUTANTS = (
     Mutant(
         "any-heartbeat-acknowledges",
         "R13: only that echo acknowledges a loss",
-        f"{SHELL}/coordinator/presence.py",
+        f"{SHELL}/engine/presence.py",
         "self._loss_serial <= echoed_serial <= self.serial",
         "echoed_serial <= self.serial",
         first=17,
@@ -128,7 +128,7 @@ MUTANTS = (
     Mutant(
         "older-state-applied",
         "R13: every state carries a serial that rises within the session and orders them",
-        f"{SHELL}/coordinator/presence.py",
+        f"{SHELL}/engine/presence.py",
         "self.serial += 1",
         "self.serial += 0 if self._told else 1",
         first=2,
@@ -206,7 +206,7 @@ MUTANTS = (
     Mutant(
         "late-resume-taken-for-a-copy",
         "R16: only a Resume that brings the nonce back ends the session for both: a late one has nobody who waits",
-        f"{SHELL}/coordinator/presence.py",
+        f"{SHELL}/engine/presence.py",
         'return self.nonce != "" and hmac.compare_digest(self.nonce.encode(), nonce.encode())',
         "return True",
         profile="late",
@@ -214,7 +214,7 @@ MUTANTS = (
     Mutant(
         "no-stream-number-is-stale",
         "R16: a Resume that names a number lower than one that was opened is stale",
-        f"{SHELL}/coordinator/presence.py",
+        f"{SHELL}/engine/presence.py",
         "return 0 < last_stream < self.opened",
         "return False",
         profile="streams",
@@ -222,7 +222,7 @@ MUTANTS = (
     Mutant(
         "given-passes-for-opened",
         "R16: stale is what is lower than one that was OPENED: an answer that was lost makes nobody stale",
-        f"{SHELL}/coordinator/presence.py",
+        f"{SHELL}/engine/presence.py",
         "return 0 < last_stream < self.opened",
         "return 0 < last_stream < self.given",
         profile="streams",
@@ -230,7 +230,7 @@ MUTANTS = (
     Mutant(
         "no-nonce-is-asked-for",
         "R16: only a Resume that brings that nonce back ends the session",
-        f"{SHELL}/coordinator/presence.py",
+        f"{SHELL}/engine/presence.py",
         'return self.nonce != "" and hmac.compare_digest(self.nonce.encode(), nonce.encode())',
         "return True",
         profile="streams",
@@ -238,7 +238,7 @@ MUTANTS = (
     Mutant(
         "any-number-opens",
         "R16: an `open` with a number lower than the newest given is told `superseded` and changes nothing else",
-        f"{SHELL}/coordinator/presence.py",
+        f"{SHELL}/engine/presence.py",
         "return self.opened < self.given == (number or self.given)",
         "return True",
         profile="streams",
@@ -246,7 +246,7 @@ MUTANTS = (
     Mutant(
         "numbers-begin-anew",
         "R16: `stream`, a number that rises within the session, over epochs too (upper half: the epoch)",
-        f"{SHELL}/coordinator/presence.py",
+        f"{SHELL}/engine/presence.py",
         "self.serial = self.given = epoch << 32",
         "self.serial, self.given = epoch << 32, 0",
         profile="streams",
@@ -382,10 +382,9 @@ MUTANTS = (
         "told-before-it-is-durable",
         "R33: nothing that the journal must hold is acknowledged before it does",
         f"{SHELL}/coordinator/coordinator.py",
-        "        try:\n            await self._append(events, now)\n        except JournalUnavailable",
-        "        before, self.state = self.state, head_state\n        self.publication.publish(before, head_state, "
-        "events, now.served)\n        try:\n            await self._append(events, now)\n"
-        "        except JournalUnavailable",
+        "        try:\n            await self._append(decided.events, decided.now)\n        except JournalUnavailable",
+        "        self.engine.committed(decided, decided.now.served)\n        try:\n"
+        "            await self._append(decided.events, decided.now)\n        except JournalUnavailable",
         first=6,
     ),
     Mutant(

@@ -1,9 +1,9 @@
 """The protocol, small enough to be searched: every order of messages, losses, restarts, stalls, to a bounded depth.
 
-What is real: `core.decide`, `core.evolve`, `core.leases`, publication, presences and `node_client.belief`. What is a
-model: time (units of a third of a lease), two or three nodes that say and hear one thing at a time, streams that keep
-their order and lose their tail, calls that arrive late or never. One state stands for all that differ only in when they
-are: instants are kept relative to now.
+What is real: the engine, the core beneath it and `node_client.belief`. What is a model: time (units of a third of a
+lease), two or three nodes that say and hear one thing at a time, streams that keep their order and lose their tail,
+calls that arrive late or never. One state stands for all that differ only in when they are: instants are kept relative
+to now.
 
 Searched breadth first from a registered cluster, with nodes that joined it later; in every state:
 

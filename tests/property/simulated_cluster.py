@@ -1,4 +1,4 @@
-"""A cluster in simulated time: the daemon's real core, leases, publication and presences, and the nodes' real belief.
+"""A cluster in simulated time: the daemon's real engine and core, and the nodes' real belief.
 
 What lies between them is played here: appends that take time, fail or crash, streams that break with messages under
 way, answers that never arrive, processes that are paused, and a daemon that stalls or restarts with another lease.
@@ -6,30 +6,24 @@ way, answers that never arrive, processes that are paused, and a daemon that sta
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from unit.core.world import APPLICATION, MINUTE, drift_of, license_of
 
 from licd_daemon.clock import ServiceClock
-from licd_daemon.coordinator.presence import Presence, Presences, Told
-from licd_daemon.coordinator.publication import Publication
 from licd_daemon.core import commands as c
-from licd_daemon.core.decide import decide
 from licd_daemon.core.events import AnyEvent, Registered, SessionEnded
-from licd_daemon.core.leases import Deadline, Leases
-from licd_daemon.core.model import EndReason, Now, Policy, SessionStatus, State
-from licd_daemon.core.refusal import Refused
+from licd_daemon.core.model import EndReason, Policy, SessionStatus, State
+from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.core.view import node_state
+from licd_daemon.engine.engine import Batch, Engine
+from licd_daemon.engine.presence import Presence, Told
 from node_client.belief import Answer, Belief, OlderEpochError
 from node_client.values import NodeState
 
-OVER: dict[Deadline, Callable[[str], c.Command]] = {
-    Deadline.LEASE: c.LeaseOver,
-    Deadline.DRAIN: lambda name: c.DrainOver(name, silent=True),
-    Deadline.MEMORY: c.MemoryOver,
-}
+POLICY = Policy(5 * MINUTE)
 LEASES = (15_000, 15_000, 6000, 30_000)
 
 
@@ -74,30 +68,30 @@ class Node:
 
 
 class Daemon:
-    """See the coordinator, of which this is the part without tasks: one batch at a time, durable when `commit`ted."""
+    """The coordinator's part, without tasks: one batch of the engine at a time, durable when `commit`ted."""
 
     def __init__(self, time: Callable[[], int]) -> None:
         self.time = time
-        self.state = State()
         self.epoch = 0
         self.founders: set[str] = set()  # those who were there when the cluster was registered
         self.evicted: list[str] = []  # since somebody looked last
-        self.start(15_000)
+        self.start(State(), 15_000)
 
-    def start(self, lease_ttl_ms: int) -> None:
+    @property
+    def state(self) -> State:
+        """The durable state."""
+        return self.engine.state
+
+    def start(self, state: State, lease_ttl_ms: int) -> None:
         self.epoch += 1
         self.lease_ttl_ms = lease_ttl_ms
-        self.clock = ServiceClock(self.state.effective, self.state.served, boot=self.time, wall=self.time)
-        self.leases, self.presences = Leases(lease_ttl_ms), Presences()
-        self.publication = Publication(self.leases, self.presences)
+        self.engine = Engine(POLICY, lease_ttl_ms, state)
+        self.presences = self.engine.presences
+        self.clock = ServiceClock(state.effective, state.served, boot=self.time, wall=self.time)
         self.queue: deque[tuple[c.Command, Callable[[Refused | None], None]]] = deque()
-        self.pending: tuple[State, list[AnyEvent], list[tuple[Callable[[Refused | None], None], Refused | None]]] | None
-        self.pending = None
-        self.heard_up_to = 0
-        now = self.clock.now()
+        self.pending: tuple[Batch, list[Callable[[Refused | None], None]]] | None = None
         command = c.StartEpoch(self.epoch, lease_ttl_ms, 0, f"{self.epoch:032x}")
-        self.state = decide(self.state, command, now, Policy(5 * MINUTE)).state
-        self.leases.promote(self.state, now.served, 0)
+        self.engine.started(self.engine.start(command, self.clock.now()))
 
     def submit(self, command: c.Command, answer: Callable[[Refused | None], None] = lambda refusal: None) -> None:
         self.queue.append((command, answer))
@@ -106,38 +100,20 @@ class Daemon:
         """Decides a batch; its append is under way from here on."""
         if self.pending is not None:
             return
-        now = self.clock.now()
-        state, events, answers = self.state, list[AnyEvent](), []
-        due: list[c.Command] = [
-            c.Tick(self.heard_up_to),
-            *(OVER[kind](name) for kind, name in self.leases.due(now.served)),
-        ]
-        for command in due:
-            state, events = self._decide(state, command, now, events)[:2]
-        for command, answer in self.queue:
-            state, events, refusal = self._decide(state, command, now, events)
-            answers.append((answer, refusal))
+        commands, answers = [command for command, _ in self.queue], [answer for _, answer in self.queue]
         self.queue.clear()
-        self.pending = state, events, answers
-
-    def _decide(
-        self, state: State, command: c.Command, now: Now, events: list[AnyEvent]
-    ) -> tuple[State, list[AnyEvent], Refused | None]:
-        decision = decide(state, command, now, Policy(5 * MINUTE))
-        return decision.state, events + list(decision.events), decision.refusal
+        self.pending = self.engine.begin(commands, self.clock.now(self.engine.writable)), answers
 
     def commit(self) -> None:
         if self.pending is None:
             return
-        (state, events, answers), self.pending = self.pending, None
-        before, self.state = self.state, state
-        self._note(state, events)
-        if events:
-            self.publication.publish(before, state, events, self.clock.now().served)
-        for answer, refusal in answers:
+        (batch, answers), self.pending = self.pending, None
+        self._note(batch.state, batch.events)
+        self.engine.committed(batch, self.clock.now().served)
+        for answer, refusal in zip(answers, batch.refusals, strict=True):
             answer(refusal)
 
-    def _note(self, state: State, events: list[AnyEvent]) -> None:
+    def _note(self, state: State, events: Sequence[AnyEvent]) -> None:
         """Whom the registration began with, and whom people ended."""
         for event in events:
             if isinstance(event, Registered):
@@ -146,21 +122,28 @@ class Daemon:
                 self.evicted.append(event.session_id)
 
     def fail(self) -> None:
-        """The append failed, and has written nothing."""
-        if self.pending is not None:
-            self.pending = None
-            self.leases.promote(self.state, self.clock.now(False).served, 0)
+        """The append failed, and has written nothing; who is told so asks again, as if nothing had come."""
+        if self.pending is None:
+            return
+        (batch, answers), self.pending = self.pending, None
+        for answer, refusal in zip(answers, self.engine.failed(batch, self.clock.now(False)), strict=True):
+            if refusal is None or refusal.reason is not Reason.JOURNAL_UNAVAILABLE:
+                answer(refusal)
 
     def crash(self, lease_ttl_ms: int, written: bool) -> None:
+        state = self.state
         if self.pending is not None and written:
-            self.state = self.pending[0]
-            self._note(self.state, self.pending[1])
-        self.start(lease_ttl_ms)
+            state = self.pending[0].state
+            self._note(state, self.pending[0].events)
+        self.start(state, lease_ttl_ms)
+
+    def _served(self) -> int:
+        return self.clock.now(self.engine.writable).served
 
     def answer_of(self, name: str) -> Answer | None:
         """What Join and Resume answer."""
         session, presence = self.state.sessions.get(name), self.presences.get(name)
-        if session is None or presence is None or not self.leases.renew(name, self.clock.now().served):
+        if session is None or presence is None or not self.engine.leases.renew(name, self._served()):
             return None
         word = NodeState(str(node_state(self.state, session)[0]))
         ttl, epoch_id, stream = self.lease_ttl_ms / 1000, self.state.epoch_id, presence.give()
@@ -175,12 +158,12 @@ class Daemon:
                 self._serve(name, presence, stream, number, serial)
 
     def _serve(self, name: str, presence: Presence, stream: Stream, number: int, serial: int) -> None:
-        if not self.leases.renew(name, self.clock.now().served):
+        if not self.engine.leases.renew(name, self._served()):
             return
-        self.heard_up_to = max(self.heard_up_to, self.state.vouched_by(name))
+        self.engine.heard(name)
         if presence.acknowledges_loss(serial):
             presence.loss_acknowledged()
-            self.submit(c.DrainOver(name))
+            self.engine.loss_acknowledged(name)
         stream.to_node.append(("ack", number, self.state.epoch, self.lease_ttl_ms))
 
 
@@ -254,7 +237,7 @@ class Cluster:
     def passes(self) -> None:
         for _ in range(self.random.choice((1, 2, 6))):
             self.time += self.random.choice((10, 250, 500))
-            self.daemon.clock.now()
+            self.daemon.clock.now(self.daemon.engine.writable)
             self.check()
 
     def stalls(self) -> None:

@@ -58,7 +58,7 @@ class Live:
     def close(self) -> None:
         """Ends every stream, and opens no other."""
         self._closing.set()
-        self._coordinator.publication.watchers.notify()
+        self._coordinator.news.notify()
 
     async def stream(self, request: Request) -> Response:
         """The news of the topics asked for."""
@@ -77,7 +77,7 @@ class Live:
         try:
             yield b"retry: 1000\n\n"
             while self._logins.role(login) is not None and not self._closing.is_set():
-                changed = self._coordinator.publication.watchers.next_change()
+                changed = self._coordinator.news.next_change()
                 async for topic, news in page.news():
                     yield b"event: %s\ndata: %s\n\n" % (topic.encode(), msgspec.json.encode(news))
                 yield b":\n\n"  # finds out that the browser has gone

@@ -1,11 +1,9 @@
-"""The single writer: takes commands, batches them, decides and evolves, appends durably, then answers and publishes.
+"""The single writer: takes commands, batches them, lets the engine decide, appends durably, then publishes and answers.
 
 - Commands that arrive while an append is under way are decided together next and appended in one step.
 - Nothing is answered or published before it is durable, nor while leadership is not proven (R31, R33).
-- Decisions build on each other before they are durable (`_head`); an append that fails takes the state back to what the
-  journal says, and every command of the batch is refused.
-- A lease is over from the instant of its decision: no heartbeat renews it while the append runs. If that append fails,
-  every session gets a fresh lease, which errs on the safe side.
+- An append that fails leaves the state as the journal says, and every command of the batch that it would have changed
+  something for is refused.
 """
 
 import asyncio
@@ -17,18 +15,16 @@ import structlog
 
 from licd_daemon.clock import ServiceClock, boot_id, boottime_ms, stopwatch_s
 from licd_daemon.coordinator.latency import Latency
-from licd_daemon.coordinator.presence import Presences
-from licd_daemon.coordinator.publication import Publication
-from licd_daemon.coordinator.write_queue import Answer, Pending, Waiting, refuse, refuse_all
+from licd_daemon.coordinator.news import News
+from licd_daemon.coordinator.write_queue import Pending, Waiting, refuse, refuse_all
 from licd_daemon.core import commands as c
 from licd_daemon.core.build import BUILD_MS
-from licd_daemon.core.decide import decide
 from licd_daemon.core.effective import DOUBTFUL_START_MS, LIMIT_MS
-from licd_daemon.core.events import AnyEvent, HoldersHeard, TimeMarked
-from licd_daemon.core.evolve import evolve, fold
-from licd_daemon.core.leases import Deadline, Leases, seatless_first
+from licd_daemon.core.events import AnyEvent
+from licd_daemon.core.evolve import fold
 from licd_daemon.core.model import Now, Policy, State
 from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.engine.engine import RETRY_MS, Batch, Engine, journal_unavailable
 from licd_daemon.journal import chain
 from licd_daemon.journal.codec import decode_state, encode_state
 from licd_daemon.journal.port import (
@@ -45,14 +41,8 @@ from licd_daemon.leadership.port import Leadership
 log = structlog.get_logger(__name__)
 
 TICK_S = 0.25
-RETRY_S = 1.0
 SNAPSHOT_EVERY = 10_000
 SNAPSHOT_EVERY_SESSIONS = 4
-_OVER: dict[Deadline, Callable[[str], c.Command]] = {
-    Deadline.LEASE: c.LeaseOver,
-    Deadline.DRAIN: lambda session_id: c.DrainOver(session_id, silent=True),
-    Deadline.MEMORY: c.MemoryOver,
-}
 
 
 @dataclass(frozen=True)
@@ -70,17 +60,15 @@ class CoordinatorConfig:
 
 
 class Coordinator:
-    """See the module. `start` before anything else; `state` is the durable state."""
+    """See the module. `start` before anything else."""
 
-    state: State
     clock: ServiceClock
 
     def __init__(self, config: CoordinatorConfig) -> None:
         self._config = config
-        self.leases = Leases(config.lease_ttl_ms)
-        self.presences = Presences()
-        self.publication = Publication(self.leases, self.presences)
-        self.writable = False
+        self.engine = Engine(config.policy, config.lease_ttl_ms)
+        self.leases, self.presences = self.engine.leases, self.engine.presences
+        self.news = News()
         self.since = 0
         self.failed: BaseException | None = None
         self.append_latency = Latency()
@@ -89,8 +77,6 @@ class Coordinator:
         self._journal_head = Head()
         self._snapshot_position = 0
         self._unsettled = False
-        self._acknowledged: set[str] = set()
-        self._heard = 0
 
     async def start(self) -> None:
         """Loads the journal, begins a new epoch, and takes commands from then on (R14, R18).
@@ -98,9 +84,9 @@ class Coordinator:
         Raises:
             JournalCorrupt, JournalUnavailable, AlreadyLed.
         """
-        await self._load()
+        self.engine.state = await self._load()
         epoch = await self._config.leadership.acquire(self.state.epoch + 1)
-        await self._load()
+        self.engine.state = await self._load()
         self.clock = self._begin_time()
         now = self.clock.now()
         handover_ms = self._config.leadership.handover_ms
@@ -114,12 +100,12 @@ class Coordinator:
             boot_id(),
             self.clock.started_ms,
         )
-        decision = decide(self.state, command, now, self._config.policy)
-        records, head = chain.extend(self._journal_head, decision.events, now)
+        batch = self.engine.start(command, now)
+        records, head = chain.extend(self._journal_head, batch.events, now)
         await self._config.journal.append(records, self._journal_head)
-        self.state, self._journal_head = decision.state, head
-        self.leases.promote(self.state, now.served, handover_ms)
-        self.writable, self.since = True, now.wall
+        self._journal_head = head
+        self.engine.started(batch)
+        self.since = now.wall
         self._tasks = [asyncio.create_task(self._guard(work)) for work in (self._write, self._tick)]
 
     def _begin_time(self) -> ServiceClock:
@@ -138,7 +124,7 @@ class Coordinator:
             clock.hold(state.effective, DOUBTFUL_START_MS)
         return clock
 
-    async def _load(self) -> None:
+    async def _load(self) -> State:
         journal = self._config.journal
         snapshot, records = await journal.load()
         state, head = State(), Head()
@@ -150,8 +136,9 @@ class Coordinator:
                 _, records = await journal.load(replay=True)
         self._snapshot_position = head.position
         entries = (chain.decode(record) for record in records)
-        self.state = fold(state, ((entry.event, entry.now) for entry in entries))
+        state = fold(state, ((entry.event, entry.now) for entry in entries))
         self._journal_head = Head(records[-1].position, records[-1].digest) if records else head
+        return state
 
     async def _guard(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         """A writer that fails must not leave a daemon behind that looks well, nor anybody waiting for its answer."""
@@ -161,9 +148,9 @@ class Coordinator:
             raise
         except Exception as error:
             log.exception("coordinator_failed")
-            self.failed, self.writable = error, False
+            self.failed, self.engine.writable = error, False
             self._pending.refuse(_stopping())
-            self.publication.watchers.notify()
+            self.news.notify()
 
     async def stop(self) -> None:
         """Takes no more commands, and keeps a snapshot for the next start. Idempotent."""
@@ -174,6 +161,16 @@ class Coordinator:
         self._pending.refuse(_stopping())
         if self.writable and self._journal_head.position > self._snapshot_position:
             await self._save_snapshot()
+
+    @property
+    def state(self) -> State:
+        """The durable state."""
+        return self.engine.state
+
+    @property
+    def writable(self) -> bool:
+        """Whether the latest append was durable."""
+        return self.engine.writable
 
     @property
     def serving(self) -> bool:
@@ -201,7 +198,7 @@ class Coordinator:
     def served_if_leading(self) -> int | None:
         """Served time in ms; None: nothing may be acknowledged at this instant (R31)."""
         leads = self.leads()
-        served = self.clock.served(leads and self.writable)
+        served = self.clock.served(leads and self.engine.writable)
         return served if leads else None
 
     async def submit(self, command: c.Command) -> State:
@@ -230,21 +227,9 @@ class Coordinator:
         return self._journal_head.position
 
     def loss_acknowledged(self, session_id: str) -> None:
-        """A node has echoed the loss that it was told: its draining seat is free (R13).
-
-        No command in the queue: those before it might give the seat back and take it away again, which this echo says
-        nothing of. One that comes while the journal can't be written is forgotten; the lease's end frees that seat.
-        """
-        self._acknowledged.add(session_id)
+        """A node has echoed the loss that it was told: its draining seat is free as soon as that is durable (R13)."""
+        self.engine.loss_acknowledged(session_id)
         self._pending.wake.set()
-
-    def heard(self, session_id: str) -> None:
-        """A session gave a sign of life: if the registration lives in it, it vouches for all who have joined (R17).
-
-        The next tick takes that along, so no heartbeat costs an append. For whom it vouches is settled here: a session
-        that joins between here and that tick has not overlapped with it, whose process may be dead by then.
-        """
-        self._heard = max(self._heard, self.state.vouched_by(session_id))
 
     async def _tick(self) -> None:
         """Wakes the writer for what time brings; what is news to those who watch, yet no event: a challenge's end, the
@@ -257,9 +242,9 @@ class Coordinator:
             showing = challenge and challenge.state(self.now()), self.serving
             if showing != shown:
                 shown = showing
-                self.publication.watchers.notify()
+                self.news.notify()
             self._pending.wake.set()
-            await asyncio.sleep(TICK_S if self.writable else RETRY_S)
+            await asyncio.sleep(TICK_S if self.writable else RETRY_MS / 1000)
 
     def _report_lead(self, lost_at: int | None) -> int | None:
         """Logs when the lead can't be proven any more and when it can be again (R31).
@@ -310,49 +295,23 @@ class Coordinator:
             refuse_all(batch, _not_leader())
             return True
         if self._unsettled and not await self._read_back():
-            refuse_all(batch, _journal_unavailable())
+            refuse_all(batch, journal_unavailable())
             return False
-        now = self.now()
-        events, head_state, answered = self._decide(batch, now)
+        decided = self.engine.begin([command for command, _ in batch], self.now(), leads=self.leads())
         try:
-            await self._append(events, now)
+            await self._append(decided.events, decided.now)
         except JournalUnavailable as error:
-            await self._take_back(error)
-            self._answer_unchanged(batch)
+            await self._take_back(batch, decided, error)
             return False
-        before, self.state = self.state, head_state
-        if not self.leads():
-            self.presences.reset()
-        if events:
-            self.publication.publish(before, head_state, events, self.clock.now(self.serving).served)
-        self._answer(answered)
+        # DANGER: from the end of the append to the last answer nothing may wait. The batch is durable and nobody knows:
+        # whoever ran in between would act on a state that the journal has left behind, or overtake what streams are
+        # told. A caller who gives up, or `stop`, ends the wait for the append, never what follows it.
+        leads = self.leads()
+        ended = self.engine.committed(decided, self.clock.now(leads).served, leads=leads)
+        if decided.events:
+            self.news.durable(decided.events, ended)
+        self._answer(batch, decided.refusals)
         return True
-
-    def _decide(
-        self, batch: Sequence[Waiting], now: Now
-    ) -> tuple[list[AnyEvent], State, list[tuple[Answer, Refused | None]]]:
-        """Time's own commands come first, so that a lease is judged before anyone builds on it."""
-        state, events = self.state, list[AnyEvent]()
-        answered: list[tuple[Answer, Refused | None]] = []
-        due: list[c.Command] = [c.Tick(self._heard)]
-        acknowledged, self._acknowledged = self._acknowledged, set()
-        if self.serving:
-            first, rest = seatless_first(self.leases.due(now.served), state)
-            due = [*_over(first), c.Tick(self._heard), *_over(rest)]
-            due += [c.DrainOver(session_id) for session_id in acknowledged]
-        for command in due:
-            decision = decide(state, command, now, self._config.policy)
-            state = decision.state
-            events += decision.events
-        if not self.writable and not events:
-            events.append(TimeMarked())
-            state = evolve(state, events[0], now)
-        for command, future in batch:
-            decision = decide(state, command, now, self._config.policy)
-            state = decision.state
-            events += decision.events
-            answered.append((future, decision.refusal))
-        return events, state, answered
 
     async def _append(self, events: Sequence[AnyEvent], now: Now) -> None:
         if not events:
@@ -369,66 +328,46 @@ class Coordinator:
         self._journal_head = head
         if not self.writable:
             log.info("journal_writable_again")
-            self.writable = True
-            self.publication.watchers.notify()
+            self.news.notify()
 
-    async def _take_back(self, error: JournalUnavailable) -> None:
-        """The state is what the journal says; leases that were taken out as over start afresh.
-
-        After an unknown outcome they stay out until the journal was read back: their seats may be others' by now.
-        """
+    async def _take_back(self, batch: Sequence[Waiting], decided: Batch, error: JournalUnavailable) -> None:
+        """The state is what the journal says, after an unknown outcome as soon as that was read back."""
         if self.writable:
             log.error("journal_unavailable", error=str(error))
-            self.writable = False
-            self.publication.watchers.notify()
+            self.engine.writable = False
+            self.news.notify()
         if isinstance(error, UnknownOutcome):
             self._unsettled = True
-            await self._read_back()
-        else:
-            self._promote()
+            if not await self._read_back():
+                refuse_all(batch, journal_unavailable())
+                return
+        refusals = self.engine.failed(decided, self.now())
+        # Who changed something is told so, also by a daemon that can't prove any more that it leads.
+        for (_, answer), refusal in zip(batch, refusals, strict=True):
+            if refusal is not None and refusal.reason is Reason.JOURNAL_UNAVAILABLE:
+                refuse(answer, refusal)
+        self._answer(batch, refusals)
 
     async def _read_back(self) -> bool:
         """Settles an unknown outcome; False: the journal can't be read either."""
-        before = self.state
         try:
-            await self._load()
+            state = await self._load()
         except JournalUnavailable as error:
             log.error("journal_not_read_back", error=str(error))
             return False
         self._unsettled = False
-        if before != self.state:
-            self.presences.adopt(before, self.state)
-        self._promote()
+        self.engine.restored(state, self.clock.now(False).served)
         return True
 
-    def _promote(self) -> None:
-        self.leases.promote(self.state, self.clock.now(False).served, self._config.leadership.handover_ms)
-
-    def _answer_unchanged(self, batch: Sequence[Waiting]) -> None:
-        """What changes nothing is answered all the same: a node whose stream broke keeps its seat (R33).
-
-        That it was heard is nothing that it waits for; its next heartbeat says so again (R17).
-        """
-        if self._unsettled:
-            refuse_all(batch, _journal_unavailable())
-            return
-        now = self.now()
-        for command, future in batch:
-            decision = decide(self.state, command, now, self._config.policy)
-            if any(type(event) is not HoldersHeard for event in decision.events):
-                refuse(future, _journal_unavailable())
-            else:
-                self._answer([(future, decision.refusal)])
-
-    def _answer(self, answered: Sequence[tuple[Answer, Refused | None]]) -> None:
+    def _answer(self, batch: Sequence[Waiting], refusals: Sequence[Refused | None]) -> None:
         leads = self.leads()
-        for future, refusal in answered:
+        for (_, answer), refusal in zip(batch, refusals, strict=True):
             if not leads:
-                refuse(future, _not_leader())
+                refuse(answer, _not_leader())
             elif refusal is not None:
-                refuse(future, refusal)
-            elif not future.done():
-                future.set_result(self.state)
+                refuse(answer, refusal)
+            elif not answer.done():
+                answer.set_result(self.state)
 
     async def _save_snapshot(self) -> None:
         """A failure costs the next start some time and nothing else."""
@@ -437,18 +376,6 @@ class Coordinator:
             self._snapshot_position = self._journal_head.position
         except (JournalUnavailable, PositionConflict) as error:
             log.warning("snapshot_not_saved", error=str(error))
-
-
-def _over(due: Sequence[tuple[Deadline, str]]) -> list[c.Command]:
-    return [_OVER[kind](session_id) for kind, session_id in due]
-
-
-def _journal_unavailable() -> Refused:
-    return Refused(
-        Reason.JOURNAL_UNAVAILABLE,
-        "The journal can't be written: nothing was changed. Mend the disk; it works again by itself.",
-        retry_after_ms=int(RETRY_S * 1000),
-    )
 
 
 def _not_leader() -> Refused:

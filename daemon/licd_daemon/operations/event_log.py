@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from licd_daemon.coordinator.coordinator import Coordinator
-from licd_daemon.coordinator.publication import NEWS_PAUSE_S
+from licd_daemon.coordinator.news import NEWS_PAUSE_S
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.journal.port import Journal, JournalUnavailable, Query, Record
 
@@ -52,7 +52,7 @@ class Audit:
         """
         position = self._coordinator.position if after is None else after
         while True:
-            changed = self._coordinator.publication.watchers.next_change()
+            changed = self._coordinator.news.next_change()
             while records := await self.read(Query(kinds=kinds, after=position, limit=PAGE)):
                 yield records
                 position = records[-1].position

@@ -6,11 +6,11 @@ from typing import NamedTuple
 from immutables import Map
 
 from licd_daemon.coordinator.coordinator import Coordinator
-from licd_daemon.coordinator.presence import Presences
 from licd_daemon.core import commands as c
 from licd_daemon.core.drift import Estimate
 from licd_daemon.core.model import EndReason, Failure, Session, State
 from licd_daemon.core.view import NodeState, in_sight, node_state
+from licd_daemon.engine.presence import Presences
 from licd_daemon.operations import fields
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from licd_daemon.certificate_check import Fault
 from licd_daemon.coordinator.coordinator import Coordinator
-from licd_daemon.coordinator.publication import NEWS_PAUSE_S
+from licd_daemon.coordinator.news import NEWS_PAUSE_S
 from licd_daemon.core import checks
 from licd_daemon.core import commands as c
 from licd_daemon.core.model import Challenge, Failure, Now, State
@@ -104,7 +104,7 @@ class RegistrationOperations:
             Refused: NOT_LEADER.
         """
         while True:
-            changed = self._coordinator.publication.watchers.next_change()
+            changed = self._coordinator.news.next_change()
             yield self.current()
             await changed.wait()
             await asyncio.sleep(NEWS_PAUSE_S)

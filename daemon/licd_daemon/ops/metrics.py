@@ -145,7 +145,7 @@ class Metrics(Collector):
         yield _gauge("licd_clock_drift_limit_seconds", "The clock offset that is accepted.", [({}, limit / 1000)])
 
     def _counters(self) -> Iterable[Metric]:
-        counts = self._coordinator.publication.counts
+        counts = self._coordinator.news.counts
         for name, event, told in _COUNTED:
             yield CounterMetricFamily(name, told, value=counts[event])
         yield CounterMetricFamily(

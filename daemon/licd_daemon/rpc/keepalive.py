@@ -19,12 +19,12 @@ from grpc import aio
 
 from licd.v1 import node_service_pb2 as pb
 from licd_daemon.coordinator.coordinator import Coordinator
-from licd_daemon.coordinator.presence import Exchange, Presence, Told
 from licd_daemon.core import commands as c
 from licd_daemon.core.checks import clock_drift, clock_near
 from licd_daemon.core.drift import Level
 from licd_daemon.core.model import Session, Tally
 from licd_daemon.core.pace import Pace
+from licd_daemon.engine.presence import Exchange, Presence, Told
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import (
     NODE_STATE,
@@ -155,7 +155,7 @@ class Heartbeats:
         served = coordinator.served_if_leading()
         if served is None or not coordinator.leases.renew(session_id, served):
             return None
-        coordinator.heard(session_id)
+        coordinator.engine.heard(session_id)
         presence.heard_at = int(received)
         coordinator.presences.heartbeats += 1
         if served >= presence.sample_due and heartbeat.HasField("ack_sent_at"):

@@ -10,11 +10,11 @@ from grpc import aio
 from licd.v1 import node_service_pb2 as pb
 from licd.v1 import node_service_pb2_grpc as pb_grpc
 from licd_daemon.coordinator.coordinator import Coordinator
-from licd_daemon.coordinator.presence import Presence
 from licd_daemon.core import commands as c
 from licd_daemon.core.model import EndReason
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.core.view import node_state, outage_grace_s
+from licd_daemon.engine.presence import Presence
 from licd_daemon.operations import fields
 from licd_daemon.operations.fields import invalid_field
 from licd_daemon.rpc.context import Context

@@ -128,7 +128,7 @@ class Server:
     async def _follow_health(self) -> None:
         """Health follows the truth; the coordinator's tick finds out when a proof of leadership has run out."""
         while True:
-            changed = self._coordinator.publication.watchers.next_change()
+            changed = self._coordinator.news.next_change()
             await self._tell_health()
             await changed.wait()
 

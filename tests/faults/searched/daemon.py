@@ -1,19 +1,17 @@
-"""The daemon of the searched model: real core, leases, presences, publication, alive for one step of a System."""
+"""The daemon of the searched model: the real engine, alive for one step of a System."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from faults.searched.system import LEASE, WINDOW, Node, System, name_of
 from faults.simulated.world import license_for
 
-from licd_daemon.coordinator.presence import Presence, Presences
-from licd_daemon.coordinator.publication import Publication
 from licd_daemon.core import commands as c
-from licd_daemon.core.decide import decide
-from licd_daemon.core.leases import Deadline, Leases, seatless_first
-from licd_daemon.core.model import Now, Policy, Seat
+from licd_daemon.core.leases import Deadline
+from licd_daemon.core.model import Now, Policy, Seat, State
 from licd_daemon.core.refusal import Refused
+from licd_daemon.engine.engine import Engine
+from licd_daemon.engine.presence import Presence
 from node_client.values import NodeState
 
 WALL = 1_700_000_000_000
@@ -51,11 +49,12 @@ class Running:
 
     def __post_init__(self) -> None:
         system = self.system
-        self.state, self.served = system.state, system.served
-        self.leases = Leases(LEASE)
+        self.served = system.served
+        self.engine = Engine(Policy(WINDOW), LEASE, system.state)
+        self.engine.writable = True
+        self.leases, self.presences = self.engine.leases, self.engine.presences
         for kind, key, until in system.deadlines:
             self.leases._set(Deadline(kind), key, until)
-        self.presences = Presences()
         streams = {node.session_id for node in system.nodes if node.up is not None}
         for key, (serial, told, loss, open_) in system.told:
             presence = Presence(self.state.epoch, joining=False)
@@ -63,34 +62,26 @@ class Running:
             if open_ and key in streams:
                 presence.stream = Stream(self.outs.setdefault(key, []))
             self.presences._by_session[key] = presence
-        self.publication = Publication(self.leases, self.presences)
+
+    @property
+    def state(self) -> State:
+        """The durable state."""
+        return self.engine.state
 
     @property
     def at(self) -> Now:
         """Now."""
         return Now(WALL + self.system.now, self.system.now, self.served)
 
-    def do(self, command: c.Command) -> Refused | None:
-        """Decides, appends and publishes."""
-        decision = decide(self.state, command, self.at, Policy(WINDOW))
-        before, self.state = self.state, decision.state
-        if decision.events:
-            self.publication.publish(before, self.state, decision.events, self.served)
-        return decision.refusal
+    def start(self) -> None:
+        """A new epoch."""
+        self.engine.started(self.engine.start(c.StartEpoch(self.state.epoch + 1, LEASE), self.at))
 
-    def time(self) -> None:
-        """What is due."""
-        over: dict[Deadline, Callable[[str], c.Command]] = {
-            Deadline.LEASE: c.LeaseOver,
-            Deadline.DRAIN: lambda key: c.DrainOver(key, silent=True),
-            Deadline.MEMORY: c.MemoryOver,
-        }
-        first, rest = seatless_first(list(self.leases.due(self.served)), self.state)
-        for kind, key in first:
-            self.do(over[kind](key))
-        self.do(c.Tick())
-        for kind, key in rest:
-            self.do(over[kind](key))
+    def do(self, *commands: c.Command) -> Refused | None:
+        """One batch, with what is due; gives the verdict on the last command."""
+        batch = self.engine.begin(commands, self.at)
+        self.engine.committed(batch, self.served)
+        return batch.refusals[-1] if commands else None
 
     def result(self, **changes: Any) -> System:
         """The System after the step; what was told is on its way."""

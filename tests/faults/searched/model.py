@@ -1,4 +1,4 @@
-"""The model that `explore` searches: real core, publication, presences and beliefs; time, network and nodes made small.
+"""The model that `explore` searches: real engine, core and beliefs; time, network and nodes made small.
 
 A `System` is one state. `Model.choices` names all that may happen next, `Model.step` makes it happen; rules.py judges.
 Whatever costs a path more than it teaches is bounded: one call of a node under way, `QUEUE` heartbeats on a stream,
@@ -13,7 +13,6 @@ from faults.searched.daemon import Running, Stream, register
 from faults.searched.system import LEASE, UNIT, Call, Choice, Node, System, name_of, put, status_of, vouched
 from faults.simulated.world import license_for
 
-from licd_daemon.coordinator.publication import Publication
 from licd_daemon.core import commands as c
 from licd_daemon.core.model import EndReason, SessionStatus, State
 from licd_daemon.core.view import NodeState as Word
@@ -37,7 +36,7 @@ class Model:
         """A cluster registered with its first nodes. The others joined a little later, and have met nobody yet."""
         system = System(State(), tuple(Node() for _ in range(self._count)))
         running = Running(system)
-        running.do(c.StartEpoch(1, LEASE))
+        running.start()
         running.do(c.UploadLicense(license_for(self._max), "LOCAL_CONTAINER", "0" * 32))
         system = running.result()
         for number in range(self._count):
@@ -94,7 +93,7 @@ class Model:
 
     def _time(self, system: System, _: int) -> System:
         running = Running(replace(system, now=system.now + UNIT, served=system.served + UNIT))
-        running.time()
+        running.do()
         return running.result()
 
     def _stall(self, system: System, _: int) -> System:
@@ -109,9 +108,7 @@ class Model:
             for node in system.nodes
         )
         running = Running(replace(system, deadlines=(), told=(), nodes=nodes))
-        running.do(c.StartEpoch(system.state.epoch + 1, LEASE))
-        running.leases.promote(running.state, running.served, 0)
-        running.publication = Publication(running.leases, running.presences)
+        running.start()
         return running.result(faults=system.faults + 1, recovering_from=system.served)
 
     def _reset(self, system: System, _: int) -> System:
@@ -219,11 +216,12 @@ class Model:
         presence = running.presences.get(node.session_id)
         if presence is None or presence.stream is None or not running.leases.renew(node.session_id, running.served):
             return system
-        running.do(c.Tick(running.state.vouched_by(node.session_id)))
+        running.engine.heard(node.session_id)
         running.outs.setdefault(node.session_id, []).append(("ack", running.state.epoch, sent))
         if presence.acknowledges_loss(serial):
             presence.loss_acknowledged()
-            running.do(c.DrainOver(node.session_id))
+            running.engine.loss_acknowledged(node.session_id)
+        running.do()
         return vouched(running.result(), number)
 
     def _down(self, system: System, number: int) -> System:

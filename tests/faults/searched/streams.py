@@ -11,11 +11,11 @@ from faults.crash_points import APPLICATION
 from faults.searched.system import LEASE
 from faults.simulated.world import license_for
 
-from licd_daemon.coordinator.presence import Presence
 from licd_daemon.core import commands as c
 from licd_daemon.core.decide import decide
 from licd_daemon.core.model import Now, Policy, Seat, State
 from licd_daemon.core.view import node_state
+from licd_daemon.engine.presence import Presence
 from node_client.belief import Answer, Belief
 from node_client.values import NodeState
 

@@ -39,7 +39,7 @@ async def test_nothing_is_answered_or_shown_before_it_is_durable(deployment: Dep
         journal = deployment.journal
         journal.hold = asyncio.Event()
         asked = journal.asked
-        change = coordinator.publication.watchers.next_change()
+        change = coordinator.news.next_change()
         (submitted,) = submit_all(coordinator, join_of("a"))
         await until(lambda: journal.asked > asked)
         assert not submitted.done()

@@ -4,12 +4,13 @@ import pytest
 import structlog
 from unit.core.world import APPLICATION, LEASE, LICENSE, World, licensed
 
-from licd_daemon.coordinator.presence import Presence, Presences, Told
-from licd_daemon.coordinator.publication import Publication
+from licd_daemon.coordinator.news import News
 from licd_daemon.core import commands as c
 from licd_daemon.core.events import AnyEvent
 from licd_daemon.core.leases import Deadline, Leases, with_margin
 from licd_daemon.core.model import State
+from licd_daemon.engine.presence import Presence, Presences, Told
+from licd_daemon.engine.publication import Publication
 
 SPAN = with_margin(LEASE)
 
@@ -38,7 +39,7 @@ class Published:
     def __init__(self, world: World) -> None:
         self.world = world
         self.leases, self.presences = Leases(LEASE), Presences()
-        self.publication = Publication(self.leases, self.presences)
+        self.publication, self.news = Publication(self.leases, self.presences), News()
         for session in world.state.sessions.values():
             self.presences.follow(world.state, session, joining=True)
             self.leases.grant(session.session_id, 0)
@@ -48,7 +49,7 @@ class Published:
         before, events = self.world.state, list[AnyEvent]()
         for command in commands:
             events += self.world.do(command)
-        self.publication.publish(before, self.world.state, events, served)
+        self.news.durable(events, self.publication.publish(before, self.world.state, events, served))
 
     def presence(self, name: str) -> Presence:
         presence = self.presences.get(name)
@@ -167,11 +168,11 @@ def test_R16_a_lost_session_is_told_to_reconnect_and_remembered() -> None:
 def test_what_concerns_all_is_told_to_all() -> None:
     p = Published(licensed().register("a", "b"))
     heard = [p.attach("a"), p.attach("b")]
-    change = p.publication.watchers.next_change()
+    change = p.news.next_change()
     p.do(c.ReleaseLicense(p.world.state.license.license_id, ""))  # type: ignore[union-attr]
     assert [stream.words[-1] for stream in heard] == ["PENDING", "PENDING"]
     assert change.is_set()
-    assert not p.publication.watchers.next_change().is_set()
+    assert not p.news.next_change().is_set()
 
 
 def test_R17_the_end_of_a_registration_is_one_line_of_the_log() -> None:

@@ -106,7 +106,7 @@ class Leading:
         _say_where(options, "serving", local, web, epoch=coordinator.state.epoch)
         watching = [asyncio.create_task(leader_clock.watch())]
         if certificate is not None:
-            news = coordinator.publication.watchers.notify
+            news = coordinator.news.notify
             following = certificate.follow(lambda: _times(coordinator), _renewal(options), news)
             watching.append(asyncio.create_task(following))
         return cls(server, web, watching)
