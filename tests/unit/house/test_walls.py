@@ -14,7 +14,7 @@ DAEMON = "daemon/licd_daemon"
 COORDINATOR = "from licd_daemon.coordinator.coordinator import Coordinator"
 
 FLOORS = "The daemon's floors"
-PURE = "The core is pure"
+PURE = "The core and the engine are pure"
 NO_GRPC = "gRPC stops at rpc/"
 OVER_GRPC = "Only `licd serve` puts the daemon together"
 SLIPS = {
