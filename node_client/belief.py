@@ -38,7 +38,7 @@ class Answer:
     epoch: int
     lease_ttl: float
     heartbeat_interval: float
-    word: NodeState
+    reported: NodeState
     failures: tuple[Failure, ...] = ()
     outage_grace: float = 0.0
     epoch_id: str = ""
@@ -50,7 +50,7 @@ class Belief:
     """All that a node believes; instants are seconds of boottime.
 
     Attributes:
-        word: the daemon's last word in this session; None before the first.
+        reported: the state that the daemon reported last in this session; None before the first.
         failures: the daemon's reasons.
         trouble: why the daemon cannot be reached now; None while it can.
         lease_until: when the lease ends.
@@ -61,7 +61,7 @@ class Belief:
         outage_grace: seconds that the program may go on after the lease's end, as the daemon said last (R41).
     """
 
-    word: NodeState | None = None
+    reported: NodeState | None = None
     failures: tuple[Failure, ...] = ()
     trouble: Failure | None = None
     lease_until: float = -math.inf
@@ -75,9 +75,9 @@ class Belief:
         """The state at the instant `now`."""
         if self.end is not None:
             return self.end
-        if self.word is None:
+        if self.reported is None:
             return NodeState.CONNECTING
-        return self.word if now < self.lease_until else NodeState.JEOPARDY
+        return self.reported if now < self.lease_until else NodeState.JEOPARDY
 
     def status_at(self, now: float) -> Status:
         """Everything a program may ask, at the instant `now` (R15)."""
@@ -88,13 +88,13 @@ class Belief:
         return Status(state, licensed, self.failures + troubles, left, self._grace_left_at(now))
 
     def _grace_left_at(self, now: float) -> float:
-        if self.word is not NodeState.LICENSED or not self.lapsed_at(now):
+        if self.reported is not NodeState.LICENSED or not self.lapsed_at(now):
             return 0.0
         return max(0.0, self.lease_until + self.outage_grace - now)
 
     def lapsed_at(self, now: float) -> bool:
         """Whether a session is there whose lease has ended by `now`."""
-        return self.end is None and self.word is not None and now >= self.lease_until
+        return self.end is None and self.reported is not None and now >= self.lease_until
 
     def answered(self, answer: Answer, *, sent: float) -> "Belief":
         """After the answer to a Join or Resume that was sent at `sent`: it alone starts a lease.
@@ -106,7 +106,7 @@ class Belief:
             return self
         return dataclasses.replace(
             self._seen(answer.epoch, answer.epoch_id),
-            word=answer.word,
+            reported=answer.reported,
             failures=answer.failures,
             trouble=None,
             lease_until=sent + answer.lease_ttl,
@@ -125,12 +125,14 @@ class Belief:
         renewed = max(self.lease_until, sent + lease_ttl) if now < self.lease_until else self.lease_until
         return dataclasses.replace(seen, lease_until=renewed)
 
-    def told(self, serial: int, word: NodeState, failures: tuple[Failure, ...], outage_grace: float = 0.0) -> "Belief":
+    def informed(
+        self, serial: int, reported: NodeState, failures: tuple[Failure, ...], outage_grace: float = 0.0
+    ) -> "Belief":
         """After a `state` on the stream; unchanged if it is not newer than the last one applied."""
         if self.end is not None or serial <= self.serial:
             return self
         grace = min(outage_grace, LONGEST_GRACE)
-        return dataclasses.replace(self, word=word, failures=failures, serial=serial, outage_grace=grace)
+        return dataclasses.replace(self, reported=reported, failures=failures, serial=serial, outage_grace=grace)
 
     def troubled(self, trouble: Failure) -> "Belief":
         """After a failure to reach the daemon: the lease, if one runs, runs on."""

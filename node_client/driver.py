@@ -205,7 +205,7 @@ class Driver:
         except OlderEpochError as error:
             self._distrust(link, error)
             return
-        _LOG.info("connected to %s: %s", link.address, answer.word)
+        _LOG.info("connected to %s: %s", link.address, answer.reported)
         self._logged.clear()
         self._expired = None
         self._session.session_id, self._session.stream, self._session.nonce = answer.session_id, answer.stream, ""
@@ -217,7 +217,7 @@ class Driver:
         if kind == "heartbeat_ack":
             self._acknowledged(link, event, event.response.heartbeat_ack)
         elif kind == "state":
-            self._told(event.response.state)
+            self._state_changed(event.response.state)
         elif kind == "reconnect":
             self._route.lead(self._allowed(event.response.reconnect.address))
             self._again(wire.seconds(event.response.reconnect.after))
@@ -239,11 +239,11 @@ class Driver:
         chance = random.random()  # noqa: S311 - spreads load, keeps no secret
         self._session.pace = pace.acknowledged(event.now, wire.seconds(ack.heartbeat_interval), chance)
 
-    def _told(self, state: pb.StateChange) -> None:
+    def _state_changed(self, state: pb.StateChange) -> None:
         before = self._belief()
-        word, failures = wire.word(state.state), wire.failures(state.failures)
+        reported, failures = wire.node_state(state.state), wire.failures(state.failures)
         grace = wire.seconds(state.outage_grace)
-        after = self._change(lambda belief: belief.told(state.serial, word, failures, grace))
+        after = self._change(lambda belief: belief.informed(state.serial, reported, failures, grace))
         if after.serial != before.serial:
             self._session.pace = self._session.pace.hurried(clock.boottime())
 

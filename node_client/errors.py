@@ -82,8 +82,8 @@ class Refusal:
         title = _TITLES.get(self.reason, "The license daemon refused this node")
         remedy = self.metadata.get("remedy") or self._remedy()
         field = self.metadata.get("field")
-        told = f"{field}: {self.message}" if field else self.message
-        return Failure(self.reason, title, f"{address}: {told or self.code.name}", remedy)
+        detail = f"{field}: {self.message}" if field else self.message
+        return Failure(self.reason, title, f"{address}: {detail or self.code.name}", remedy)
 
     def _remedy(self) -> str:
         if self.reason == "UNREACHABLE":
@@ -114,8 +114,8 @@ def _detailed(refusal: Refusal, trailer: failure_pb2.ErrorTrailer) -> Refusal:
     for detail in trailer.details:
         kind = detail.type_url.rpartition("/")[2]
         if kind in ("google.rpc.ErrorInfo", "licd.v1.ErrorReason"):
-            told = failure_pb2.ErrorReason.FromString(detail.value)
-            refusal = dataclasses.replace(refusal, reason=told.reason, metadata=dict(told.metadata))
+            info = failure_pb2.ErrorReason.FromString(detail.value)
+            refusal = dataclasses.replace(refusal, reason=info.reason, metadata=dict(info.metadata))
         elif kind == "licd.v1.Failure":
             failures.append(wire.failure(failure_pb2.Failure.FromString(detail.value)))
         elif kind == "google.rpc.RetryInfo":

@@ -49,14 +49,14 @@ def ask(path: str) -> Status:
         connection.close()
 
 
-def _status(told: dict[str, Any]) -> Status:
-    in_grace = told["state"] == GRACE
-    state = NodeState.JEOPARDY if in_grace else NodeState(told["state"])
-    licensed = told["licensed"] is True and state is NodeState.LICENSED
-    failures = tuple(Failure(**failure) for failure in told["failures"])
-    lease_left = float(told["lease_left"]) if licensed else 0.0
+def _status(reported: dict[str, Any]) -> Status:
+    in_grace = reported["state"] == GRACE
+    state = NodeState.JEOPARDY if in_grace else NodeState(reported["state"])
+    licensed = reported["licensed"] is True and state is NodeState.LICENSED
+    failures = tuple(Failure(**failure) for failure in reported["failures"])
+    lease_left = float(reported["lease_left"]) if licensed else 0.0
     # A licd-node before 0.2 knows no grace.
-    grace_left = float(told["grace_left"]) if in_grace else 0.0
+    grace_left = float(reported["grace_left"]) if in_grace else 0.0
     return Status(state, licensed, failures, lease_left, grace_left)
 
 
@@ -92,7 +92,7 @@ class LocalNode(Node):
         if self._closed.is_set():
             return
         self._closed.set()
-        self._tell_watchers()
+        self._notify_watchers()
         if self._callbacks is not None:
             self._callbacks.changed()
             self._callbacks.stop(timeout=0.5)

@@ -74,37 +74,37 @@ class Node(abc.ABC):
             Whether it is licensed; False at once when it can never be again (closed or evicted).
         """
         deadline = None if timeout is None else clock.monotonic() + timeout
-        told = threading.Event()
-        self._watchers.add(told.set)
+        changed = threading.Event()
+        self._watchers.add(changed.set)
         try:
             while (verdict := _verdict(self.status())) is None:
-                told_in_time = told.wait(self._wait(deadline))
-                if not told_in_time and deadline is not None and clock.monotonic() >= deadline:
+                changed_in_time = changed.wait(self._wait(deadline))
+                if not changed_in_time and deadline is not None and clock.monotonic() >= deadline:
                     return self.is_licensed()
-                told.clear()
+                changed.clear()
             return verdict
         finally:
-            self._watchers.discard(told.set)
+            self._watchers.discard(changed.set)
 
     async def wait_licensed_async(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as wait_licensed
         """Like wait_licensed(), without blocking the event loop."""
         deadline = None if timeout is None else clock.monotonic() + timeout
-        loop, told = asyncio.get_running_loop(), asyncio.Event()
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
 
         def tell() -> None:
             # A loop closed under its waiter must not hurt the thread that tells.
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(told.set)
+                loop.call_soon_threadsafe(changed.set)
 
         self._watchers.add(tell)
         try:
             while (verdict := _verdict(await self._status_async())) is None:
                 try:
-                    await asyncio.wait_for(told.wait(), self._wait(deadline))
+                    await asyncio.wait_for(changed.wait(), self._wait(deadline))
                 except TimeoutError:
                     if deadline is not None and clock.monotonic() >= deadline:
                         return (await self._status_async()).licensed
-                told.clear()
+                changed.clear()
             return verdict
         finally:
             self._watchers.discard(tell)
@@ -127,7 +127,7 @@ class Node(abc.ABC):
         spans += [] if self._poll is None else [self._poll]
         return min(spans, default=None)
 
-    def _tell_watchers(self) -> None:
+    def _notify_watchers(self) -> None:
         for watcher in tuple(self._watchers):
             watcher()
 

@@ -83,7 +83,7 @@ class RemoteNode(Node):
             before, now = self._published, self.status()
             self._published = now
         if now.differs(before):
-            self._tell_watchers()
+            self._notify_watchers()
             if self._callbacks is not None:
                 self._callbacks.changed()
 

@@ -65,6 +65,6 @@ class FakeNode(Node):
         self._changed()
 
     def _changed(self) -> None:
-        self._tell_watchers()
+        self._notify_watchers()
         if self._on_change is not None:
             self._on_change(self)

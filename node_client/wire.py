@@ -9,7 +9,7 @@ from licd.v1 import failure_pb2, node_service_pb2
 from node_client.belief import Answer
 from node_client.values import Application, Failure, NodeState
 
-_WORDS = {
+_STATES = {
     node_service_pb2.NODE_STATE_PENDING: NodeState.PENDING,
     node_service_pb2.NODE_STATE_LICENSED: NodeState.LICENSED,
     node_service_pb2.NODE_STATE_WAITING: NodeState.WAITING,
@@ -17,9 +17,9 @@ _WORDS = {
 }
 
 
-def word(state: node_service_pb2.NodeState) -> NodeState:
-    """The daemon's word; one that this client does not know counts as PENDING: not licensed."""
-    return _WORDS.get(state, NodeState.PENDING)
+def node_state(state: node_service_pb2.NodeState) -> NodeState:
+    """The state that the daemon reports; one that this client does not know counts as PENDING: not licensed."""
+    return _STATES.get(state, NodeState.PENDING)
 
 
 def failure(message: failure_pb2.Failure) -> Failure:
@@ -43,7 +43,7 @@ def answer(response: node_service_pb2.JoinResponse | node_service_pb2.ResumeResp
         epoch=response.epoch,
         lease_ttl=seconds(response.lease_ttl),
         heartbeat_interval=seconds(response.heartbeat_interval),
-        word=word(response.state),
+        reported=node_state(response.state),
         failures=failures(response.failures),
         epoch_id=response.epoch_id,
         stream=response.stream,

@@ -137,8 +137,8 @@ MUTANTS = (
         "acknowledgement-revives",
         "R15: judged at the instant of the call, while the lease runs",
         f"{NODE}/belief.py",
-        "return self.word if now < self.lease_until else NodeState.JEOPARDY",
-        "return self.word",
+        "return self.reported if now < self.lease_until else NodeState.JEOPARDY",
+        "return self.reported",
         first=11,
     ),
     Mutant(

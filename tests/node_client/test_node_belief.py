@@ -12,7 +12,7 @@ from node_client.belief import Answer, Belief, OlderEpochError
 from node_client.pace import BURST, SLOWEST_RETRY, Pace, retry_delay
 
 WORDS = [NodeState.PENDING, NodeState.LICENSED, NodeState.WAITING, NodeState.REJECTED]
-LICENSED = Answer("s", epoch=1, lease_ttl=15, heartbeat_interval=5, word=NodeState.LICENSED)
+LICENSED = Answer("s", epoch=1, lease_ttl=15, heartbeat_interval=5, reported=NodeState.LICENSED)
 TTLS = st.floats(0, 20)
 
 answers = st.builds(
@@ -29,7 +29,7 @@ class Model:
     """R13-R15 once more, told as history: what was last said, and what was sent when."""
 
     now: float = 0.0
-    word: NodeState | None = None
+    reported: NodeState | None = None
     until: float = -math.inf
     epoch: int = 0
     serial: int = 0
@@ -49,7 +49,7 @@ def play(model: Model, belief: Belief, step: tuple[float, float, tuple[object, .
                 with pytest.raises(OlderEpochError):
                     belief.answered(answer, sent=sent)
                 return belief
-            model.epoch, model.word, model.until = answer.epoch, answer.word, sent + answer.lease_ttl
+            model.epoch, model.reported, model.until = answer.epoch, answer.reported, sent + answer.lease_ttl
             return belief.answered(answer, sent=sent)
         case ("acknowledged", int() as epoch, float() as ttl):
             if epoch < model.epoch and not model.closed:
@@ -60,12 +60,12 @@ def play(model: Model, belief: Belief, step: tuple[float, float, tuple[object, .
                 model.until = max(model.until, sent + ttl)
             model.epoch = max(model.epoch, epoch)
             return belief.acknowledged(epoch=epoch, lease_ttl=ttl, sent=sent, now=model.now)
-        case ("told", int() as serial, NodeState() as word):
+        case ("told", int() as serial, NodeState() as reported):
             if serial > model.serial:
-                model.serial, model.word = serial, word
-            return belief.told(serial, word, ())
+                model.serial, model.reported = serial, reported
+            return belief.informed(serial, reported, ())
         case ("forgotten",):
-            model.word, model.until, model.serial = None, -math.inf, 0
+            model.reported, model.until, model.serial = None, -math.inf, 0
             return belief.forgotten()
     model.closed = True
     return belief.ended(NodeState.CLOSED)
@@ -79,7 +79,7 @@ def test_r15_licensed_only_while_the_last_word_was_licensed_and_the_lease_runs(
     for step in history:
         belief = play(model, belief, step)
         for instant in (model.now, model.until - 1e-6, model.until, model.until + 1):
-            expected = not model.closed and model.word is NodeState.LICENSED and instant < model.until
+            expected = not model.closed and model.reported is NodeState.LICENSED and instant < model.until
             assert belief.status_at(instant).licensed is expected
             assert (belief.state_at(instant) is NodeState.LICENSED) is expected
             assert (belief.status_at(instant).lease_left > 0) is expected
@@ -94,7 +94,7 @@ def test_r15_what_is_closed_never_believes_again(history: list[tuple[float, floa
 
 
 def test_an_acknowledgement_alone_never_licenses() -> None:
-    pending = Belief().answered(dataclasses.replace(LICENSED, word=NodeState.PENDING), sent=0)
+    pending = Belief().answered(dataclasses.replace(LICENSED, reported=NodeState.PENDING), sent=0)
     assert not pending.acknowledged(epoch=1, lease_ttl=15, sent=1, now=1).status_at(2).licensed
 
 

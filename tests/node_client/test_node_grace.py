@@ -35,15 +35,15 @@ from node_client.supervisor import KILL_AFTER, Loss
 from node_client.testing import FakeNode
 
 DAY = 86_400.0
-ANSWER = Answer("s", epoch=1, lease_ttl=15, heartbeat_interval=5, word=NodeState.LICENSED, outage_grace=900)
+ANSWER = Answer("s", epoch=1, lease_ttl=15, heartbeat_interval=5, reported=NodeState.LICENSED, outage_grace=900)
 
 
-def said(word: NodeState) -> Belief:
-    """Told `word` at 0, with a lease until 15 and a grace until 915."""
-    return Belief().answered(dataclasses.replace(ANSWER, word=word), sent=0)
+def reported(state: NodeState) -> Belief:
+    """Told `state` at 0, with a lease until 15 and a grace until 915."""
+    return Belief().answered(dataclasses.replace(ANSWER, reported=state), sent=0)
 
 
-LICENSED_ONCE = said(NodeState.LICENSED)
+LICENSED_ONCE = reported(NodeState.LICENSED)
 
 
 @pytest.mark.parametrize(
@@ -51,15 +51,17 @@ LICENSED_ONCE = said(NodeState.LICENSED)
     [
         pytest.param(Belief(), 0, 0, id="connecting"),
         pytest.param(LICENSED_ONCE, 15, 915, id="licensed"),
-        pytest.param(said(NodeState.PENDING), 0, 0, id="pending"),
-        pytest.param(said(NodeState.WAITING), 0, 0, id="waiting"),
-        pytest.param(said(NodeState.REJECTED), 0, 0, id="rejected"),
+        pytest.param(reported(NodeState.PENDING), 0, 0, id="pending"),
+        pytest.param(reported(NodeState.WAITING), 0, 0, id="waiting"),
+        pytest.param(reported(NodeState.REJECTED), 0, 0, id="rejected"),
         pytest.param(LICENSED_ONCE.ended(NodeState.EVICTED), 0, 0, id="evicted"),
         pytest.param(LICENSED_ONCE.ended(NodeState.CLOSED), 0, 0, id="closed"),
         pytest.param(LICENSED_ONCE.forgotten(), 0, 0, id="its session ended"),
-        pytest.param(LICENSED_ONCE.told(1, NodeState.WAITING, ()), 0, 0, id="its seat was withdrawn"),
-        pytest.param(said(NodeState.WAITING).told(1, NodeState.LICENSED, (), 900), 15, 915, id="licensed by a state"),
-        pytest.param(LICENSED_ONCE.told(1, NodeState.LICENSED, (), 60), 15, 75, id="a reissue changed it"),
+        pytest.param(LICENSED_ONCE.informed(1, NodeState.WAITING, ()), 0, 0, id="its seat was withdrawn"),
+        pytest.param(
+            reported(NodeState.WAITING).informed(1, NodeState.LICENSED, (), 900), 15, 915, id="licensed by a state"
+        ),
+        pytest.param(LICENSED_ONCE.informed(1, NodeState.LICENSED, (), 60), 15, 75, id="a reissue changed it"),
         pytest.param(LICENSED_ONCE.troubled(Failure("UNREACHABLE", "away")), 15, 915, id="unreachable"),
         pytest.param(LICENSED_ONCE.unwelcome(), 15, 15, id="its token was revoked"),
         pytest.param(

@@ -404,7 +404,7 @@ class Cluster:
         kind, *what = node.stream.to_node.popleft()
         if kind == "state":
             serial, word = what
-            node.belief = node.belief.told(serial, word, ())
+            node.belief = node.belief.informed(serial, word, ())
         elif kind == "ack":
             number, epoch, ttl = what
             sent = node.sent[number]

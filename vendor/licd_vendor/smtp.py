@@ -55,12 +55,12 @@ def send(relay: Relay, content: bytes, sender: str, recipient: str) -> None:
                 server.login(relay.user, relay.password or "")
             server.sendmail(sender, [recipient], content)
     except smtplib.SMTPResponseException as fault:
-        said = fault.smtp_error.decode(errors="replace") if isinstance(fault.smtp_error, bytes) else fault.smtp_error
-        raise RefusedError(f"{named}: refused with {fault.smtp_code} {_printable(said)}") from None
+        reply = fault.smtp_error.decode(errors="replace") if isinstance(fault.smtp_error, bytes) else fault.smtp_error
+        raise RefusedError(f"{named}: refused with {fault.smtp_code} {_printable(reply)}") from None
     except smtplib.SMTPRecipientsRefused as fault:
         code, answer = next(iter(fault.recipients.values()))
-        said = answer.decode(errors="replace")
-        raise RefusedError(f"{named}: refused {recipient} with {code} {_printable(said)}") from None
+        reply = answer.decode(errors="replace")
+        raise RefusedError(f"{named}: refused {recipient} with {code} {_printable(reply)}") from None
     except smtplib.SMTPNotSupportedError as fault:
         raise RefusedError(f"{named}: {fault}") from None
     except ssl.SSLError as fault:

@@ -47,7 +47,7 @@ class Client:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._queue = target.asked_first()
-        ca, self._ca_told = target.authority()
+        ca, self._authority = target.authority()
         # Without an authority of its own, grpc trusts the public ones: the daemon may have a certificate of those.
         self._credentials = None if target.insecure else grpc.ssl_channel_credentials(ca)
         self._metadata = target.authorization()
@@ -147,7 +147,7 @@ class Client:
         try:
             probe(b"", timeout=_CONNECT_SECONDS)
         except grpc.RpcError as error:
-            problem = problem_of(error, self._ca_told)
+            problem = problem_of(error, self._authority)
             if problem is not None:
                 self._close()
             return problem

@@ -128,12 +128,12 @@ def call_of(error: grpc.RpcError) -> grpc.Call:
     return error
 
 
-def problem_of(error: grpc.RpcError, ca_told: str) -> str | None:
+def problem_of(error: grpc.RpcError, authority: str) -> str | None:
     """Why the daemon could not even be asked for its health; None: somebody has answered, whatever it was.
 
     Args:
         error: what the call has raised.
-        ca_told: which certificate authority is used now, in words.
+        authority: which certificate authority is used now, in words.
     """
     call = call_of(error)
     if call.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -141,7 +141,7 @@ def problem_of(error: grpc.RpcError, ca_told: str) -> str | None:
     if call.code() is not grpc.StatusCode.UNAVAILABLE:
         return None
     details = call.details() or ""
-    return next(words for mark, words in _CAUSES if mark in details).format(ca=ca_told)
+    return next(words for mark, words in _CAUSES if mark in details).format(ca=authority)
 
 
 def fault_of(error: grpc.RpcError, address: str) -> Refused | Unreachable | PassedOn:

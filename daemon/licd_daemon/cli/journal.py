@@ -30,7 +30,7 @@ def verify(data_dir: Path, journal_url: str) -> None:
     if not journal_url.startswith(ETCD):
         _path(data_dir, journal_url)
     try:
-        _tell(asyncio.run(_verify(data_dir, journal_url)))
+        _print_head(asyncio.run(_verify(data_dir, journal_url)))
     except ConfigInvalid as error:
         raise click.UsageError(str(error)) from None
     except JournalError as error:
@@ -50,7 +50,7 @@ def copy(source: str, target: str) -> None:
 
     _judge(source, target)
     try:
-        _tell(copy_now(source, target))
+        _print_head(copy_now(source, target))
     except ConfigInvalid as error:
         raise click.UsageError(str(error)) from None
     except (JournalError, AlreadyLed, LeadershipUnavailable) as error:
@@ -70,7 +70,7 @@ def _judge(source: str, target: str) -> None:
         raise click.UsageError(f"{target}: there is no such folder: make it first")
 
 
-def _tell(head: Head) -> None:
+def _print_head(head: Head) -> None:
     click.echo(f"position {head.position}\ndigest   {head.digest.hex()}")
 
 

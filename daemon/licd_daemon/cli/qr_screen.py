@@ -74,9 +74,9 @@ class Screen:
 
     def _expire(self) -> None:
         self._typed, self._expired = "", True
-        self._tell("The QR has expired: press r for a new one.")
+        self._print("The QR has expired: press r for a new one.")
 
-    def _tell(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         click.echo(_CLEAR_LINE, nl=False)
         say(text)
 
@@ -93,9 +93,9 @@ class Screen:
 
     def _enter(self) -> None:
         if self._expired:
-            self._tell("The QR has expired: press r for a new one.")
+            self._print("The QR has expired: press r for a new one.")
         elif len(self._typed) < _DIGITS:
-            self._tell("The code has six digits.")
+            self._print("The code has six digits.")
         else:
             self._submit()
 
@@ -107,16 +107,16 @@ class Screen:
             self._refuse(refused)
         else:
             self._registered = True
-            self._tell(registered(answer.registration))
+            self._print(registered(answer.registration))
 
     def _refuse(self, refused: Refused) -> None:
         if refused.reason == "WRONG_CODE":
             self._typed = ""
             attempts = clean(refused.metadata.get("attempts_left", "?"))
-            self._tell(f"Wrong code; attempts left before the lock: {attempts}.")
+            self._print(f"Wrong code; attempts left before the lock: {attempts}.")
         elif refused.reason == "REGISTRATION_REFUSED":
             # The code was right and stays usable (R8): it is not to be typed again.
-            self._tell("\n".join([*refused.lines(), "Mend this, then press Enter: the code is still good."]))
+            self._print("\n".join([*refused.lines(), "Mend this, then press Enter: the code is still good."]))
         elif refused.reason in _GONE:
             self._expire()
         else:

@@ -37,13 +37,13 @@ def refused(refusal: Refused) -> Response:
     metadata = dict(refusal.metadata)
     if refusal.effect is not None:
         metadata["effect"] = compact_json(effect_message(refusal.effect))
-    told = {
+    content = {
         "reason": str(refusal.reason),
         "message": refusal.message,
         "metadata": metadata,
         "failures": [plain(failure_message(failure)) for failure in refusal.failures],
     }
-    response = answer({"refused": told}, STATUS.get(refusal.reason, 200))
+    response = answer({"refused": content}, STATUS.get(refusal.reason, 200))
     if refusal.retry_after_ms is not None:
         response.headers["retry-after"] = str(-(-refusal.retry_after_ms // 1000))
     return response

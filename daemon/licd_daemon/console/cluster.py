@@ -65,9 +65,9 @@ class ClusterCalls:
         """A page of events, newest first; `before`: the position that the page before ended with."""
         query, position = _query(request.query_params, limit=PAGE, newest_first=True), self._coordinator.position
         records, more = await self._audit.page(query)
-        return answer({"events": self.told(records), "more": more, "position": position})
+        return answer({"events": self.rendered(records), "more": more, "position": position})
 
-    def told(self, records: Sequence[Record]) -> list[dict[str, object]]:
+    def rendered(self, records: Sequence[Record]) -> list[dict[str, object]]:
         """Events as licd.v1 has them."""
         state = self._coordinator.state
         return [plain(event_message(record, state)) for record in records]
@@ -89,7 +89,7 @@ class ClusterCalls:
 
     async def _lines(self, query: Query, line: Callable[[dict[str, object]], bytes]) -> AsyncIterator[bytes]:
         while records := await self._audit.read(query):
-            yield b"".join(line(event) for event in self.told(records))
+            yield b"".join(line(event) for event in self.rendered(records))
             query = _after(query, records[-1].position)
             await asyncio.sleep(0)
 

@@ -112,7 +112,7 @@ class _Page:
         self._topics = topics
         self._kinds = kinds
         self._after = after or coordinator.position
-        self._told: dict[str, Any] | None = None
+        self._sent: dict[str, Any] | None = None
         self._rows: dict[str, dict[str, Any]] = {}
         self._first = True
 
@@ -120,17 +120,17 @@ class _Page:
         """Topic and content of all that has changed."""
         self._coordinator.standing()
         if "registration" in self._topics:
-            told = self._registration.told()
-            if told["registration"] != self._told:
-                self._told = told["registration"]
-                yield "registration", told
+            news = self._registration.current()
+            if news["registration"] != self._sent:
+                self._sent = news["registration"]
+                yield "registration", news
         if "nodes" in self._topics and (nodes := await self._nodes()):
             yield "nodes", nodes
         if "events" in self._topics:
             query = Query(kinds=self._kinds, after=self._after, limit=MAX_EVENTS)
             if records := await self._audit.read(query):
                 self._after = records[-1].position
-                yield "events", {"events": self._cluster.told(records)}
+                yield "events", {"events": self._cluster.rendered(records)}
 
     async def _nodes(self) -> dict[str, object] | None:
         rows, total = await self._cluster.board.rows()

@@ -72,7 +72,7 @@ class Pages:
                 role=role,
                 kinds=KINDS,
                 facts=self._facts,
-                told={"words": words, "language": language, "page": name, "role": role, "facts": self._facts},
+                page_data={"words": words, "language": language, "page": name, "role": role, "facts": self._facts},
             )
         )
         return HTMLResponse(html, headers={"content-language": language, "vary": "accept-language, cookie"})

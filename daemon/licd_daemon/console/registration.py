@@ -44,7 +44,7 @@ class RegistrationCalls:
         self._operations = operations
         self._drawn = ("", "")
 
-    def told(self) -> dict[str, Any]:
+    def current(self) -> dict[str, Any]:
         """The registration as it stands, its position in the journal, and the daemon's time."""
         latest = self._operations.latest()
         registration = plain(registration_message(latest))
@@ -53,7 +53,7 @@ class RegistrationCalls:
     async def get(self, _: Request) -> Response:
         """The registration."""
         self._operations.current()
-        return answer(self.told())
+        return answer(self.current())
 
     async def upload(self, request: Request) -> Response:
         """Takes a Container.lic: the body; the method is a parameter. `dry_run` only tells, `replace` goes on (R2)."""
@@ -65,19 +65,19 @@ class RegistrationCalls:
         _, effect = await self._operations.upload(
             content, method, dry_run="dry_run" in asked, replace="replace" in asked
         )
-        return answer({**self.told(), "effect": plain(effect_message(effect))})
+        return answer({**self.current(), "effect": plain(effect_message(effect))})
 
     async def create_challenge(self, _: Request) -> Response:
         """Draws a fresh challenge."""
         drawn = await self._operations.create_challenge()
         self._drawn = (drawn.challenge.url, drawn.pictures.svg)
-        return answer(self.told())
+        return answer(self.current())
 
     async def submit(self, request: Request) -> Response:
         """Registers the cluster with the six digits."""
         sent = read_json(await body(request, MAX_JSON_BYTES), Code)
         await self._operations.submit_code(sent.challenge_id, sent.code)
-        return answer(self.told())
+        return answer(self.current())
 
     async def check(self, _: Request) -> Response:
         """Everything that would block a registration now; nothing while there is no license."""
@@ -86,14 +86,14 @@ class RegistrationCalls:
     async def reset(self, _: Request) -> Response:
         """Ends the registration and every seat."""
         await self._operations.reset()
-        return answer(self.told())
+        return answer(self.current())
 
     async def release(self, _: Request) -> Response:
         """Gives the license back."""
         released, pictures = await self._operations.release()
         if released.state.release is not None:
             self._drawn = (released.state.release.url, pictures.svg)
-        return answer(self.told())
+        return answer(self.current())
 
     async def challenge_picture(self, _: Request) -> Response:
         """The present challenge's QR."""

@@ -1,8 +1,8 @@
 """Commands that wait for the writer, each with the future of its answer, and how long the writer waits for more.
 
 Where several callers are about, the others' commands are close, and a moment's wait spares most commits. So the writer
-waits until as many are there as callers were about: those of the batch before, and those who came while it was written.
-One caller alone never waits, and one who has gone is waited for once.
+waits until the batch window is full, which is as many as were about: those of the batch before, and those who came
+while it was written. One caller alone never waits, and one who has gone is waited for once.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ Waiting = tuple[c.Command, Answer]
 MAX_BATCH = 256
 GAP_S = 0.01
 GATHER_S = 0.03
-"""Commands wait for company while another comes within the first, and at most the second."""
+"""Commands wait for others while another comes within the first, and at most the second."""
 
 
 class Pending:
@@ -28,7 +28,7 @@ class Pending:
     def __init__(self) -> None:
         self.wake = asyncio.Event()
         self._queue: deque[Waiting] = deque()
-        self._company = 0
+        self._batch_window = 0
         self._assembled = asyncio.Event()
 
     def __len__(self) -> int:
@@ -39,16 +39,16 @@ class Pending:
         answer: Answer = asyncio.get_running_loop().create_future()
         self._queue.append((command, answer))
         self.wake.set()
-        if len(self._queue) >= self._company:
+        if len(self._queue) >= self._batch_window:
             self._assembled.set()
         return answer
 
     async def gather(self) -> None:
-        """Waits for company, if there was some."""
+        """Waits until the batch window is full, or nobody comes any more."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + GATHER_S
         here = 0
-        while here < len(self._queue) < self._company and loop.time() < deadline:
+        while here < len(self._queue) < self._batch_window and loop.time() < deadline:
             here = len(self._queue)
             self._assembled.clear()
             waited = loop.call_later(GAP_S, self._assembled.set)
@@ -62,7 +62,7 @@ class Pending:
     def written(self, batch: Sequence[Waiting]) -> None:
         """A batch is done with. One without commands says nothing of who is about."""
         if batch:
-            self._company = min(len(batch) + len(self._queue), MAX_BATCH)
+            self._batch_window = min(len(batch) + len(self._queue), MAX_BATCH)
 
     def refuse(self, refusal: Refused) -> None:
         """Refuses all that wait."""

@@ -127,20 +127,20 @@ class Level(IntEnum):
 class Verdict:
     """What the samples of one node have said three times in a row. `level` None: not yet anything."""
 
-    __slots__ = ("_said", "_times", "level")
+    __slots__ = ("_latest", "_times", "level")
 
     def __init__(self) -> None:
         self.level: Level | None = None
-        self._said: Level | None = None
+        self._latest: Level | None = None
         self._times = 0
 
     def hear(self, estimate: Estimate, limit_ms: float) -> Level | None:
         """The verdict after one more estimate."""
-        said = self._level(estimate, limit_ms)
-        self._times = self._times + 1 if said is self._said else 1
-        self._said = said
+        latest = self._level(estimate, limit_ms)
+        self._times = self._times + 1 if latest is self._latest else 1
+        self._latest = latest
         if self._times >= VERDICT_AFTER:
-            self.level = said
+            self.level = latest
         return self.level
 
     def _level(self, estimate: Estimate, limit_ms: float) -> Level:

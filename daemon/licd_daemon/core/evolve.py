@@ -196,7 +196,7 @@ def _end_registration(state: State, now: Now) -> State:
     )
 
 
-def _failures_told(state: State, event: e.UploadRefused | e.RegistrationRefused, now: Now) -> State:
+def _failures_kept(state: State, event: e.UploadRefused | e.RegistrationRefused, now: Now) -> State:
     found = tuple(replace(failure, at=now.wall) for failure in event.failures)
     return replace(state, last_failures=(*found, *state.last_failures)[:REMEMBERED_FAILURES])
 
@@ -473,7 +473,7 @@ _HANDLERS: dict[type[Any], Callable[[State, Any, Now], State]] = {
     e.TimeMarked: _nothing,
     e.ProjectKeyDrawn: _project_key_drawn,
     e.LicenseInstalled: _license_installed,
-    e.UploadRefused: _failures_told,
+    e.UploadRefused: _failures_kept,
     e.ExpiryNear: _expiry_near,
     e.LicenseExpired: _license_expired,
     e.LicenseReleased: _license_released,
@@ -483,7 +483,7 @@ _HANDLERS: dict[type[Any], Callable[[State, Any, Now], State]] = {
     e.CodeMatched: _code_matched,
     e.LockedOut: _locked_out,
     e.LockoutEnded: _lockout_ended,
-    e.RegistrationRefused: _failures_told,
+    e.RegistrationRefused: _failures_kept,
     e.Registered: _registered,
     e.RecoveryStarted: _recovery_started,
     e.RegistrationRecovered: _registration_recovered,

@@ -60,7 +60,7 @@ def node_view(state: State, session: Session, presences: Presences, served: int)
         presences: What this epoch knows of sessions.
         served: Served time in ms, which ages the clock's bound.
     """
-    told, failures = node_state(state, session)
+    reported, failures = node_state(state, session)
     flag = session.clock or session.clock_warning
     if flag is not None and flag not in failures:
         failures = (*failures, flag)
@@ -68,7 +68,7 @@ def node_view(state: State, session: Session, presences: Presences, served: int)
     return NodeView(
         name=session.node_name,
         session_id=session.session_id,
-        state=told,
+        state=reported,
         failures=failures,
         joined_at=session.joined_at,
         heard_at=presence.heard_at if presence else None,

@@ -102,8 +102,8 @@ class Metrics(Collector):
         yield _gauge("licd_registration_state", "1 for the registration's state, 0 for the others.", samples)
         last = state.last_registration
         ended = last.ended_at / 1000 if last else 0
-        told = "When the last registration ended; 0: there is one, or never was."
-        yield _gauge("licd_registration_ended_timestamp_seconds", told, [({}, ended)])
+        help_text = "When the last registration ended; 0: there is one, or never was."
+        yield _gauge("licd_registration_ended_timestamp_seconds", help_text, [({}, ended)])
         license = state.license
         if license is not None:
             expires = license.expires_at
@@ -146,8 +146,8 @@ class Metrics(Collector):
 
     def _counters(self) -> Iterable[Metric]:
         counts = self._coordinator.news.counts
-        for name, event, told in _COUNTED:
-            yield CounterMetricFamily(name, told, value=counts[event])
+        for name, event, help_text in _COUNTED:
+            yield CounterMetricFamily(name, help_text, value=counts[event])
         yield CounterMetricFamily(
             "licd_heartbeats", "Heartbeats acknowledged.", value=self._coordinator.presences.heartbeats
         )
@@ -194,15 +194,15 @@ def certificate_metrics(certificate: Callable[[], Standing] | None) -> Iterable[
     if certificate is None:
         return
     standing = certificate()
-    told = "When the first certificate of the server's chain ends."
-    yield _gauge("licd_certificate_expires_timestamp_seconds", told, [({}, standing.ends.timestamp())])
+    help_text = "When the first certificate of the server's chain ends."
+    yield _gauge("licd_certificate_expires_timestamp_seconds", help_text, [({}, standing.ends.timestamp())])
     counts = Counter(fault.grade for fault in standing.faults)
-    told = "What is wrong with the server's certificate, by grade."
-    yield _gauge("licd_certificate_faults", told, [({"grade": each.value}, counts[each]) for each in Grade])
+    help_text = "What is wrong with the server's certificate, by grade."
+    yield _gauge("licd_certificate_faults", help_text, [({"grade": each.value}, counts[each]) for each in Grade])
 
 
-def _gauge(name: str, told: str, samples: Samples) -> Metric:
-    family = GaugeMetricFamily(name, told, labels=list(samples[0][0]) if samples else [])
+def _gauge(name: str, help_text: str, samples: Samples) -> Metric:
+    family = GaugeMetricFamily(name, help_text, labels=list(samples[0][0]) if samples else [])
     for labels, value in samples:
         family.add_metric(list(labels.values()), float(value))
     return family

@@ -36,11 +36,11 @@ class Ops:
 
     async def _livez(self, _: Request) -> Response:
         failed = self._coordinator.failed is not None and not self.draining
-        return _told(["the coordinator has failed: the log says why"] if failed else [])
+        return _verdict(["the coordinator has failed: the log says why"] if failed else [])
 
     async def _readyz(self, _: Request) -> Response:
         coordinator = self._coordinator
-        return _told(
+        return _verdict(
             [
                 problem
                 for problem, holds in (
@@ -57,7 +57,7 @@ class Ops:
             return Response(await self._metrics.page(), headers={"content-type": CONTENT_TYPE})
 
 
-def _told(problems: list[str]) -> Response:
+def _verdict(problems: list[str]) -> Response:
     return PlainTextResponse(
         "; ".join(problems or ["ok"]) + "\n",
         status_code=503 if problems else 200,

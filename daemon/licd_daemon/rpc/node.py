@@ -101,7 +101,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
         presence = self._coordinator.presences.get(session_id)
         if session is None or presence is None or not self._coordinator.leases.renew(session_id, served):
             raise Refused(Reason.SESSION_EXPIRED, "This session has just ended: join anew.")
-        told, failures = node_state(state, session)
+        reported, failures = node_state(state, session)
         return {
             "session_id": session_id,
             "epoch": state.epoch,
@@ -110,7 +110,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
             "lease_ttl": self._lease_ttl,
             "heartbeat_interval": duration(self._heartbeats.interval_ms()),
             "max_clock_drift": self._max_drift,
-            "state": NODE_STATE[told],
+            "state": NODE_STATE[reported],
             "failures": [failure_message(failure) for failure in failures],
             "outage_grace": duration(1000 * outage_grace_s(state)),
         }

@@ -97,7 +97,7 @@ class Server:
         self._server = aio.server(interceptors=[self.guard], options=options(max_connections))
         self._health = health_aio.HealthServicer()
         self._health_task: asyncio.Task[None] | None = None
-        self._told_health: tuple[bool, bool] | None = None
+        self._published_health: tuple[bool, bool] | None = None
 
     def add(self, services: Services) -> None:
         """Adds the servicers, health and reflection; before `start`."""
@@ -121,7 +121,7 @@ class Server:
 
     async def start(self) -> None:
         """Serves from now on."""
-        await self._tell_health()
+        await self._publish_health()
         await self._server.start()
         self._health_task = asyncio.create_task(self._follow_health())
 
@@ -129,15 +129,15 @@ class Server:
         """Health follows the truth; the coordinator's tick finds out when a proof of leadership has run out."""
         while True:
             changed = self._coordinator.news.next_change()
-            await self._tell_health()
+            await self._publish_health()
             await changed.wait()
 
-    async def _tell_health(self) -> None:
+    async def _publish_health(self) -> None:
         serving = self._coordinator.serving
         registered = serving and registration_state(self._coordinator.state) is RegistrationState.REGISTERED
-        if (serving, registered) == self._told_health:
+        if (serving, registered) == self._published_health:
             return
-        self._told_health = serving, registered
+        self._published_health = serving, registered
         await self._set([""], serving=True)
         await self._set(POLLED, serving=serving)
         await self._set([REGISTERED], serving=registered)

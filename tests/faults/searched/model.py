@@ -229,7 +229,7 @@ class Model:
         message, rest = node.down[0], node.down[1:]
         belief, now = node.belief, system.now / 1000
         if message[0] == "state":
-            return put(system, number, down=rest, belief=belief.told(message[1], message[2], ()))
+            return put(system, number, down=rest, belief=belief.informed(message[1], message[2], ()))
         if message[0] == "ack":
             if message[1] >= belief.epoch:
                 sent = message[2] / 1000

@@ -242,7 +242,7 @@ def _arrive(system: System, message: Message) -> System:
     if message.kind == "over":
         return _put(system, message.whom, opened=False)
     serial, word = message.what
-    return _put(system, message.whom, belief=process.belief.told(serial, word, ()))
+    return _put(system, message.whom, belief=process.belief.informed(serial, word, ()))
 
 
 # The daemon, as rpc/node.py
@@ -289,7 +289,7 @@ def _beats(at: Step, message: Message) -> System:
     wrong = ""
     if at.presence.acknowledges_loss(serial):
         at.presence.loss_acknowledged()
-        believes = at.system.processes[message.whom].belief.word is NodeState.LICENSED
+        believes = at.system.processes[message.whom].belief.reported is NodeState.LICENSED
         if believes and len(at.system.processes) == 1 and not _held(at.system):
             wrong = "R13: a loss passes for acknowledged, and the process believes in its seat"
     return at.done(wrong=wrong)

@@ -99,10 +99,10 @@ class System:
         ]
         for node in self.nodes:
             serial = serials.get(node.session_id, 0)
-            left = max(-1, int(node.belief.lease_until * 1000) - now) if node.belief.word else None
+            left = max(-1, int(node.belief.lease_until * 1000) - now) if node.belief.reported else None
             parts.append(
                 (
-                    node.belief.word, node.belief.end, left, node.belief.epoch - state.epoch,
+                    node.belief.reported, node.belief.end, left, node.belief.epoch - state.epoch,
                     node.belief.serial - serial, node.alive, node.left, node.joins, node.session_id,
                     node.held, node.met,
                     None if node.call is None else (max(-9 * UNIT, node.call.sent - now), *node.call[1:]),

@@ -71,7 +71,7 @@ class Checker:
         now = node.machine.boottime()
         if before.state_at(now) != after.state_at(now):
             self.note(f"{node.name} {before.state_at(now)} -> {after.state_at(now)}")
-        if before.word is not None and after.word is None and after.end is None:
+        if before.reported is not None and after.reported is None and after.end is None:
             self._forgot(node)
         self._goes_on(node, after, now)
         if not after.status_at(now).licensed:

@@ -100,9 +100,9 @@ def _days(*readings: tuple[str | int, str | int, str | int]) -> list[date]:
     return days
 
 
-def _month(word: str) -> int:
+def _month(text: str) -> int:
     """Give the month of its English name, whole or shortened; 0: there is none."""
-    return next((at for at, name in enumerate(_MONTHS, 1) if name.startswith(word)), 0)
+    return next((at for at, name in enumerate(_MONTHS, 1) if name.startswith(text)), 0)
 
 
 def _chinese(number: str) -> int:

@@ -168,7 +168,7 @@ class Candidate:
             return None
         except (LeadershipUnavailable, JournalUnavailable, PositionConflict) as error:
             following.leader = None
-            self._tell(str(error))
+            self._log_once(str(error))
             return None
 
     async def _campaign(self, leadership: EtcdLeadership) -> Term:
@@ -184,7 +184,7 @@ class Candidate:
         store, prefix = self._config.store, self._config.prefix
         return Term(leadership, journal, coordinator, lambda: followers.anyone(store, prefix))
 
-    def _tell(self, trouble: str) -> None:
+    def _log_once(self, trouble: str) -> None:
         """Once for as long as it lasts: it looks five times a second."""
         if trouble != self._trouble:
             self._trouble = trouble

@@ -76,15 +76,15 @@ class FollowerWeb:
                 listener.close()
 
     async def _readyz(self, _: Request) -> Response:
-        return PlainTextResponse(f"{self._told()}\n", status_code=503, headers=_NO_STORE)
+        return PlainTextResponse(f"{self._explanation()}\n", status_code=503, headers=_NO_STORE)
 
     async def _send_on(self, request: Request) -> Response:
         leader = self._leader()
         if leader is not None and leader.console:
             return RedirectResponse(f"{leader.console}{request.url.path}", status_code=307, headers=_NO_STORE)
-        return PlainTextResponse(f"licd: {self._told()}\n", status_code=503, headers=_NO_STORE)
+        return PlainTextResponse(f"licd: {self._explanation()}\n", status_code=503, headers=_NO_STORE)
 
-    def _told(self) -> str:
+    def _explanation(self) -> str:
         leader = self._leader()
         return f"this daemon follows; the one at {leader.address} leads" if leader else "no daemon leads at the moment"
 

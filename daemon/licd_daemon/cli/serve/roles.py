@@ -103,7 +103,7 @@ class Leading:
         server.add(_services(config, operations, leader_clock))
         await server.start()
         web.start(Served(coordinator, operations, server.guard.latency, certificate))
-        _say_where(options, "serving", local, web, epoch=coordinator.state.epoch)
+        _publish_addresses(options, "serving", local, web, epoch=coordinator.state.epoch)
         watching = [asyncio.create_task(leader_clock.watch())]
         if certificate is not None:
             news = coordinator.news.notify
@@ -156,7 +156,7 @@ class Following:
         if certificate is not None:
             watch = certificate.follow(_unconfirmed, _renewal(options), lambda: None)
             following._watching = asyncio.create_task(watch)
-        _say_where(options, "following", local, following._web)
+        _publish_addresses(options, "following", local, following._web)
         return following
 
     @property
@@ -316,7 +316,7 @@ def _max_connections() -> int:
     return max(64, min(hard, 1_000_000) - RESERVED_FILES)
 
 
-def _say_where(config: ServeConfig, role: str, address: str, web: Web | FollowerWeb, **more: object) -> None:
+def _publish_addresses(config: ServeConfig, role: str, address: str, web: Web | FollowerWeb, **more: object) -> None:
     """Local commands find the daemon by a file; people and scripts by one line."""
     write_whole(address_file(config.data_dir), f"{address}\n".encode(), 0o600)
     log.info(

@@ -1,13 +1,13 @@
 // What every page shares: words, calls, elements, dialogs, the live connection. No markup is ever made from text.
 
-const told = JSON.parse(document.getElementById("told").textContent);
-export const { facts, role, language } = told;
+const page = JSON.parse(document.getElementById("page-data").textContent);
+export const { facts, role, language } = page;
 export const isAdmin = role === "admin";
 export const byId = (id) => document.getElementById(id);
 
 /** The words of a key, with {names} filled in. */
 export function t(key, values = {}) {
-  const words = told.words[key] ?? key;
+  const words = page.words[key] ?? key;
   return words.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
