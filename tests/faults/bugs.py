@@ -153,8 +153,8 @@ MUTANTS = (
         "epoch-not-raised",
         "R14: each start makes a new epoch",
         f"{SHELL}/coordinator/coordinator.py",
-        "command = c.StartEpoch(epoch, ",
-        "command = c.StartEpoch(max(1, self.state.epoch), ",
+        "command = c.StartEpoch(\n            epoch,",
+        "command = c.StartEpoch(\n            max(1, self.state.epoch),",
     ),
     Mutant(
         "an-epoch-used-twice-passes",
