@@ -1,7 +1,7 @@
 # ruff: noqa: INP001 (a script, not a package)
 """Writes docs/calls.md: every call of licd.v1 with who may call it and what it costs, as the protos say.
 
-A test generates it anew and compares.
+A test generates it again and compares.
 
 Run: make proto
 """
@@ -27,7 +27,7 @@ and what it costs (R36: a costly one stretches a key, draws a picture or signs, 
 second). The protos say both by the option `licd.v1.access`; this page is generated from them (`make proto`).
 
 `grpc.health.v1` is open to everybody. Reflection is open on loopback and wants the viewer's role elsewhere. What a call
-takes, gives and fails with stands in `protos/licd/v1`; [errors.md](errors.md) lists the refusals.
+takes, gives and fails with is in `protos/licd/v1`; [errors.md](errors.md) lists the refusals.
 """
 _OPTION: Any = access.access  # generated stubs give an extension no type
 _SERVICE, _METHOD = 6, 2  # the numbers of FileDescriptorProto.service and ServiceDescriptorProto.method

@@ -1,7 +1,7 @@
 # ruff: noqa: INP001 (a script, not a package)
 """Writes the table of failure reasons in docs/errors.md, from the rows of `core/reasons.py`.
 
-A test generates it anew and compares.
+A test generates it again and compares.
 
 Run: make reasons
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from licd_daemon.core.reasons import FailureReason
 
 PAGE = Path(__file__).with_name("errors.md")
-HEAD = "| reason | title | detail | remedy | who can |\n|---|---|---|---|---|\n"
+HEAD = "| reason | title | detail | remedy | can be fixed by |\n|---|---|---|---|---|\n"
 _TABLE = re.compile(r"(?<=\n)\| reason \| title \|.*?\n(?=\n)", re.DOTALL)
 
 

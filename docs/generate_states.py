@@ -150,7 +150,7 @@ def explore() -> dict[str, Transitions]:
 
 
 def _essence(state: State, now: Now) -> object:
-    """What makes a state differ, but for times and numbers that rise for ever, and which of the nodes is which."""
+    """What makes a state differ, but for times and numbers that rise permanently, and which of the nodes is which."""
     registration = state.registration
     sessions = sorted(_session_essence(session) for session in state.sessions.values())
     living = None if registration is None else (registration.recovering_since is None, registration.copied)
@@ -207,7 +207,7 @@ def _diagram(transitions: Transitions) -> str:
 
 
 def _causes(labels: set[str]) -> str:
-    """The causes: what another node's command may do is told only where nothing else does it."""
+    """The causes: what another node's command may do is shown only where nothing else does it."""
     own = {label for label in labels if not label.startswith("another's ")}
     return ", ".join(sorted(own or labels))
 

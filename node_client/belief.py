@@ -1,6 +1,6 @@
 """R13, R14, R15, R41: what a node may believe: pure, with time passed in. All that decides `is_licensed()` is in here.
 
-- A node is licensed at an instant only if the daemon's last word was LICENSED and the lease runs then (R15).
+- A node is licensed at an instant only if the daemon's last state was LICENSED and the lease runs then (R15).
 - The lease runs for lease_ttl from when the acknowledged message was SENT, by boottime (R13). An acknowledgement
   lengthens a lease that runs; it never licenses, and never revives a lease that has ended: only the answer to Join or
   Resume does, for the seat may be another's by now.
@@ -8,8 +8,8 @@
   id: refused, and nothing changes (R14). Daemons before 0.2 give no id, which is then not compared.
 - A `state` counts only if its serial is higher than the last one applied in the session (R13).
 - A closed or evicted node never believes again (R15).
-- A node past its lease is in JEOPARDY, whatever the last word was (R15).
-- If that last word was LICENSED, its program may run on for the license's outage grace, counted from the lease's end
+- A node past its lease is in JEOPARDY, whatever the last state was (R15).
+- If that last state was LICENSED, its program may run on for the license's outage grace, counted from the lease's end
   (R41). Every other word, and every end of the session or the node, is definite and leaves no grace.
 """
 
@@ -57,7 +57,7 @@ class Belief:
         epoch: the highest epoch seen, over all sessions.
         epoch_id: its id; empty if no answer gave one.
         serial: the last `state` applied in this session.
-        end: CLOSED or EVICTED once the node is over.
+        end: CLOSED or EVICTED once the node has ended.
         outage_grace: seconds that the program may go on after the lease's end, as the daemon said last (R41).
     """
 
@@ -148,7 +148,7 @@ class Belief:
         return self if self.end is not None else kept
 
     def ended(self, end: NodeState, *failures: Failure) -> "Belief":
-        """For ever after: closed or evicted."""
+        """Permanently: closed or evicted."""
         return self if self.end is not None else Belief(epoch=self.epoch, end=end, failures=failures)
 
     def _seen(self, epoch: int, epoch_id: str = "") -> "Belief":

@@ -1,13 +1,13 @@
 """The life of a node on the wire: one thread that takes one event at a time, decides, and acts.
 
-- It joins, opens the stream, keeps the pace, resumes what is lost and joins anew what has ended, until it is stopped
+- It joins, opens the stream, keeps the pace, resumes what is lost and joins again what has ended, until it is stopped
   or evicted (R15, R16). What to believe and when to beat is decided in belief.py and pace.py.
 - From the moment a newer link is made, nothing an older one says counts (R16): one Join or Resume is under way, and the
   answer of one that was given up is dropped. Else its stream number would pass for this process's last one.
 - A Resume refused as stale is repeated with the nonce of the refusal: this process waited for it, so a copy of it has
   opened a newer stream, and the session ends for both (R16).
-- The belief is changed BEFORE the heartbeat that echoes the change is sent, and it is over before Leave is (R13, R15).
-- It never blocks on the network, so that a lease's end is told on time.
+- The belief is changed BEFORE the heartbeat that echoes the change is sent, and ends before Leave is sent (R13, R15).
+- It never blocks on the network, so that a lease's end is reported on time.
 - A daemon of a lower epoch is refused and the session kept: the right daemon may be at another address (R14).
 """
 
@@ -89,7 +89,7 @@ class Driver:
         self._publish()
 
     def _turn(self) -> None:
-        # First: a lease's end is told before anything is done about it.
+        # First: a lease's end is reported before anything is done about it.
         self._publish()
         self._tick(clock.boottime())
         self._publish()
@@ -172,7 +172,7 @@ class Driver:
         self._retry_at = clock.boottime() + max(after * (1 + 0.2 * chance), delay)
 
     def _become(self, session: Session) -> None:
-        """Takes another session; the link of the one before is over."""
+        """Takes another session; the link of the one before has ended."""
         self._drop_link()
         self._session = session
 
@@ -283,10 +283,10 @@ class Driver:
         elif reason == pb.END_REASON_EVICTED:
             _LOG.error("%s. %s", _EVICTED.title, _EVICTED.remedy)
             self._change(lambda belief: belief.ended(NodeState.EVICTED, _EVICTED))
-            # It believes no more, so the seat need not drain: the next in line has it at once (R13).
+            # It believes no more, so the seat need not drain: the next in the waitlist has it at once (R13).
             self._begin_leaving()
         else:
-            _LOG.warning("the session has ended; joining anew")
+            _LOG.warning("the session has ended; joining again")
             self._forget()
             self._again()
 

@@ -35,8 +35,8 @@ _REMEDIES = {
     "UNREACHABLE": "Check that licd runs, and that address and CA certificate (LICD_ADDRESS, LICD_CA) are its own.",
     "NO_CREDENTIALS": "Give this node the token in tokens/node.token of the daemon's data directory (LICD_TOKEN_FILE).",
     "WRONG_ROLE": "Give this node a token of the role node (licd token create node).",
-    "STALE_RESUME": "Start each process anew; do not copy a running one: its session ends, and both join anew.",
-    "NOT_LEADER": "Nothing, if it passes by itself; else check that one of the daemons leads.",
+    "STALE_RESUME": "Restart each process; do not copy a running one: its session ends, and both join again.",
+    "NOT_LEADER": "Nothing, if it passes automatically; else check that one of the daemons leads.",
 }
 # By what gRPC's message says of a server's certificate that was not accepted (R34); the last one is the general case.
 _CERTIFICATE_REMEDIES = {

@@ -1,6 +1,6 @@
 """One connection to one daemon: a channel, its calls, and a thread that reads its stream.
 
-- Every link has a generation; all it ever says is posted with it, so that whoever decides can ignore an older one
+- Every link has a generation; all it ever says is posted with it, so that the deciding side can ignore an older one
   from the moment a newer one was made (R16).
 - Nothing here blocks: calls are futures, and answers are posted to the client's queue.
 - Instants are taken BEFORE a message goes out and right when one came in (R13, R21).
@@ -59,7 +59,7 @@ class Received:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Broken:
-    """The stream is over, with an error or politely: both mean "lost"."""
+    """The stream has ended, with an error or politely: both mean "lost"."""
 
     generation: int
     error: grpc.RpcError | None
@@ -119,7 +119,7 @@ class Link:
         self._requests.put(None)
         self._channel.close()
         if self._reader is not None:
-            # The cancelled stream ends it in a moment; close() of the node leaves no thread behind.
+            # The cancelled stream ends it shortly; close() of the node leaves no thread behind.
             self._reader.join(0.2)
 
     def _call(self, call: _Unary, request: object, timeout: float) -> None:
@@ -151,6 +151,6 @@ class Link:
 def _channel(settings: Settings, address: str) -> grpc.Channel:
     if settings.insecure:
         return grpc.insecure_channel(address, options=_OPTIONS)
-    # Read anew for each link, so that a CA renewed on disk is taken over without a restart.
+    # Read for each link, so that a CA renewed on disk is used without a restart.
     roots = settings.ca.read_bytes() if settings.ca else None
     return grpc.secure_channel(address, grpc.ssl_channel_credentials(roots), options=_OPTIONS)

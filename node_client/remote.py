@@ -3,7 +3,7 @@
 - `status()` takes no lock: the belief is one immutable value, replaced whole.
 - close() ends the belief first; only then does the thread send Leave. An ended belief never comes back.
 - A forked child holds nothing: it knows by its process id and by a fork hook, and touches no channel of the parent's.
-  It should not connect by itself either: gRPC aborts about one in a hundred of such children (measured, 1.85).
+  It should not connect on its own either: gRPC aborts about one in a hundred of such children (measured, 1.85).
 - A program that ends without close() leaves all the same (atexit); one that is killed is LOST, and its lease ends.
 """
 

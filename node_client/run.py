@@ -3,7 +3,7 @@
 licd-node run [options] -- CMD...   joins, starts CMD once licensed, leaves when CMD ends
 licd-node check                     for a container's probe: exit 0 CMD may run, 1 not, 2 no way to tell
 
-Each option of `run` is also an environment variable, LICD_ and its name. A token never stands on the command line,
+Each option of `run` is also an environment variable, LICD_ and its name. A token is never on the command line,
 where every user of the machine could read it.
 """
 
@@ -110,7 +110,7 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
     )
     with node, _socket(node) as socket:
         code = supervisor.run(node, {**os.environ, SOCKET_VARIABLE: str(socket.path)})
-        # Left before the socket goes, so that what CMD left behind is told "not licensed" rather than nothing.
+        # Left before the socket goes, so that what CMD left behind reads "not licensed" rather than nothing.
         node.close()
         return code
 
@@ -159,7 +159,7 @@ def _on_loss(text: str) -> OnLoss:
 
 def _seconds(text: str) -> float:
     if not text.isascii() or not text.replace(".", "", 1).isdigit():
-        message = f"loss-grace: {text!r} is no number of seconds"
+        message = f"loss-grace: {text!r} is not a number of seconds"
         raise UsageError(message)
     return float(text)
 

@@ -71,7 +71,7 @@ def _addresses(given: str | Sequence[str], *, insecure: bool) -> tuple[str, ...]
         raise ValueError(message)
     for address in found:
         if not _is_address(address):
-            message = f"addresses: {address!r} is no address; write it as host:port, such as licd.example:7443"
+            message = f"addresses: {address!r} is not a valid address; write it as host:port, such as licd.example:7443"
             raise ValueError(message)
         if insecure and not _is_loopback(address):
             message = f"addresses: {address!r} is not loopback, so insecure is not allowed there; give ca instead"

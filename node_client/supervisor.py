@@ -3,10 +3,10 @@
 - CMD starts once the node is licensed, and not before.
 - While the daemon is away, CMD goes on for the outage's grace (R41). When that is over it is stopped; after a definite
   loss (evicted, seat withdrawn, registration reset, license expired), or where there is no grace, when the loss's
-  own grace is over: SIGTERM, KILL_AFTER seconds later SIGKILL.
+  own grace has ended: SIGTERM, KILL_AFTER seconds later SIGKILL.
 - CMD that was stopped is held (ON_LOSS hold): a fresh process starts once the node is licensed again. Or licd-node ends
   (stop). With warn it is never stopped.
-- Signals are passed on. One that a terminal sent has reached CMD already, which stands in the same foreground group:
+- Signals are passed on. One that a terminal sent has reached CMD already, which is in the same foreground group:
   its si_code tells, so the signals are waited for rather than handled.
 - The exit code is CMD's own, 128 + signal if one ended it; LOST where CMD was stopped and does not start again.
 """
@@ -43,11 +43,11 @@ _PASSED = frozenset(
 )
 _ENDING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
 _FOR_GOOD = frozenset({signal.SIGTERM, signal.SIGINT})
-"""Whoever sends these to a running CMD wants an end: it is not started again. The others may mean something to CMD."""
+"""Anyone who sends these to a running CMD wants an end: it is not started again. Others may mean something to CMD."""
 _SI_KERNEL = 0x80
 _LONGEST_WAIT = 1.0
 _ROUNDING = 0.001
-"""Seconds; the end of a grace is computed anew at each look."""
+"""Seconds; the end of a grace is computed again at each look."""
 
 
 class OnLoss(enum.StrEnum):
@@ -138,7 +138,7 @@ class Supervisor:
         """The node's on_change: says so in the log and looks at the license."""
         status = node.status()
         if self._in_outage and not status.may_run:
-            _LOG.error("the grace for an absent daemon is over")
+            _LOG.error("the grace for an absent daemon has ended")
         self._in_outage = status.may_run and not status.licensed
         _LOG.log(logging.INFO if status.licensed else logging.WARNING, "%s", describe(status))
         self._events.put(None)

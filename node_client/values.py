@@ -16,14 +16,14 @@ class NodeState(enum.StrEnum):
     LICENSED = "LICENSED"
     """The node holds a seat, and its lease runs."""
     WAITING = "WAITING"
-    """The cluster is registered and no seat is free; the first in line gets the next one."""
+    """The cluster is registered and no seat is free; the first in the waitlist gets the next one."""
     REJECTED = "REJECTED"
     """The node may not have a seat, for the reasons in `failures`; healed as soon as they are gone."""
     JEOPARDY = "JEOPARDY"
     """The lease has ended without a word from the daemon: not licensed, and reconnecting (R15). `may_run` tells whether
     the program may go on all the same (R41)."""
     EVICTED = "EVICTED"
-    """An administrator evicted the node: it does not join anew by itself."""
+    """An administrator evicted the node: it does not join again automatically."""
     CLOSED = "CLOSED"
     """This program closed the node, or this process was forked from the one that joined."""
 
@@ -60,7 +60,7 @@ class Status:
     Attributes:
         state: its state.
         licensed: whether it may do licensed work.
-        failures: why it is not licensed, or what will soon stand in its way.
+        failures: why it is not licensed, or what will soon be in its way.
         lease_left: seconds for which `licensed` holds without another word from the daemon; 0 when not licensed.
         grace_left: seconds for which a program may go on after its lease has ended in silence (R41); else 0.
     """
@@ -112,7 +112,7 @@ class Application:
         check_text("application.content", self.content, shortest=0, longest=1024)
         check_text("application.build_date", self.build_date, shortest=10, longest=10)
         if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", self.build_date) or not _is_date(self.build_date):
-            message = f"application.build_date: {self.build_date!r} is no date; write it as 2024-05-31"
+            message = f"application.build_date: {self.build_date!r} is not a valid date; write it as 2024-05-31"
             raise ValueError(message)
 
 

@@ -1,4 +1,4 @@
-"""What kind of file system the data directory is on (DESIGN section 5): one that dies with its container is told of."""
+"""What file system the data directory is on; one that dies with its container is reported."""
 
 import os
 import re

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes, mode: int) -> None:
-    """Writes a file by way of a draft beside it, synced, that then takes its name.
+    """Writes a file by way of a draft next to it, synced, that then takes its name.
 
     Args:
         path: The file; one that is there is replaced.

@@ -7,7 +7,7 @@ Rules:
   Files that can't be used, or that no client could use, are logged, once for each change, and what was loaded before
   stays.
 - A port with a client CA takes no connection without a certificate of that CA: gRPC for Python can't ask for one and
-  do without it. Whoever has a certificate without a role still needs a token; a port for clients that have none is a
+  do without it. Anyone who has a certificate without a role still needs a token; a port for clients that have none is a
   second one, with the same files but the client CA.
 - A client certificate's role is its URI SAN `licd:role/ROLE`. Two different roles in one certificate are none.
 """
@@ -121,7 +121,7 @@ class Watch(Generic[T]):
         self.trouble = ""
 
     def fetch(self) -> T | None:
-        """What was loaded anew; None: as before. To be called for each connection."""
+        """What was loaded again; None: as before. To be called for each connection."""
         stamps = self._stamps()
         if stamps == self._seen:
             return None

@@ -204,7 +204,7 @@ def test_two_daemons_that_point_to_each_other_end(licd: Licd, daemon: Daemon) ->
         daemon.answers[GET] = refusing(grpc.StatusCode.UNAVAILABLE, "NOT_LEADER", leader=other.address)
         other.answers[GET] = refusing(grpc.StatusCode.UNAVAILABLE, "NOT_LEADER", leader=daemon.address)
         result = licd("status")
-        assert (result.exit_code, "Try again in a moment" in result.stderr) == (3, True)
+        assert (result.exit_code, "Try again shortly" in result.stderr) == (3, True)
 
 
 def test_a_leader_beyond_loopback_is_not_sent_the_token_in_plaintext(licd: Licd, daemon: Daemon) -> None:

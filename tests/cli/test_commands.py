@@ -86,7 +86,7 @@ def answer_status(daemon: Daemon, answer: registering.Registration) -> None:
         (registration("REGISTERED", leader={"address": "a:1", "epoch": 7}), "a:1, epoch 7"),
         (
             registration("REGISTERED", nodes_connected=4, nodes_licensed=3),
-            "without a seat, nor in line for one: 1; see why: licd nodes",
+            "without a seat, nor waiting for one: 1; see why: licd nodes",
         ),
         (registering.Registration(state=99), "99"),  # type: ignore[arg-type]
     ],
@@ -266,7 +266,7 @@ def test_check_tells_by_its_exit_code(licd: Licd, daemon: Daemon, failures: list
     assert (text.exit_code, as_json.exit_code) == (exit_code, exit_code)
     assert len(json.loads(as_json.stdout)["failures"]) == exit_code
     assert ("Install 10.0." in text.stderr) == bool(exit_code)
-    assert ("Who can: whoever installs the report server on report-1" in text.stderr) == bool(exit_code)
+    assert ("Can be fixed by: anyone who installs the report server on report-1" in text.stderr) == bool(exit_code)
 
 
 def test_a_lock_stands_in_the_way_of_a_registration(licd: Licd, daemon: Daemon) -> None:

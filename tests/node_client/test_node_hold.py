@@ -79,7 +79,7 @@ def test_R41_when_the_grace_is_over_the_program_is_stopped_and_started_again_onc
     daemon.outage_grace = 2.0
     one = wrapped()
     daemon.stop()
-    eventually(lambda: one.log.with_("the grace for an absent daemon is over"))
+    eventually(lambda: one.log.with_("the grace for an absent daemon has ended"))
     eventually(lambda: one.log.with_("held: sh starts again"))
     assert one.process.poll() is None
     daemon.start()

@@ -5,7 +5,7 @@ Rules:
 - As root `/var/lib/licd-vendor`, else `$XDG_STATE_HOME/licd-vendor` (by default `~/.local/state`); `--home` and
   `LICD_VENDOR_HOME` say otherwise.
 - The directory is 0700. A secret is 0600 from the moment it exists; an existing one is never written over.
-- A public file appears whole or not at all: written beside its place, then renamed.
+- A public file appears whole or not at all: written next to its place, then renamed.
 """
 
 import os

@@ -90,7 +90,7 @@ def generate(home: Path, vendor: Vendor, passphrase: str | None) -> str:
 
 
 def rotate(home: Path, passphrase: Passphrase) -> tuple[str, str]:
-    """Make a new signing key beside the one in use; from now on it signs.
+    """Make a new signing key alongside the one in use; from now on it signs.
 
     The new key is encrypted as the old one is: with the same passphrase, or not at all.
 

@@ -1,6 +1,6 @@
 """The mail that carries Container.lic to the customer (R29): an RFC 5322 message, ready for any mail program.
 
-It goes to the contract's address, whoever wrote the application, and answers that mail if its id is known.
+It goes to the contract's address, regardless of who wrote the application, and answers that mail if its id is known.
 """
 
 from datetime import UTC, datetime

@@ -4,8 +4,8 @@ Rules:
 
 - STARTTLS (RFC 3207), with the server's certificate verified, before anything is said; on loopback it may be missing,
   and then no password is sent.
-- One recipient, one try: a mail that was not sent lies beside as a file, and the person is told.
-- The password comes from the environment or a file, and stands in no error.
+- One recipient, one try: a mail that was not sent is kept as a file, and the person is notified.
+- The password comes from the environment or a file, and is in no error.
 """
 
 import ipaddress

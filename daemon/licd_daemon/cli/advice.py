@@ -17,7 +17,7 @@ def advice(registration: Registration, state: str, now: datetime, *, blocked: bo
         registration: what the daemon said.
         state: its state, bare.
         now: this machine's wall time, with a time zone.
-        blocked: something is wrong that was shown: in the way of a registration that is due, or by itself.
+        blocked: something is wrong that was shown: in the way of a registration that is due, or on its own.
     """
     todo = [
         *_urgent(registration, state, blocked=blocked),
@@ -71,7 +71,7 @@ def _seats(registration: Registration, state: str) -> list[str]:
         todo.append(f"Nodes wait for a seat: stop or evict others (licd nodes), or ask {vendor} for more.")
     idle = registration.nodes_connected - registration.nodes_licensed - registration.nodes_waiting
     if state == "REGISTERED" and idle > 0:
-        todo.append(f"Nodes connected without a seat, nor in line for one: {idle}; see why: licd nodes")
+        todo.append(f"Nodes connected without a seat, nor waiting for one: {idle}; see why: licd nodes")
     return todo
 
 

@@ -55,7 +55,7 @@ def obstacle_lines(failures: Sequence[pb.Failure]) -> list[str]:
         name = short(pb.FailureReason, failure.reason, "FAILURE_REASON_")
         if name in FailureReason.__members__:  # a newer daemon's may be unknown here
             who = FailureReason[name].row.who.format(node=clean(failure.node_name) or "each node")
-            lines.append(f"  Who can: {who}.")
+            lines.append(f"  Can be fixed by: {who}.")
     return lines
 
 
@@ -66,7 +66,7 @@ def _lock_lines(lockout: Lockout) -> list[str]:
     return [
         click.style("- Too many wrong codes", bold=True) + f": locked {until}",
         "  Wait for it, then: licd qr",
-        "  Who can: nobody sooner; a reset, a restart or another license does not end it.",
+        "  Can be fixed by: nobody sooner; a reset, a restart or another license does not end it.",
     ]
 
 

@@ -175,7 +175,7 @@ class Client:
     def _final(self, fault: Refused | Unreachable | PassedOn) -> Refused | Unreachable:
         if isinstance(fault, PassedOn):
             where = f" It names the leader {clean(fault.leader)}." if fault.leader else ""
-            return Unreachable([f"{fault}{where} Try again in a moment, or name all daemons with --address."])
+            return Unreachable([f"{fault}{where} Try again shortly, or name all daemons with --address."])
         if isinstance(fault, Refused) and fault.reason == "NO_CREDENTIALS" and not self._metadata:
             found = admin_token_file(self._target.data_dir)
             remedy = f"No token was sent: {found} is not there, or not for this user. Give one with --token-file FILE."

@@ -1,7 +1,7 @@
 """The two ways in which a call ends that is not answered: refused (exit code 1) and unreachable (exit code 3).
 
 A refusal carries its reasons in the trailer `grpc-status-details-bin` (protos/licd/v1/failure.proto). It is printed
-with every reason's title, detail and remedy. An unreachable daemon is told by address and cause, with what to try.
+with every reason's title, detail and remedy. An unreachable daemon is reported with address, cause and what to try.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,8 +22,8 @@ _REMEDIES = {
     "NO_CREDENTIALS": "Give a token that is in force with --token-file FILE (or LICD_TOKEN_FILE).",
     "WRONG_ROLE": "Give another token with --token-file FILE; admins may do everything here.",
     "NO_LICENSE": "Upload one: licd upload Container.lic",
-    "NO_SUCH_CHALLENGE": "Draw a new QR: licd qr",
-    "CHALLENGE_EXPIRED": "Draw a new QR: licd qr",
+    "NO_SUCH_CHALLENGE": "Create a new QR: licd qr",
+    "CHALLENGE_EXPIRED": "Create a new QR: licd qr",
     "WOULD_END_REGISTRATION": "On the command line: licd upload --replace FILE; --dry-run shows what it would change.",
     "NO_FOLLOWER": "See which daemons run: each needs the same --journal.",
     "LAST_ADMIN_TOKEN": "Make another admin token: licd token create admin",

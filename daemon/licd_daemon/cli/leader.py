@@ -24,4 +24,4 @@ def transfer(client: "Client") -> None:
     answer = client.call(
         "LeadershipService/TransferLeadership", TransferLeadershipRequest(), TransferLeadershipResponse
     )
-    say(f"The daemon at {clean(answer.leader)} leads now." if answer.leader else "Given up; one will lead in a moment.")
+    say(f"The daemon at {clean(answer.leader)} leads now." if answer.leader else "Given up; one will lead shortly.")

@@ -1,4 +1,4 @@
-"""`licd nodes`: the nodes in sight. `licd evict`: end one's session."""
+"""`licd nodes`: the connected nodes. `licd evict`: end one's session."""
 
 import threading
 from contextlib import suppress
@@ -24,11 +24,11 @@ _COLUMNS = ("NAME", "STATE", "WHY", "JOINED", "LAST HEARTBEAT", "CLOCK", "ADDRES
 
 
 @click.command()
-@click.option("--watch", "-w", is_flag=True, help="Show them anew every 2 s; ends with Ctrl-C.")
+@click.option("--watch", "-w", is_flag=True, help="Show them again every 2 s; ends with Ctrl-C.")
 @client_command
 @output_option
 def nodes(client: Client, watch: bool, output: str) -> None:
-    """List the nodes in sight: who holds a seat, who not and why."""
+    """List the connected nodes: who holds a seat, who not and why."""
     if not watch:
         _show(all_nodes(client), output)
         return
@@ -53,7 +53,7 @@ def _show(answer: ListNodesResponse, output: str, *, one_line: bool = False) -> 
 @click.argument("session")
 @client_command
 def evict(client: Client, session: str) -> None:
-    """End a node's SESSION (see licd nodes); it does not join anew by itself."""
+    """End a node's SESSION (see licd nodes); it does not join again automatically."""
     client.call("ClusterService/EvictNode", EvictNodeRequest(session_id=session), EvictNodeResponse)
     say("The node is evicted; its seat is free once it has acknowledged, or its lease has ended.")
 

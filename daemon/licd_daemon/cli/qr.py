@@ -21,7 +21,7 @@ from licd_daemon.cli.text import say, say_json
 @client_command
 @output_option
 def qr(client: Client, png: Path | None, output: str) -> None:
-    """Draw a fresh QR, and take the code that the phone shows."""
+    """Create a fresh QR, and take the code that the phone shows."""
     challenge = draw(client)
     if png is not None:
         _write(png, challenge.qr_png)

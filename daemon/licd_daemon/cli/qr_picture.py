@@ -56,7 +56,7 @@ def challenge_lines(challenge: Challenge) -> list[str]:
 
 
 def without_pictures(challenge: Challenge) -> Challenge:
-    """The challenge for programs: its URL is enough to draw it anew."""
+    """The challenge for programs: its URL is enough to show it again."""
     bare = Challenge()
     bare.CopyFrom(challenge)
     for field in ("qr_png", "qr_svg", "qr_text"):

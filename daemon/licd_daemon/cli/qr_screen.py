@@ -44,7 +44,7 @@ class Screen:
         """Goes on until the cluster is registered.
 
         Raises:
-            Refused: locked, or refused for a reason that typing cannot mend.
+            Refused: locked, or refused for a reason that typing cannot fix.
             Unreachable: the daemon is gone.
             click.Abort: Ctrl-C, or the terminal is gone.
         """
@@ -116,7 +116,7 @@ class Screen:
             self._print(f"Wrong code; attempts left before the lock: {attempts}.")
         elif refused.reason == "REGISTRATION_REFUSED":
             # The code was right and stays usable (R8): it is not to be typed again.
-            self._print("\n".join([*refused.lines(), "Mend this, then press Enter: the code is still good."]))
+            self._print("\n".join([*refused.lines(), "Fix this, then press Enter: the code is still good."]))
         elif refused.reason in _GONE:
             self._expire()
         else:

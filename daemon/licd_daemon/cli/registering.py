@@ -48,7 +48,7 @@ def reset(client: Client, yes: bool, output: str) -> None:
     if output == "json":
         say_json(answer.registration)
     else:
-        say("The registration is over. To register anew: licd qr")
+        say("The registration has ended. To register again: licd qr")
 
 
 @click.command(short_help="Give the license back, to register elsewhere.")

@@ -43,7 +43,7 @@ class ClusterCalls:
         self.board = Board(coordinator)
 
     async def nodes(self, _: Request) -> Response:
-        """The nodes in sight."""
+        """The connected nodes."""
         self._coordinator.standing()
         rows, total = await self.board.rows()
         return answer({"rows": list(rows.values()), "total": total, "now": self._coordinator.now().wall})

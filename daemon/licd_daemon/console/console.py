@@ -3,10 +3,10 @@
 | path | for |
 |---|---|
 | /login, /static | everybody |
-| /registration, /nodes, /events | a shell without data, for whoever is logged in |
+| /registration, /nodes, /events | a shell without data, for anyone who is logged in |
 | GET /api/session | everybody: the role of the browser's session, or none |
 | POST /api/login | everybody, rarely; a token or the link that logs in once |
-| POST /api/logout | whoever is logged in |
+| POST /api/logout | anyone who is logged in |
 | /api/... | the roles that the contract gives the same call over gRPC |
 """
 
@@ -34,7 +34,7 @@ from licd_daemon.operations.tokens import hash_token
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the console is told. Spans in ms; `ephemeral`: the data directory's file system if it dies with the
+    """What the console is given. Spans in ms; `ephemeral`: the data directory's file system if it dies with the
     container, else ""; `secure`: served over TLS.
     """
 

@@ -58,11 +58,11 @@ class Guard:
         return self._wrapped(behaviour, lambda request: self._login.take(_peer(request)))
 
     def reads(self, behaviour: Behaviour) -> Behaviour:
-        """For whoever may read."""
+        """For anyone who may read."""
         return self._wrapped(behaviour, lambda request: self._judge(request, READ, self._cheap))
 
     def call(self, call: str, behaviour: Behaviour, *, draws: bool = False) -> Behaviour:
-        """For whoever may make this call, `Service/Method` of licd.v1, over gRPC.
+        """For anyone who may make this call, `Service/Method` of licd.v1, over gRPC.
 
         Args:
             call: Its name.

@@ -47,7 +47,7 @@ def bind(address: str) -> socket.socket:
 
 
 class _Protocol(H11Protocol):
-    """Ends a connection that takes too long over a request's head: uvicorn would wait for ever."""
+    """Ends a connection that takes too long over a request's head: uvicorn would wait without end."""
 
     _deadline: asyncio.TimerHandle | None = None
 

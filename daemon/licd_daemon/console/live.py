@@ -3,7 +3,7 @@
 - Topics: `registration`; `nodes` (rows that changed, rows that are gone); `events` (of the kinds asked for).
 - The first news tells how it stands; after that only changes are told, at most four times a second.
 - At most 64 pages at a time, and 8 of one session. A stream ends with its session (a revoked token), with the daemon,
-  and when this daemon can't prove that it leads; the page comes back by itself.
+  and when this daemon can't prove that it leads; the page comes back automatically.
 """
 
 import asyncio

@@ -3,7 +3,7 @@
 - A session stands for a token, not for a person: it has the token's role, and ends when the token is revoked, after 12
   hours, at a logout, or with the daemon. Sessions live in memory; only the hash of a session's secret is kept.
 - Tokens of the role node open no session.
-- The link is made at each start, stands in a file that only the daemon's user can read, and is over after its first use
+- The link is made at each start, is in a file that only the daemon's user can read, and ends with its first use
   or 15 minutes. It stands for the oldest admin token in force. Its secret is the address's fragment: no server, log or
   preview sees it.
 """
@@ -72,7 +72,7 @@ class Logins:
         return login if login is not None and self.role(login) is not None else None
 
     def role(self, login: Login) -> Role | None:
-        """What a session allows at this instant; None: it is over."""
+        """What a session allows at this instant; None: it has ended."""
         if login.key not in self._by_key:
             return None
         role = self._tokens.role(self._coordinator.state.tokens, login.token_hash)
@@ -101,7 +101,7 @@ class LoginLink:
         self._end = asyncio.get_running_loop().call_later(LINK_S, self.end)
 
     def take(self, secret: str) -> str:
-        """The hash of the token that the link stands for; the link is over.
+        """The hash of the token that the link stands for; the link has ended.
 
         Raises:
             Refused: NO_CREDENTIALS.

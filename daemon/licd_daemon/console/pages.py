@@ -28,7 +28,7 @@ def _environment() -> Environment:
 
 
 class Pages:
-    """Renders the pages. `facts`: what a page is told of this daemon; `secure`: served over TLS."""
+    """Renders the pages. `facts`: what a page knows of this daemon; `secure`: served over TLS."""
 
     def __init__(self, logins: Logins, guard: Guard, facts: dict[str, Any], *, secure: bool) -> None:
         self._logins = logins
@@ -52,7 +52,7 @@ class Pages:
         return self._rendered(request, name, str(role))
 
     async def login(self, request: Request) -> Response:
-        """The login; whoever is logged in is led on by its script, since a cookie may not come with the first call."""
+        """The login; its script leads anyone who is logged in on, since a cookie may not come with the first call."""
         if "language" in request.query_params:
             return self._language_chosen(request)
         return self._rendered(request, "login", "")

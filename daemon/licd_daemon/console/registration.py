@@ -68,7 +68,7 @@ class RegistrationCalls:
         return answer({**self.current(), "effect": plain(effect_message(effect))})
 
     async def create_challenge(self, _: Request) -> Response:
-        """Draws a fresh challenge."""
+        """Creates a fresh challenge."""
         drawn = await self._operations.create_challenge()
         self._drawn = (drawn.challenge.url, drawn.pictures.svg)
         return answer(self.current())

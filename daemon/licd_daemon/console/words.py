@@ -12,7 +12,7 @@ DEFAULT = "en"
 
 @cache
 def catalogue(language: str) -> dict[str, str]:
-    """The words of a language by their keys; those of the failure reasons stand in their rows."""
+    """The words of a language by their keys; those of the failure reasons are in their rows."""
     text = (files("licd_daemon.console") / "words" / f"{language}.json").read_text(encoding="utf-8")
     words: dict[str, str] = json.loads(text)
     rows = {f"reason.{reason}": reason.row for reason in FailureReason}

@@ -46,7 +46,7 @@ def failure(reason: FailureReason, case: str = "", *, node_name: str = "", **fou
         reason: Its reason.
         case: Which of the row's sayings.
         node_name: The node it concerns; empty: none.
-        found: What stands in the braces of the saying.
+        found: What is in the braces of the saying.
     """
     detail, remedy = reason.row.says[case]
     return Failure(reason, reason.row.title, detail.format(**found), remedy.format(**found), node_name)
@@ -211,7 +211,7 @@ def judge_application(license: License, application: Application, node_name: str
 
 
 def qualifying(state: State, session: Session) -> tuple[Failure, ...]:
-    """What keeps a session from standing in line for a seat: its application and its clock, apart from expiry."""
+    """What keeps a session from waiting for a seat: its application and its clock, apart from expiry."""
     found = judge_application(state.license, session.application, session.node_name) if state.license else ()
     return found if session.clock is None else (*found, session.clock)
 

@@ -82,7 +82,7 @@ class DrainOver(Frozen, frozen=True):
 
 
 class MemoryOver(Frozen, frozen=True):
-    """A lost or ended session's day is over (R16)."""
+    """A lost or ended session's day has ended (R16)."""
 
     session_id: str
 
@@ -124,7 +124,7 @@ class UploadLicense(Frozen, frozen=True):
 
 
 class CreateChallenge(Frozen, frozen=True):
-    """A challenge that was drawn and sealed (R6)."""
+    """A challenge that was created and sealed (R6)."""
 
     challenge_id: str
     license_id: str

@@ -64,7 +64,7 @@ def create_challenge(draft: Draft, command: CreateChallenge) -> None:
     """R7, R9: not while locked, not without a license in force."""
     refuse_challenge(draft.state, draft.now)
     if _license(draft.state).license_id != command.license_id:
-        raise Refused(Reason.CHALLENGE_EXPIRED, "The license has changed meanwhile: draw the QR again.")
+        raise Refused(Reason.CHALLENGE_EXPIRED, "The license has changed meanwhile: create a fresh QR.")
     draft.emit(ChallengeCreated(command.challenge_id, command.url))
 
 
@@ -87,7 +87,7 @@ def locked_out(state: State, now: Now) -> Refused:
     left = state.lockout.left_ms(now)
     return Refused(
         Reason.LOCKED_OUT,
-        f"Too many wrong codes: locked for another {-(-left // 1000)} s. Then draw a fresh QR and try again.",
+        f"Too many wrong codes: locked for another {-(-left // 1000)} s. Then create a fresh QR and try again.",
         metadata={"locked_until": str((now.wall + left) // 1000)},
         retry_after_ms=left,
     )
@@ -112,13 +112,15 @@ def _refuse_stale(state: State, challenge_id: str, now: Now) -> None:
     elif challenge_id in state.past_challenges:
         raise challenge_expired("SUPERSEDED")
     else:
-        raise Refused(Reason.NO_SUCH_CHALLENGE, "No such challenge: draw a fresh QR.")
+        raise Refused(Reason.NO_SUCH_CHALLENGE, "No such challenge: create a fresh QR.")
 
 
 def challenge_expired(state: str) -> Refused:
     """R7: the QR must be refreshed by hand."""
     return Refused(
-        Reason.CHALLENGE_EXPIRED, "This QR is over: refresh it and scan the new one.", metadata={"state": str(state)}
+        Reason.CHALLENGE_EXPIRED,
+        "This QR code is no longer valid: refresh it and scan the new one.",
+        metadata={"state": str(state)},
     )
 
 

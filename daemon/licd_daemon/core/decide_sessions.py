@@ -31,7 +31,7 @@ from licd_daemon.core.refusal import Reason, Refused
 
 
 def join(draft: Draft, command: Join) -> None:
-    """The same instance with the same secret is the same join; a join never fails for want of a seat."""
+    """The same instance with the same secret is the same join; a join never fails for lack of a seat."""
     known = draft.state.instances.get(command.instance_id)
     if known is not None:
         session = draft.state.sessions[known]
@@ -65,7 +65,7 @@ def _proven(state: State, command: Resume) -> Session:
     """R14: the session of a process that knows its secret and has seen no other journal than this one."""
     session = state.sessions.get(command.session_id)
     if session is None:
-        raise Refused(Reason.SESSION_EXPIRED, "This session is not known here: join anew.")
+        raise Refused(Reason.SESSION_EXPIRED, "This session is not known here: join again.")
     _prove(session, command.secret_hash)
     if not _written_here(state, command.highest_epoch_seen, command.epoch_id):
         raise Refused(
@@ -81,7 +81,7 @@ def _proven(state: State, command: Resume) -> Session:
 def _written_here(state: State, epoch: int, epoch_id: str) -> bool:
     """Whether this journal may have begun that epoch (R14); without both ids the number decides.
 
-    One that the journal lacks passes: a copy restored beside its lock file goes on above all epochs seen, as is wanted.
+    One that the journal lacks passes: a copy restored next to its lock file goes on above all epochs seen, as wanted.
     """
     known = state.epoch_ids.get(epoch, "")
     return epoch <= state.epoch and (not known or not epoch_id or known == epoch_id)
@@ -109,7 +109,7 @@ def _return(draft: Draft, session: Session) -> None:
 def _refuse_ended(session: Session) -> None:
     if session.status is SessionStatus.ENDED:
         ended = str(session.ended)
-        raise Refused(Reason.SESSION_EXPIRED, f"This session is over ({ended}).", metadata={"ended": ended})
+        raise Refused(Reason.SESSION_EXPIRED, f"This session has ended ({ended}).", metadata={"ended": ended})
 
 
 def leave(draft: Draft, command: Leave) -> None:
@@ -128,12 +128,12 @@ def leave(draft: Draft, command: Leave) -> None:
 def end_session(draft: Draft, command: EndSession) -> None:
     """R13: the seat drains. Idempotent while the session is remembered.
 
-    A live one vouches as one that leaves does: whoever ends it has seen it. A lost one does not, or evicting the dead
+    A live one vouches as one that leaves does: who ends it has seen it. A lost one does not, or evicting the dead
     would hand their registration to processes that they never met (R17).
     """
     session = draft.state.sessions.get(command.session_id)
     if session is None:
-        raise Refused(Reason.NO_SUCH_SESSION, "No such session: `licd nodes` lists those in sight.")
+        raise Refused(Reason.NO_SUCH_SESSION, "No such session: `licd nodes` lists the connected ones.")
     if session.status is SessionStatus.LIVE:
         draft.hear(session.session_id)
     if session.status is not SessionStatus.ENDED:

@@ -28,7 +28,7 @@ class Draft:
             self.emit(HoldersHeard(up_to))
 
     def place(self, session_id: str, *, front: bool = False) -> None:
-        """R11, R12: gives a session what it is due in a living registration: a seat, a place in line, or neither.
+        """R11, R12: gives a session its due in a living registration: a seat, a place in the waitlist, or neither.
 
         Its own draining seat may go back to it: the process that may still believe in it is the same.
         """

@@ -144,7 +144,7 @@ class Verdict:
         return self.level
 
     def _level(self, estimate: Estimate, limit_ms: float) -> Level:
-        """A warning ends only where the clock is surely below it, or a clock just there would warn for ever."""
+        """A warning ends only where the clock is surely below it, or a clock just there would warn permanently."""
         if estimate.over(limit_ms):
             return Level.OVER
         if estimate.over(limit_ms / 2):

@@ -3,8 +3,8 @@
 Rules:
 
 - Effective time moves on by boottime. A wall clock that is ahead of it by no more than the limit is followed, so that
-  what NTP corrects in small steps is taken over.
-- A wall clock that is ahead by more is a jump: it is not taken over until something confirms it. A wall clock that is
+  what NTP corrects in small steps is accepted.
+- A wall clock that is ahead by more is a jump: it is not accepted until something confirms it. A wall clock that is
   behind is never followed. So one wrong jump ends no license, and setting the clock back makes none longer.
 - Nobody knows for how long a machine was off, so a run begins where its wall clock stands if that is ahead. By how
   much it is ahead counts as unconfirmed, and no license ends by that part: NTP, the kernel, a code or an administrator

@@ -23,7 +23,7 @@ class Event(msgspec.Struct, frozen=True, tag=snake, tag_field="kind", omit_defau
 
 
 class EpochStarted(Event, frozen=True):
-    """A daemon took the lead: every session must prove itself anew (R14, R18).
+    """A daemon took the lead: every session must prove itself again (R14, R18).
 
     For `grace_ms` of served time no seat goes to anyone but its recorded holder. `epoch_id`: 32 hexadecimal digits;
     `proof_interval_ms`: how long its proofs of leadership hold (R31). `boot_id`, `boot_ms`: in which of its machine
@@ -73,13 +73,13 @@ class LicenseExpired(Event, frozen=True):
 
 
 class LicenseReleased(Event, frozen=True):
-    """The license was given back: registration, seats and project key are over (R30)."""
+    """The license was given back: registration, seats and project key have ended (R30)."""
 
     url: str
 
 
 class ChallengeCreated(Event, frozen=True):
-    """A challenge was drawn; the one before is superseded (R7)."""
+    """A challenge was created; the one before is superseded (R7)."""
 
     challenge_id: str
     url: str
@@ -122,7 +122,7 @@ class Registered(Event, frozen=True):
 
 
 class RecoveryStarted(Event, frozen=True):
-    """No holder is in sight; the window begins (R17)."""
+    """No holder is connected; the window begins (R17)."""
 
 
 class RegistrationRecovered(Event, frozen=True):
@@ -130,7 +130,7 @@ class RegistrationRecovered(Event, frozen=True):
 
 
 class RegistrationReset(Event, frozen=True):
-    """The registration is over: ALL_GONE, WINDOW_OVER, RECERTIFY or ADMIN."""
+    """The registration has ended: ALL_GONE, WINDOW_OVER, RECERTIFY or ADMIN."""
 
     reason: str
 
@@ -168,20 +168,20 @@ class SessionLost(Event, frozen=True):
 
 
 class SessionEnded(Event, frozen=True):
-    """A session is over (R16). Its seat is free at once after LEFT and EXPIRED, and drains otherwise (R13)."""
+    """A session has ended (R16). Its seat is free at once after LEFT and EXPIRED, and drains otherwise (R13)."""
 
     session_id: str
     reason: EndReason
 
 
 class SessionForgotten(Event, frozen=True):
-    """An ended session's day is over."""
+    """An ended session's day has ended."""
 
     session_id: str
 
 
 class SessionQueued(Event, frozen=True):
-    """A session stands in line for a seat; `front`: at its head (R16)."""
+    """A session waits for a seat; `front`: at its head (R16)."""
 
     session_id: str
     front: bool = False
@@ -254,7 +254,7 @@ class TokenCreated(Event, frozen=True):
 
 
 class TokenRevoked(Event, frozen=True):
-    """A bearer token is over (R35)."""
+    """A bearer token has ended (R35)."""
 
     token_id: str
 

@@ -52,7 +52,7 @@ def evolve(state: State, event: e.AnyEvent, now: Now) -> State:
 
 
 def _put(state: State, session: Session, **changes: Any) -> State:
-    """`state` with `session` changed by `changes`, counted anew."""
+    """`state` with `session` changed by `changes`, counted again."""
     changed = replace(session, **changes)
     return replace(
         state,
@@ -71,7 +71,7 @@ def _put_all(state: State, change: Callable[[Session], Session]) -> State:
 
 
 def _unline(state: State, session: Session) -> State:
-    """`state` with the session out of line; the head moves on to the next one who stands there."""
+    """`state` with the session out of the waitlist; the head moves on to the next one who is there."""
     if session.line is None or session.line not in state.line:
         return state
     line, head = state.line.delete(session.line), state.line_head
@@ -131,7 +131,7 @@ def _proof_interval_ms(state: State, event: e.EpochStarted) -> int:
 
 
 def _end_challenge(state: State) -> State:
-    """The challenge is over and only remembered by its id."""
+    """The challenge has ended and only remembered by its id."""
     if state.challenge is None:
         return state
     past = (*state.past_challenges, state.challenge.challenge_id)[-REMEMBERED_CHALLENGES:]
@@ -173,7 +173,7 @@ def _over(state: State, cause: EndCause, now: Now) -> State:
 
 
 def _end_registration(state: State, now: Now) -> State:
-    """Every seat drains, nobody stands in line, and lost sessions have nothing to come back to (R16)."""
+    """Every seat drains, nobody waits for a seat, and lost sessions have nothing to come back to (R16)."""
 
     def ended(session: Session) -> Session:
         seat = Seat.DRAINING if session.seat is Seat.HELD else session.seat
@@ -396,7 +396,7 @@ def _session_queued(state: State, event: e.SessionQueued, now: Now) -> State:
 
 
 def _front(state: State) -> int:
-    """The place before everyone in line and everyone who may still return to a place in it (R16, R18)."""
+    """The place before everyone waiting and everyone who may still return to a place in it (R16, R18)."""
     head = state.line_head if state.line else state.line_tail
     return (min(head, state.line_floor) if state.tally.reserved else head) - 1
 

@@ -50,7 +50,7 @@ def recorded_lease_ms(state: State, handover_ms: int) -> int:
 def seatless_first(due: Iterable[tuple[Deadline, str]], state: State) -> tuple[list[_Due], list[_Due]]:
     """What is due, in the order to decide it: leases of those without a seat, and the rest.
 
-    A seat that is freed goes to the line at once, and never to a lease that is over at that same instant.
+    A seat that is freed goes to the waitlist at once, and never to a lease that has ended at that same instant.
     """
     first: list[_Due] = []
     rest: list[_Due] = []

@@ -82,7 +82,7 @@ class Application(Frozen, frozen=True):
 
 class SessionStatus(StrEnum):
     """LIVE: proven in this epoch. AWAITED: was live before the restart, its lease still runs. LOST: its lease ended in
-    silence, it may resume. ENDED: over; remembered for a day so that its node is told why (R16).
+    silence, it may resume. ENDED: over; remembered for a day so that its node learns why (R16).
     """
 
     LIVE = "LIVE"
@@ -100,7 +100,7 @@ class Seat(StrEnum):
 
 
 class EndReason(StrEnum):
-    """Why a session is over."""
+    """Why a session has ended."""
 
     LEFT = "LEFT"
     EVICTED = "EVICTED"
@@ -162,7 +162,7 @@ class EndCause(StrEnum):
 
 
 class EndedRegistration(Frozen, frozen=True):
-    """A registration that is over (R17). Wall times in ms; `nodes`: the names of those that held a seat in it, in the
+    """A registration that has ended (R17). Wall times in ms; `nodes`: the names of those that held a seat in it, in the
     order of their joining, the first 100.
     """
 
@@ -257,9 +257,9 @@ class Token(Frozen, frozen=True):
 class Tally(Frozen, frozen=True):
     """Counts over the sessions, kept so that no decision has to visit them all.
 
-    `live`: in sight. `held`: seats held. `taken`: seats held or draining. `holders_*`: sessions that the registration
-    lives in (R17), by their status. `reserved`: awaited sessions that keep a place in line. `newcomers_waiting`:
-    newcomers in line. `drifted`: those in sight whose clock is over the limit (R21).
+    `live`: connected. `held`: seats held. `taken`: seats held or draining. `holders_*`: sessions that the registration
+    lives in (R17), by their status. `reserved`: awaited sessions that keep their place. `newcomers_waiting`:
+    newcomers waiting. `drifted`: connected ones whose clock is over the limit (R21).
     """
 
     live: int = 0
@@ -365,7 +365,7 @@ class State(Frozen, frozen=True):
     def license_time(self, now: Now) -> int:
         """The time in ms by which the license in force ends, is warned of, and its registration grows old (R23).
 
-        Whoever uploads a license sees its dates, so the clock of that instant counts for it; what a later start has
+        Anyone who uploads a license sees its dates, so the clock of that instant counts for it; what a later start has
         moved ahead of that counts only when something confirms it.
         """
         return now.wall - max(0, now.unconfirmed - self.accepted)
@@ -400,7 +400,7 @@ class State(Frozen, frozen=True):
         return self.free_seats > withheld and now.served >= self.granting_from
 
     def next_in_line(self, now: Now) -> str | None:
-        """The first in line that a free seat may go to now; its session id."""
+        """The first in the waitlist that a free seat may go to now; its session id."""
         if not self.line or not self.can_grant(now, newcomer=False):
             return None
         first = self.line[self.line_head]

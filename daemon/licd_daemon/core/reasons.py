@@ -29,7 +29,7 @@ class Row(NamedTuple):
     chinese: str
 
 
-_INSTALLER = "whoever installs the report server on {node}; or the vendor, with another license"
+_INSTALLER = "anyone who installs the report server on {node}; or the vendor, with another license"
 _SET_LEADERS_CLOCK = "Set the clock of the leader daemon's machine right (NTP)."
 _CONFIRM_BY_CODE = (
     f"{_SET_LEADERS_CLOCK} If it is right now, create a QR code and submit its code: that confirms the time."
@@ -105,7 +105,7 @@ class FailureReason(StrEnum):
                     "Stop nodes until at most {max} are connected, or ask the vendor for a license for more.",
                 )
             },
-            who="whoever runs the report servers; or the vendor, with a license for more nodes",
+            who="anyone who runs the report servers; or the vendor, with a license for more nodes",
             chinese="已达到最大授权数。请停止多余的节点，或向供应商申请允许更多节点的许可证。",
         ),
     )
@@ -134,7 +134,7 @@ class FailureReason(StrEnum):
                     "one.",
                 )
             },
-            who="whoever uploads the license; or the vendor, with another license",
+            who="anyone who uploads the license; or the vendor, with another license",
             chinese="证书类型或版本不匹配。请选择许可证对应的认证方式，或上传适用于所选方式的许可证。",
         ),
     )
@@ -150,7 +150,7 @@ class FailureReason(StrEnum):
                 ),
                 "no license at all": Saying("", "This is {kind}: {do}."),
             },
-            who="whoever uploads the license; or the vendor, with a new one",
+            who="anyone who uploads the license; or the vendor, with a new one",
             chinese="证书内容不正确。请原样上传供应商发来的 Container.lic；若仍失败，请向供应商索取新文件。",
         ),
     )
@@ -161,12 +161,13 @@ class FailureReason(StrEnum):
             {
                 "": Saying(
                     "Node {node} is {offset} s {side} the leader (limit {limit} s, error {error} ms)",
-                    "Set that server's clock right (NTP); it is judged again by itself.",
+                    "Set that server's clock right (NTP); it is judged again automatically.",
                 ),
                 "near": Saying(
                     "Warning: node {node} is {offset} s {side} the leader, more than half of the limit "
                     "(limit {limit} s, error {error} ms)",
-                    "Set that server's clock right (NTP) before it is over the limit; it is judged again by itself.",
+                    "Set that server's clock right (NTP) before it is over the limit; "
+                    "it is judged again automatically.",
                 ),
             },
             who="the administrator of {node}",
@@ -215,7 +216,7 @@ class FailureReason(StrEnum):
         Row(
             "No node is connected",
             {"": Saying("", "Start at least one report server and let it connect to this daemon.")},
-            who="whoever runs the report servers",
+            who="anyone who runs the report servers",
             chinese="没有已连接的节点。请至少启动一台报表服务器，并让它连接到本守护进程。",
         ),
     )

@@ -5,7 +5,7 @@ Rules:
 - 59 bytes, big-endian, at fixed places: license_id 16, project_key 16, challenge_id 8, created_at 4 (Unix seconds),
   predecessor 8 (zeros: none), node_count 4, code 3.
 - Sealed with HPKE base mode (RFC 9180): X25519, HKDF-SHA256, ChaCha20Poly1305; encapsulated key and ciphertext are 107
-  bytes, 172 characters of upper-case base32 without padding. The purpose stands in `info`, so that a QR for registering
+  bytes, 172 characters of upper-case base32 without padding. The purpose is in `info`, so that a QR for registering
   never opens as a release.
 - Reading ignores case (a phone's browser may fold it) and takes one spelling only. Every fault is the same
   `ChallengeInvalid`: the portal is asked by strangers.

@@ -6,7 +6,7 @@ Rules:
   `recertify_days` and `outage_grace_seconds` may be missing. The claims that 0.1.0 does not know are written only where
   they differ from their default, so that its daemons take every license that does not need them.
 - `ver` rules the format, so an unknown claim is refused rather than passed over.
-- `ver` and `auth_method` are judged first: another version may have other claims, and its holder is told that the type
+- `ver` and `auth_method` are judged first: another version may have other claims, and its holder learns that the type
   is wrong (R4), not that the content is.
 - No clock: whether the license has expired is judged elsewhere (R23).
 """

@@ -1,7 +1,7 @@
-"""What a file is that is no license, for the person who has taken it for one (R1).
+"""What a file is that is not a license, for the person who has taken it for one (R1).
 
 - The answer is a sentence that says what it is and what to do. It goes by the file's form alone, so it helps no forger:
-  a file that has a license's form, whoever signed it, is not named.
+  a file that has a license's form, regardless of who signed it, is not named.
 - Nothing is decoded and then accepted: a license inside a mail or an archive is pointed at; its holder takes it out.
 """
 

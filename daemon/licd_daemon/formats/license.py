@@ -64,6 +64,6 @@ class License:
     key_id: str
     """`kid` of the vendor key that signed it."""
     recertify_days: int | None
-    """A registration older than this many days is over (R19); None: never."""
+    """A registration older than this many days has ended (R19); None: never."""
     outage_grace_seconds: int = DEFAULT_OUTAGE_GRACE_SECONDS
     """How long programs may go on without the daemon, from the end of their lease (R41)."""

@@ -8,7 +8,7 @@ Rules:
   clock rates. etcd counts from receipt, so it never lets another lead before.
 - A renewal is the lease's and, after it, a read of the leader key: etcd has been seen to renew a lease that was gone.
 - A lease outlives an outage of etcd: while the key is still this daemon's own it leads on, in the same term.
-- Another's key, no key, or a lease that is over: never valid again.
+- Another's key, no key, or a lease that has ended: never valid again.
 - An election of unknown outcome is given up: its lease is revoked, so that a late one can't succeed.
 - etcd 3.4 has been seen to end a live lease early, and an administrator may: a new leader's fresh leases are longer by
   one lease of etcd, for which the one before may have gone on acknowledging (R18).
@@ -46,7 +46,7 @@ _decoder = msgspec.json.Decoder(Leader)
 
 
 class EtcdLeadership:
-    """See `port.Leadership`. One term: made anew for each election."""
+    """See `port.Leadership`. One term: made again for each election."""
 
     def __init__(
         self,
@@ -167,11 +167,11 @@ class EtcdLeadership:
     def trouble(self) -> str:
         """See `port.Leadership.trouble`."""
         if self.over.is_set():
-            return "its lease in etcd is over, or another daemon's key is there"
+            return "its lease in etcd has ended, or another daemon's key is there"
         return self._failure or ("" if self.valid() else "etcd has not answered for longer than the lease runs")
 
     async def release(self) -> None:
-        """See `port.Leadership.release`. If etcd does not hear it, the lease ends by itself."""
+        """See `port.Leadership.release`. If etcd does not hear it, the lease ends automatically."""
         self.over.set()
         if self._renewing is not None:
             self._renewing.cancel()
@@ -208,7 +208,7 @@ class EtcdLeadership:
             self._proven(sent, renewed.ttl_s)
             return
         self.over.set()
-        log.critical("leadership_lost", reason="its lease in etcd is over, or another daemon's key is there")
+        log.critical("leadership_lost", reason="its lease in etcd has ended, or another daemon's key is there")
 
 
 def _read(item: Item) -> Leader:

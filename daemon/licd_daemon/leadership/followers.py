@@ -1,4 +1,4 @@
-"""Who stands ready to lead: each follower keeps a key in etcd, on a lease of its own (R32).
+"""Who is ready to lead: each follower keeps a key in etcd, on a lease of its own (R32).
 
 A follower that is killed is counted until its lease ends. The key is named after its lease, so that one that is written
 late ends with its own. The election does not look at these keys.
@@ -40,7 +40,7 @@ class Standing:
             await self._store.commit((), (Put(self._keys.follower(self._lease), b"", self._lease),))
 
     async def withdraw(self) -> None:
-        """Does not stand ready any more."""
+        """Is not ready to lead any more."""
         lease, self._lease, self._due = self._lease, 0, 0
         if lease:
             with contextlib.suppress(StoreUnavailable):
@@ -48,7 +48,7 @@ class Standing:
 
 
 async def anyone(store: Store, prefix: str) -> bool:
-    """Whether a follower stands ready; one that etcd can't name is none."""
+    """Whether a follower is ready; one that etcd can't name is none."""
     keys = Keys(prefix)
     try:
         return bool((await store.scan(keys.followers, keys.followers_end, limit=1)).items)

@@ -1,4 +1,4 @@
-"""All nodes in sight at one instant, gathered in turns, so that no heartbeat waits for ten thousand of them."""
+"""All connected nodes at one instant, gathered in turns, so that no heartbeat waits for ten thousand of them."""
 
 import asyncio
 from typing import Any
@@ -51,7 +51,7 @@ class Board:
 
 
 def _row(node: NodeView) -> dict[str, Any]:
-    """Times in ms. What ages by itself is rounded, so that a row differs only when there is news."""
+    """Times in ms. What ages automatically is rounded, so that a row differs only when there is news."""
     return {
         "id": node.session_id,
         "name": node.name,

@@ -107,7 +107,7 @@ class Registrar:
             return checks.certificate_content_incorrect(found)
 
     async def create(self) -> tuple[Challenge, Pictures]:
-        """Draws a fresh challenge; it is the state's from then on, even if the caller has gone away meanwhile.
+        """Creates a fresh challenge; it is the state's from then on, even if the caller has gone away meanwhile.
 
         Raises:
             Refused: NO_LICENSE, LOCKED_OUT, REGISTRATION_REFUSED, or what the coordinator raises.
@@ -129,7 +129,7 @@ class Registrar:
             after = await self._coordinator.submit(command)
             self._verifier = _Verifier(challenge_id.hex(), sealed_wall, sealed_run, salt, digest)
         if after.challenge is None:
-            raise Refused(Reason.CHALLENGE_EXPIRED, "The license has changed meanwhile: draw the QR again.")
+            raise Refused(Reason.CHALLENGE_EXPIRED, "The license has changed meanwhile: create a fresh QR.")
         return after.challenge, pictures
 
     async def submit(self, challenge_id: str, code: str) -> State:

@@ -77,7 +77,7 @@ def _build_date(value: str) -> str:
             return date.fromisoformat(value).isoformat()
     except ValueError:
         pass
-    raise invalid_field("application.build_date", "is no date", "Give the build's date as YYYY-MM-DD.")
+    raise invalid_field("application.build_date", "is not a valid date", "Give the build's date as YYYY-MM-DD.")
 
 
 def page_size(value: int) -> int:

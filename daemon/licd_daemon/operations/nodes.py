@@ -1,4 +1,4 @@
-"""Nodes in sight as operators see them, whatever shows them: the state's verdict and this epoch's observations."""
+"""Connected nodes as operators see them, whatever shows them: the state's verdict and this epoch's observations."""
 
 from bisect import bisect_right
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from licd_daemon.operations import fields
 
 
 class Roster:
-    """The sessions in sight in the order of their joining, put in order once for as long as none of them changes.
+    """The connected sessions in the order of their joining, put in order once for as long as none of them changes.
 
     So a page costs by its own size, and not by how many nodes there are.
     """
@@ -38,7 +38,7 @@ class Roster:
 class NodeView(NamedTuple):
     """One node. Wall times in ms; `heard_at` None: no heartbeat in this epoch yet; `clock` None: not measured yet.
 
-    `failures`: why, for WAITING and REJECTED; a seated node's flagged clock stands here too.
+    `failures`: why, for WAITING and REJECTED; a seated node's flagged clock is here too.
     """
 
     name: str
@@ -52,7 +52,7 @@ class NodeView(NamedTuple):
 
 
 def node_view(state: State, session: Session, presences: Presences, served: int) -> NodeView:
-    """The node of a session that is in sight.
+    """The node of a session that is connected.
 
     Args:
         state: The durable state that `session` is of.
@@ -101,7 +101,7 @@ class Nodes:
         return nodes, sessions[-1].number if more else None
 
     async def evict(self, session_id: str) -> None:
-        """Ends a node's session; it does not join anew by itself.
+        """Ends a node's session; it does not join again automatically.
 
         Raises:
             Refused: INVALID_FIELD, NO_SUCH_SESSION, or what the coordinator raises.

@@ -1,6 +1,6 @@
 """A QR code as PNG, as SVG, and in half blocks for a terminal (R6). Drawing takes 10 ms: call it off the loop.
 
-The library is loaded with the first picture: a daemon that starts, and mends an outage by it, draws none.
+The library is loaded with the first picture: a daemon that starts, and fixes an outage by it, creates none.
 """
 
 import io

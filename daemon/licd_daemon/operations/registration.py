@@ -124,7 +124,7 @@ class RegistrationOperations:
         return self._at(state), effect
 
     async def create_challenge(self) -> Drawn:
-        """Draws a fresh challenge.
+        """Creates a fresh challenge.
 
         Raises:
             Refused: see `Registrar.create`.

@@ -7,7 +7,7 @@ Rules:
 - The first start makes the files that are missing: 0600, in a folder 0700. No later start does, so a file that was
   moved to a safer place stays away.
 - A file that exists (a mounted Secret, 0440, a symlink) is read as it is and never changed. If its token is not known
-  yet, it has to be journaled; one that was revoked is known for ever, and its file does not bring it back.
+  yet, it has to be journaled; one that was revoked is known permanently, and its file does not bring it back.
 - No token reaches a log or an exception.
 """
 
@@ -39,7 +39,7 @@ class TokenFileInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FileToken:
-    """A token that stands in a file and has to be journaled (TokenCreated). `name`: how people see it."""
+    """A token that is in a file and has to be journaled (TokenCreated). `name`: how people see it."""
 
     role: Role
     name: str
@@ -73,7 +73,7 @@ class TokensInForce:
         """The role of the token with this hash; None: there is none, or it was revoked.
 
         Args:
-            tokens: Those of the state, by id; the index is made anew when they have changed.
+            tokens: Those of the state, by id; the index is made again when they have changed.
             token_hash: What `hash_token` gives.
         """
         if tokens is not self._seen:

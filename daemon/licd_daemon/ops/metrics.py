@@ -1,4 +1,4 @@
-"""What Prometheus is told, gathered when it asks: a heartbeat costs one addition, whoever scrapes.
+"""What Prometheus reads, collected when it asks: a heartbeat costs one addition, regardless of who scrapes.
 
 Counters are this run's: they start at 0 with the daemon, as Prometheus expects. Instants are Unix seconds. A metric of
 the license is left out while there is none, one of a node's clock until it is measured. Nodes have a series of their
@@ -124,7 +124,7 @@ class Metrics(Collector):
     def _of_nodes(self) -> Iterable[Metric]:
         by_state = Counter(node.state for node in self._nodes)
         samples = [({"state": state.value}, by_state[state]) for state in NodeState]
-        yield _gauge("licd_nodes", "Nodes in sight, by state.", samples)
+        yield _gauge("licd_nodes", "Connected nodes, by state.", samples)
         measured = sorted(
             (node for node in self._nodes if node.clock), key=lambda node: -abs(node.clock.offset if node.clock else 0)
         )[:MAX_CLOCKS]

@@ -1,7 +1,7 @@
 """The ops port: read-only, without credentials, without secrets.
 
 - /livez is 200 while the process is well: its loop turns and its coordinator works. Else a supervisor should start it
-  anew.
+  again.
 - /readyz is 200 while it leads, its journal can be written, and it is not about to stop; whatever the registration, or
   no node could join to register. Else it is 503 and says which of them does not hold.
 - /metrics is always there.

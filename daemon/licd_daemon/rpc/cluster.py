@@ -23,7 +23,7 @@ class ClusterService(pb_grpc.ClusterServiceServicer):
         self._registration = operations.registration
 
     async def ListNodes(self, request: pb.ListNodesRequest, context: Context) -> pb.ListNodesResponse:
-        """The nodes in sight, in the order of their joining; the token is the last one's number."""
+        """The connected nodes, in the order of their joining; the token is the last one's number."""
         after, size = fields.page_token(request.page_token), fields.page_size(request.page_size)
         nodes, following = self._nodes.page(after, size)
         return pb.ListNodesResponse(nodes=[node_message(node) for node in nodes], next_page_token=str(following or ""))

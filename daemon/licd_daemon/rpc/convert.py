@@ -80,7 +80,7 @@ def compact_json(message: Message) -> str:
 
 
 def failure_message(failure: Failure) -> failures.Failure:
-    """One reason in its words."""
+    """One reason as text."""
     return failures.Failure(
         reason=FAILURE_REASON[failure.reason],
         title=failure.title,
@@ -216,7 +216,7 @@ def leader_message(leader: Leader) -> registration.Leader:
 
 
 def node_message(node: NodeView) -> cluster.Node:
-    """A node in sight."""
+    """A connected node."""
     message = cluster.Node(
         name=node.name,
         session_id=node.session_id,

@@ -21,7 +21,7 @@ DOMAIN = "licd"
 LEADER = "licd-leader"
 """The metadata in which a daemon that does not lead names the one that does."""
 MAX_DETAILS_BYTES = 6_000  # gRPC peers take 8 KiB of metadata by default; base64 and other trailers need the rest
-MAX_EFFECT_BYTES = 3_500  # beside a message that names nodes
+MAX_EFFECT_BYTES = 3_500  # alongside a message that names nodes
 
 STATUS = {
     Reason.INVALID_FIELD: grpc.StatusCode.INVALID_ARGUMENT,

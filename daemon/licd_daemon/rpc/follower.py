@@ -3,7 +3,7 @@
 - `grpc.health.v1`: "" is SERVING, the process is well; everything else is NOT_SERVING.
 - Every other call is refused as NOT_LEADER, with the leader's address while one is known, before any credentials are
   looked at: their hashes are the leader's to read.
-- A node's stream is told to reconnect there, in-band: an abort of a stream loses its reason (FINDINGS).
+- A node's stream is asked to reconnect there, in-band: an abort of a stream loses its reason (FINDINGS).
 """
 
 import grpc
@@ -53,7 +53,7 @@ class FollowerServer:
         await self._server.stop(None)
 
     def refusal(self) -> Refused:
-        """What every caller is told."""
+        """What every caller is answered."""
         if self.leader:
             message = f"This daemon follows: ask the one that leads, at {self.leader}."
             return Refused(Reason.NOT_LEADER, message, metadata={"leader": self.leader})

@@ -1,7 +1,7 @@
 """The one interceptor: limits, identity, and errors, in this order, around every call.
 
-- An aio interceptor can't abort by itself; it gives a handler of the same arity that does, made once for each method.
-- A stream may write bytes: a response that it has serialized by itself.
+- An aio interceptor can't abort on its own; it gives a handler of the same arity that does, made once for each method.
+- A stream may write bytes: a response that it has serialized itself.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -238,7 +238,7 @@ class Heartbeats:
 
 
 def _told(session: Session) -> Level:
-    """What is told of the session's clock."""
+    """What is reported about the session's clock."""
     if session.clock is not None:
         return Level.OVER
     return Level.FINE if session.clock_warning is None else Level.NEAR

@@ -13,7 +13,7 @@ class LeadershipService(pb_grpc.LeadershipServiceServicer):
     """See leadership_service.proto."""
 
     def __init__(self, coordinator: Coordinator, transfer: Callable[[], Awaitable[str | None]] | None) -> None:
-        """`transfer`: gives the lead up, and gives the successor's address; None: nobody stands ready."""
+        """`transfer`: gives the lead up, and gives the successor's address; None: nobody is ready."""
         self._coordinator = coordinator
         self._transfer = transfer
 
@@ -25,6 +25,6 @@ class LeadershipService(pb_grpc.LeadershipServiceServicer):
         successor = await self._transfer() if self._transfer else None
         if successor is None:
             raise Refused(
-                Reason.NO_FOLLOWER, "No other daemon stands ready to lead: start one with the same --journal first."
+                Reason.NO_FOLLOWER, "No other daemon is ready to lead: start one with the same --journal first."
             )
         return pb.TransferLeadershipResponse(leader=successor)

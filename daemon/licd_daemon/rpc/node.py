@@ -55,7 +55,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
         return pb.JoinResponse(**self._answer(session_id))
 
     async def Resume(self, request: pb.ResumeRequest, context: Context) -> pb.ResumeResponse:
-        """Takes a session up again; the stream that it has is over from here on, unless the request is stale (R16)."""
+        """Takes a session up again; the stream that it has ends here, unless the request is stale (R16)."""
         command = c.Resume(
             session_id=fields.text("session_id", request.session_id, 64),
             secret_hash=_hash(fields.secret("resume_secret", request.resume_secret)),
@@ -100,7 +100,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
         served = self._coordinator.now().served
         presence = self._coordinator.presences.get(session_id)
         if session is None or presence is None or not self._coordinator.leases.renew(session_id, served):
-            raise Refused(Reason.SESSION_EXPIRED, "This session has just ended: join anew.")
+            raise Refused(Reason.SESSION_EXPIRED, "This session has just ended: join again.")
         reported, failures = node_state(state, session)
         return {
             "session_id": session_id,
@@ -135,7 +135,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
                 raise
 
     async def _open(self, stream: NodeStream, context: Context) -> tuple[str, Presence] | None:
-        """Binds the stream to its session; a verdict against it is told in-band."""
+        """Binds the stream to its session; a verdict against it is sent in-band."""
         try:
             async with asyncio.timeout(OPEN_WITHIN_S):
                 first = await context.read()
@@ -202,7 +202,7 @@ def _ended(reason: str) -> pb.KeepAliveResponse:
 
 
 def _verdict(refusal: Refused) -> pb.KeepAliveResponse:
-    """A refused `open`: what can be mended by waiting is a reconnect, the rest is an end."""
+    """A refused `open`: what can be fixed by waiting is a reconnect, the rest is an end."""
     if refusal.reason in (Reason.NOT_LEADER, Reason.STOPPING, Reason.JOURNAL_UNAVAILABLE):
         return pb.KeepAliveResponse(reconnect=pb.Reconnect(after=duration(refusal.retry_after_ms or COME_BACK_MS)))
     if refusal.reason is Reason.SESSION_EXPIRED:

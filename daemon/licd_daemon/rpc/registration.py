@@ -48,7 +48,7 @@ class RegistrationService(pb_grpc.RegistrationServiceServicer):
         return pb.UploadLicenseResponse(registration=registration_message(shown), effect=effect_message(effect))
 
     async def CreateChallenge(self, request: pb.CreateChallengeRequest, context: Context) -> pb.CreateChallengeResponse:
-        """Draws a fresh challenge."""
+        """Creates a fresh challenge."""
         drawn = await self._operations.create_challenge()
         challenge, pictures = challenge_message(drawn.challenge, drawn.now), drawn.pictures
         challenge.qr_png, challenge.qr_svg, challenge.qr_text = pictures.png, pictures.svg, pictures.text

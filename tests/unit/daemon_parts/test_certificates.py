@@ -127,7 +127,7 @@ def test_an_address_is_known_however_it_is_written(tmp_path: Path) -> None:
 
 
 def test_a_name_that_no_certificate_can_hold_is_told(tmp_path: Path) -> None:
-    with pytest.raises(TlsInvalid, match=r"'bücher.example' can't stand in a certificate: write it in ASCII"):
+    with pytest.raises(TlsInvalid, match=r"'bücher.example' can't be in a certificate: write it in ASCII"):
         make(tmp_path, ("bücher.example",))
     assert not (tmp_path / "server.crt").exists()
 

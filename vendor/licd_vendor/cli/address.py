@@ -4,7 +4,7 @@ import click
 
 
 class Address(click.ParamType[tuple[str, int]]):
-    """Reads HOST:PORT; an IPv6 address stands in brackets, and is given without them."""
+    """Reads HOST:PORT; an IPv6 address is in brackets, and is given without them."""
 
     name = "HOST:PORT"
 

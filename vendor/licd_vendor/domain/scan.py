@@ -5,7 +5,7 @@ Rules, in the order in which they are judged:
 1. The license is known, not revoked, not expired (R25).
 2. A challenge whose code was shown before shows the same code for 5 minutes from the first time; after that, and once
    its binding has ended, the QR must be refreshed (R25).
-3. The challenge's time is at most 10 minutes off the portal's; else the phone is told by how much (R24).
+3. The challenge's time is at most 10 minutes off the portal's; else the phone shows by how much (R24).
 4. A project key that was released never binds again (R30). A license bound to another project key is taken (R26).
    An unbound license is bound by this scan, and the challenge's predecessor, whatever it is, becomes the head.
 5. The predecessor of a bound deployment's challenge is the head, or a code shown since (R28). In the second case that
@@ -19,7 +19,7 @@ Rules, in the order in which they are judged:
 The times of rule 6 are of two clocks: drawn by the deployment's, answered by the portal's. They are at most 10 minutes
 apart (rule 3), so 10 minutes are taken off the answer's: a copy's clock that is behind must not make it look honest.
 
-Why forgetting all matters: two copies that each got a code under the same head would otherwise take turns for ever.
+Why forgetting all matters: two copies that each got a code under the same head would otherwise take turns permanently.
 Refreshing a QR keeps its predecessor, so it is no copy.
 """
 

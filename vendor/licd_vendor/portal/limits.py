@@ -4,8 +4,8 @@ Rules:
 
 - What is counted is a tap (POST) on a challenge that this portal can open. Anything else costs a tenth of a
   millisecond, touches no database and finds nothing out: a token has 172 characters.
-- Counts stand in the database, by the minute, so that another process or another machine knows them. A key that was
-  seen over its limit is refused from memory until its minute is over: a flood costs no further write.
+- Counts are in the database, by the minute, so that another process or another machine knows them. A key that was
+  seen over its limit is refused from memory until its minute has ended: a flood costs no further write.
 - The limits are for people: a company behind one address may tap once a second.
 """
 
@@ -72,5 +72,5 @@ class RateLimiter:
 
 
 def left_of_window(now: int) -> int:
-    """Give the seconds until the minute is over."""
+    """Give the seconds until the minute has ended."""
     return WINDOW_SECONDS - now % WINDOW_SECONDS

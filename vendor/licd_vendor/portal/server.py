@@ -3,7 +3,7 @@
 Rules:
 
 - A connection that has not brought a whole request 10 seconds after it was opened, or after the request's first byte,
-  is closed: uvicorn itself waits for ever. One that rests between two requests is closed after 5 seconds.
+  is closed: uvicorn itself waits without end. One that rests between two requests is closed after 5 seconds.
 - A request's head has at most 16 KiB. More connections than 512 at once in a process are answered 503.
 - On SIGTERM or SIGINT what is under way has 5 seconds to end.
 """

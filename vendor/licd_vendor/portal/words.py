@@ -1,6 +1,6 @@
 """A refusal in words: a title, what it means, what to do, and the HTTP status, in the phone's language.
 
-All the portal's sentences stand in english.py and chinese.py, so that another language is another such file.
+All the portal's sentences are in english.py and chinese.py, so that another language is another such file.
 """
 
 from licd_vendor.domain.scan import Refusal, Refused

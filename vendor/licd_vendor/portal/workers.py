@@ -2,10 +2,10 @@
 
 Rules:
 
-- The parent holds the listening sockets and does nothing but wait: a worker that ends is started anew. One that ends
+- The parent holds the listening sockets and does nothing but wait: a worker that ends is restarted. One that ends
   within a second of its start ends them all, with exit code 1: it would never stay up.
 - SIGTERM and SIGINT go to every worker; the parent ends when the last one has, with exit code 0.
-- A worker whose parent is gone ends by itself.
+- A worker whose parent is gone ends automatically.
 - Workers are forked before anything has opened a thread or a connection of the database.
 """
 

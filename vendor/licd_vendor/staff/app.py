@@ -2,7 +2,7 @@
 
 Rules:
 
-- Nothing is shown, and nothing done, without a login; what is done stands in the audit table under that name.
+- Nothing is shown, and nothing done, without a login; what is done is in the audit table under that name.
 - `GET` changes nothing. Every act is a POST of a form, and what can't be undone asks for a tick first.
 - The headers are the portal's, but for the referrer policy: without it browsers would not tell a form's origin.
 """

@@ -7,7 +7,7 @@ Rules:
   after 8 hours.
 - Every form carries a token made from the session, and a POST whose Origin is another site's is refused: another page
   can't make the browser act.
-- Ten wrong passwords a minute from one address, or for one name, and the door is shut until the minute is over; it is
+- Ten wrong passwords a minute from one address, or for one name, and the door is shut until the minute has ended; it is
   counted in the database, over all processes. Each is in the audit table. A name that does not exist takes as long.
 """
 

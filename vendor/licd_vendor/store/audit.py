@@ -4,7 +4,7 @@ Rules:
 
 - An entry is written in the transaction of its act: neither is there without the other.
 - Who: `cli:USER` (the account of the machine), `staff:NAME` (logged in), `portal` (a phone's scan).
-- No secret, no token and no code stands in it. Nothing here removes an entry.
+- No secret, no token and no code is in it. Nothing here removes an entry.
 """
 
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""The tables. Times are Unix seconds, ids and hashes lower-case hex; a change here needs a migration beside it.
+"""The tables. Times are Unix seconds, ids and hashes lower-case hex; a change here needs a migration with it.
 
 Rules:
 

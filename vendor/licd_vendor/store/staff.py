@@ -33,7 +33,7 @@ def remove(connection: Connection, name: str) -> bool:
 
 
 def begin_session(connection: Connection, token_hash: str, name: str, expires_at: int, now: int) -> None:
-    """Begin a session, and forget those that are over."""
+    """Begin a session, and forget those that have ended."""
     connection.execute(delete(staff_sessions).where(staff_sessions.c.expires_at <= now))
     connection.execute(insert(staff_sessions).values(token_hash=token_hash, name=name, expires_at=expires_at))
 

@@ -1,4 +1,4 @@
-"""`licd demo`: the whole story, played by itself."""
+"""`licd demo`: the whole story, played automatically."""
 
 import sys
 

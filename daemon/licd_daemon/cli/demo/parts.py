@@ -51,7 +51,7 @@ def eventually(what: str, condition: Callable[[], T], timeout: float = WAIT_S) -
 
 
 def program(name: str) -> str:
-    """The path of a command that was installed beside this Python, or is on the PATH.
+    """The path of a command that was installed next to this Python, or is on the PATH.
 
     Raises:
         PartFailed: it is not installed.
@@ -59,7 +59,7 @@ def program(name: str) -> str:
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
-        raise PartFailed(f"the command {name} is not installed: install the distribution that has it beside licd")
+        raise PartFailed(f"the command {name} is not installed: install the distribution that has it next to licd")
     return found
 
 
@@ -218,7 +218,7 @@ class Parts:
         self.spawn(name, argv, env)
 
     def nodes(self) -> dict[str, str]:
-        """The nodes in sight, by name, with their states."""
+        """The connected nodes, by name, with their states."""
         return {node["name"]: short(node["state"]) for node in self.licd_json("nodes")["nodes"]}
 
     def state(self) -> str:

@@ -1,4 +1,4 @@
-"""`licd demo`: the whole story, played by itself with real parts, each step checked.
+"""`licd demo`: the whole story, played automatically with real parts, each step checked.
 
 Issue, upload, scan (by decoding the QR's picture), code, three nodes, a fourth that waits for a seat, a clock that
 drifts, kill -9 of the daemon, an outage of it, kill -9 of all nodes, all nodes gone: reset. It exits 0 only if each
@@ -48,7 +48,7 @@ class Story:
             ("kill -9 of the daemon: same registration, same seats, no human", self.restart),
             ("The daemon is away for longer than a lease: no program ends, and no code is asked for", self.outage),
             ("kill -9 of all nodes, new ones within the lease: none is licensed, a code registers again", self.killed),
-            ("All nodes gone: the registration is over, the license stays", self.reset),
+            ("All nodes gone: the registration has ended, the license stays", self.reset),
         ]
 
     def issue(self) -> str:
@@ -128,7 +128,7 @@ class Story:
         began = time.monotonic()
         self.parts.end("daemon", signal.SIGKILL)
         eventually("the nodes are in GRACE", lambda: all("GRACE, " in self.parts.said(name) for name in names))
-        eventually("two leases are over", lambda: time.monotonic() > began + 2 * LEASE_S)
+        eventually("two leases have ended", lambda: time.monotonic() > began + 2 * LEASE_S)
         self.parts.start_daemon(*QUICK)
         away = time.monotonic() - began
         self._nodes(dict.fromkeys(names, "LICENSED"))
@@ -154,7 +154,7 @@ class Story:
         """The next registration needs a scan; no upload."""
         for name in NEW:
             self.parts.end(name)
-        eventually("the registration is over", lambda: self.parts.state() == "UNREGISTERED")
+        eventually("the registration has ended", lambda: self.parts.state() == "UNREGISTERED")
         return f"UNREGISTERED, license of {self.parts.licd_json('status')['license']['company']} in place"
 
     def _nodes(self, expected: dict[str, str]) -> str:

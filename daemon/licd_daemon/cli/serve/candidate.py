@@ -66,7 +66,7 @@ class Term:
         coordinator: Coordinator,
         anyone: Callable[[], Awaitable[bool]],
     ) -> None:
-        """`anyone`: whether a follower stands ready."""
+        """`anyone`: whether a follower is ready."""
         self.leadership = leadership
         self.journal = journal
         self.coordinator = coordinator
@@ -76,7 +76,7 @@ class Term:
         self._successor: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def transfer(self) -> str | None:
-        """Gives the lead up on purpose, unless nobody stands ready (None); the successor's address, "" if not known."""
+        """Gives the lead up on purpose, unless nobody is ready (None); the successor's address, "" if not known."""
         if not await self.anyone():
             return None
         self.handing_over.set()
@@ -90,7 +90,7 @@ class Term:
             await self.leadership.release()
 
     def succeeded_by(self, address: str) -> None:
-        """The term is over."""
+        """The term has ended."""
         if not self._successor.done():
             self._successor.set_result(address)
 
@@ -122,10 +122,10 @@ class Candidate:
         self._trouble = ""
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Follows and leads in turn until it is asked to stop (0), or its coordinator fails by itself (1).
+        """Follows and leads in turn until it is asked to stop (0), or its coordinator fails on its own (1).
 
         Raises:
-            JournalError: the journal can't be used, whoever leads.
+            JournalError: the journal can't be used, regardless of who leads.
         """
         while True:
             term = await self._follow(stop)
@@ -191,7 +191,7 @@ class Candidate:
             log.error("not_elected", error=trouble)
 
     async def _lead(self, term: Term, stop: asyncio.Event) -> bool:
-        """Leads until the term is over; True: the coordinator failed, and not because another leads."""
+        """Leads until the term has ended; True: the coordinator failed, and not because another leads."""
         try:
             leading = await self._config.lead(term)
             try:

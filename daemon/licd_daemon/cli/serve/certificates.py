@@ -63,7 +63,7 @@ def ensure_certificates(folder: Path, names: Iterable[str], now: datetime, confi
 
     Args:
         folder: The folder `tls` of the data directory; made if missing.
-        names: Host names and IP addresses under which clients reach this daemon, beside loopback's and the machine's.
+        names: Host names and IP addresses under which clients reach this daemon, besides loopback's and the machine's.
         now: The present wall time, in UTC.
         confirmed: The present time as far as something has confirmed it (R23); by this alone a CA is replaced.
 
@@ -233,7 +233,7 @@ def _general_name(name: str) -> x509.GeneralName:
     try:
         return x509.DNSName(name)
     except ValueError:
-        raise TlsInvalid(f"{name!r} can't stand in a certificate: write it in ASCII (xn--...)") from None
+        raise TlsInvalid(f"{name!r} can't be in a certificate: write it in ASCII (xn--...)") from None
 
 
 def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:

@@ -1,4 +1,4 @@
-"""What `licd serve` is told, checked before anything starts; and where the data directory keeps what clients look for.
+"""The options of `licd serve`, checked before anything starts; where the data directory keeps what clients look for.
 
 Rules:
 
@@ -105,7 +105,7 @@ def parse_duration(text: str) -> int:
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is no duration: write 15s, 500ms, 5m, 1h, or a number of seconds")
+        raise ValueError(f"{text!r} is not a valid duration: write 15s, 500ms, 5m, 1h, or a number of seconds")
     span = Decimal(match[1]) * _UNITS_MS[match[2]]
     if span != int(span):
         raise ValueError(f"{text!r} is finer than a millisecond: write whole milliseconds, such as 500ms")
@@ -269,7 +269,9 @@ def _check_tls(config: ServeConfig) -> None:
             f"--tls-{given}", f"needs --tls-{missing} too: give both, or neither and licd makes its own"
         )
     if config.tls_cert is not None and config.tls_san:
-        raise ConfigInvalid("--tls-san", "is for the certificate that licd makes: leave it out beside --tls-cert")
+        raise ConfigInvalid(
+            "--tls-san", "is for the certificate that licd makes: leave it out together with --tls-cert"
+        )
     if config.insecure and (config.tls_cert is not None or config.client_ca is not None):
         raise ConfigInvalid("--insecure", "serves without TLS: leave out either it, or --tls-cert and --client-ca")
 

@@ -229,7 +229,7 @@ def _credentials(certificate: ServedCertificate | None, client_ca: Path | None) 
 
 
 async def _journal_tokens(coordinator: Coordinator, data_dir: Path) -> None:
-    """R35: tokens that stand in files are in force; the journal keeps their hashes."""
+    """R35: tokens that are in files are in force; the journal keeps their hashes."""
     known = {token.token_hash for token in coordinator.state.tokens.values()}
     for found in tokens.ensure_token_files(data_dir, known):
         await _submit_patiently(coordinator, c.CreateToken(found.token_id, found.role, found.name, found.token_hash))
@@ -250,7 +250,7 @@ async def _submit_patiently(coordinator: Coordinator, command: c.Command) -> Non
             await asyncio.sleep(START_RETRY_S)
         else:
             return
-    raise JournalUnavailable("the disk of the data directory is too slow or can't be written: mend it and start again")
+    raise JournalUnavailable("the disk of the data directory is too slow or can't be written: fix it and start again")
 
 
 def _bound(config: ServeConfig, server: _Binding, certificate: ServedCertificate | None) -> tuple[str, str]:

@@ -228,7 +228,7 @@ def _vendor_keys(config: ServeConfig) -> VendorKeys:
 
 
 def _make_data_dir(data_dir: Path, *, lasting: bool) -> None:
-    """`lasting`: what must not be lost stands there; with etcd it does not."""
+    """`lasting`: what must not be lost is there; with etcd it does not."""
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -244,7 +244,7 @@ def _make_data_dir(data_dir: Path, *, lasting: bool) -> None:
 
 
 async def _journal(config: ServeConfig) -> tuple[Journal, Path]:
-    """The journal, and the folder that its lock file stands in."""
+    """The journal, and the folder that its lock file is in."""
     if config.journal == "memory:":
         return MemoryJournal(), config.data_dir
     path = Path(config.journal.removeprefix("sqlite:")) if config.journal else config.data_dir / "journal.db"
@@ -252,7 +252,7 @@ async def _journal(config: ServeConfig) -> tuple[Journal, Path]:
 
 
 async def _until_stopped(stop: asyncio.Event, coordinator: Coordinator) -> int:
-    """0 when asked to stop; 1 when the coordinator has failed: a supervisor shall start the daemon anew."""
+    """0 when asked to stop; 1 when the coordinator has failed: a supervisor shall restart the daemon."""
     while not stop.is_set():
         try:
             await asyncio.wait_for(stop.wait(), WATCH_S)

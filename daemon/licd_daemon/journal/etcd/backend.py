@@ -6,7 +6,7 @@ Rules:
 - An append also names the revision that wrote the head; its entries and the new head are one transaction. One that is
   too large for etcd writes its first segments before, behind the head, where nobody reads.
 - After an append of unknown outcome nothing is appended until `load` has settled it: the head is written again, so that
-  a late transaction fails, and what stands behind it is removed. A new leader's first load does the same.
+  a late transaction fails, and what is behind it is removed. A new leader's first load does the same.
 - Reads of several pages are all of one revision.
 """
 
@@ -59,7 +59,7 @@ class EtcdJournal:
         """Nothing is read yet.
 
         Args:
-            store: etcd; whoever made it closes it.
+            store: etcd; its maker closes it.
             prefix: Before all keys.
             term: The revision that made the leader key of the leadership that writes are made under.
         """
@@ -109,7 +109,7 @@ class EtcdJournal:
             raise
         except StoreUnavailable as error:
             if len(parts) > 1:
-                # Some of it may stand behind the head, and would be in the way of the next append.
+                # Some of it may be behind the head, and would be in the way of the next append.
                 self._unsettled = True
                 raise OutcomeUnknown(str(error)) from None
             self._head = found
@@ -174,7 +174,7 @@ class EtcdJournal:
             yield [segments.decode(self._keys.first_of(item.key), item.value) async for item in span]
 
     async def _firsts_at(self, found: HeadFound, position: int) -> list[int]:
-        """What segments begin with; if the one that holds `position` was joined meanwhile, they are counted anew."""
+        """What segments begin with; if the one that holds `position` was joined meanwhile, they are counted again."""
         if self._firsts:
             key = self._keys.segment(self._firsts[max(0, bisect_right(self._firsts, position) - 1)])
             page = await self._store.scan(key, key + b"\0", limit=1, revision=found.revision, keys_only=True)

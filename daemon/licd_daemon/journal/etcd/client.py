@@ -9,7 +9,7 @@
   short: given up earlier, it would be of unknown outcome, and nothing won. Pings find a connection whose other end is
   gone without a word.
 - A renewal is confirmed by a read under the same leader of etcd: one that has been deposed unawares still renews.
-- Files with certificates are read anew, once they change, for an endpoint that is not connected (any more).
+- Files with certificates are read again, once they change, for an endpoint that is not connected (any more).
 - aio objects belong to one event loop: made at the first call, used in that loop alone.
 """
 
@@ -262,7 +262,7 @@ class EtcdClient:
 
     async def _log_in(self, channel: aio.Channel) -> None:
         assert self._target.password_file is not None
-        # Read anew for each login, so that a changed password is taken over without a restart.
+        # Read for each login, so that a changed password is used without a restart.
         password = _text(self._target.password_file).strip()
         log_in: Any = channel.unary_unary(
             "/etcdserverpb.Auth/Authenticate",

@@ -1,14 +1,14 @@
-"""Where everything stands in etcd.
+"""Where everything is in etcd.
 
     PREFIX/leader              who leads; ends with the leader's lease       (leadership/etcd.py)
     PREFIX/epoch               the highest epoch ever given out              (leadership/etcd.py)
-    PREFIX/followers/LEASE     a daemon that stands ready to lead            (leadership/followers.py)
+    PREFIX/followers/LEASE     a daemon that is ready to lead            (leadership/followers.py)
     PREFIX/head                position and digest of the last entry
     PREFIX/journal/POSITION    the segment that begins with that entry; 16 hexadecimal digits, so order is order
     PREFIX/snapshot            of the newest snapshot: its head, seal and parts
     PREFIX/snapshots/POSITION/PART
 
-What stands behind the head is not in the journal: an append that was not finished.
+What is behind the head is not in the journal: an append that was not finished.
 """
 
 
@@ -33,7 +33,7 @@ class Keys:
         return int(key[len(self.journal) :], 16)
 
     def follower(self, lease: int) -> bytes:
-        """The key of a follower that stands ready, by the lease that the key is on."""
+        """The key of a follower that is ready, by the lease that the key is on."""
         return self.followers + b"%016x" % lease
 
     def part(self, position: int, number: int) -> bytes:

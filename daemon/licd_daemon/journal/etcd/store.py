@@ -86,7 +86,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """The seconds that the lease runs from the renewal on, 0: it is over; and the key as it was after it."""
+    """The seconds that the lease runs from the renewal on, 0: it has ended; and the key as it was after it."""
 
     ttl_s: int
     item: Item | None

@@ -5,8 +5,8 @@ Rules:
 - Names: `ca` (PEM file; TLS with that authority), `cert` and `key` (PEM files; a client certificate), `user` and
   `password-file`, `lease-ttl` (how long a silent leader keeps the lead; 10s), `insecure=yes`.
 - Without `ca` it is plaintext, which is for loopback only, or for a network that `insecure=yes` calls safe.
-- All keys of one cluster of licd stand under the prefix, `licd` unless named.
-- The password stands in a file, never in the URL: a URL is an argument and a setting that others can see.
+- All keys of one cluster of licd are under the prefix, `licd` unless named.
+- The password is in a file, never in the URL: a URL is an argument and a setting that others can see.
 """
 
 import re

@@ -4,7 +4,7 @@ Rules:
 
 - One thread owns the connection that writes; another reads for people, so that their queries never hold up an append.
 - Before it writes, an append compares the journal's head, in its own transaction.
-- A COMMIT that failed for want of space or because the file can't be written has written nothing. After any other
+- A COMMIT that failed for lack of space or because the file can't be written has written nothing. After any other
   failure of it, such as a failed sync, its pages may come back after a crash: `UnknownOutcome`, and nothing is appended
   until `load` has settled it by a durable write over them.
 - `misplaced` compares the files at the paths with the open ones (`place.py`). A file that another program has
@@ -209,7 +209,7 @@ class SqliteJournal:
         return head
 
     def _stop_if_closed(self, _: Record) -> None:
-        # A daemon that is told to stop need not wait for a long journal to be verified.
+        # A daemon that is asked to stop need not wait for a long journal to be verified.
         if self._closed:
             raise JournalUnavailable(f"{self._path} is closed")
 

@@ -48,7 +48,7 @@ class Place:
             self._changes += 1
 
     def accept(self) -> None:
-        """`journal.db`, as `trouble` found it, was read since and is the same journal, whoever changed it."""
+        """`journal.db`, as `trouble` found it, was read since and is the same journal, regardless of who changed it."""
         self._overwritten = False
 
     def trouble(self) -> str:
