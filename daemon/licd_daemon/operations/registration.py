@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
-from licd_daemon.certificate_check import Fault
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.news import NEWS_PAUSE_S
 from licd_daemon.core import checks
@@ -16,6 +15,7 @@ from licd_daemon.core.model import Challenge, Failure, Now, State
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.core.upload_effect import Effect
 from licd_daemon.operations import fields
+from licd_daemon.operations.certificate_check import Fault
 from licd_daemon.operations.challenges import Registrar
 from licd_daemon.operations.qr import Pictures
 

@@ -14,12 +14,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from licd_daemon.certificate_check import Grade, Standing
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.latency import BOUNDS_S, Latency
 from licd_daemon.core.events import CodeRejected, LockedOut, SessionJoined, SessionLost, UploadRefused, snake
 from licd_daemon.core.view import NodeState, RegistrationState, registration_state
 from licd_daemon.operations.board import gather
+from licd_daemon.operations.certificate_check import Grade, Standing
 from licd_daemon.operations.nodes import NodeView
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4

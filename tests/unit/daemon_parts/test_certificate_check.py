@@ -8,7 +8,7 @@ import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from support.certificates import DAY, Authority, chain_of
 
-from licd_daemon.certificate_check import Fault, Grade, Host, ends_at, faults
+from licd_daemon.operations.certificate_check import Fault, Grade, Host, ends_at, faults
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 CA = Authority()

@@ -28,8 +28,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from licd_daemon.certificate_check import issued_by, names_of
 from licd_daemon.core.build import BUILD_DATE
+from licd_daemon.operations.certificate_check import issued_by, names_of
 from licd_daemon.pem import PrivateKey, TlsInvalid, fits, read_certificate, read_certificates, read_key
 from licd_daemon.private_files import write_whole
 

@@ -14,12 +14,12 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from licd_daemon.cli.serve.config import ServeConfig
+from licd_daemon.cli.serve.served_certificate import ServedCertificate, standing_of
 from licd_daemon.cli.serve.web import bound, url_of
 from licd_daemon.console.certificate import server_context
 from licd_daemon.console.listener import WebServer
 from licd_daemon.leadership.etcd import Leader
 from licd_daemon.ops.metrics import CONTENT_TYPE, FollowerMetrics
-from licd_daemon.served_certificate import ServedCertificate, standing_of
 
 _NO_STORE = {"cache-control": "no-store"}
 

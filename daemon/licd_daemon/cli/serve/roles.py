@@ -17,10 +17,10 @@ import grpc
 import structlog
 
 from licd_daemon import tls
-from licd_daemon.certificate_check import Host
 from licd_daemon.cli.serve import certificates
 from licd_daemon.cli.serve.config import OFF, ServeConfig, address_file, is_loopback, split_address
 from licd_daemon.cli.serve.follower_web import FollowerWeb
+from licd_daemon.cli.serve.served_certificate import ServedCertificate, Times, warnings_of
 from licd_daemon.cli.serve.web import ListenFailed, Served, Web
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.leader_clock import LeaderClock
@@ -31,6 +31,7 @@ from licd_daemon.formats.vendor_keys import VendorKeys
 from licd_daemon.journal.port import Journal, JournalUnavailable
 from licd_daemon.leadership.etcd import Leader
 from licd_daemon.operations import tokens
+from licd_daemon.operations.certificate_check import Host
 from licd_daemon.operations.challenges import Registrar
 from licd_daemon.operations.event_log import Audit
 from licd_daemon.operations.nodes import Nodes
@@ -45,7 +46,6 @@ from licd_daemon.rpc.node import NodeService
 from licd_daemon.rpc.registration import RegistrationService
 from licd_daemon.rpc.server import Server, Services
 from licd_daemon.rpc.tokens import TokenService
-from licd_daemon.served_certificate import ServedCertificate, Times, warnings_of
 
 log = structlog.get_logger(__name__)
 

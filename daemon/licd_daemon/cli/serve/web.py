@@ -7,6 +7,7 @@ import socket
 from dataclasses import dataclass
 
 from licd_daemon.cli.serve.config import ETCD, OFF, ServeConfig, console_link_file
+from licd_daemon.cli.serve.served_certificate import ServedCertificate, standing_of
 from licd_daemon.console.certificate import server_context
 from licd_daemon.console.console import Console, Settings
 from licd_daemon.console.listener import WebServer, bind
@@ -17,7 +18,6 @@ from licd_daemon.operations.operations import Operations
 from licd_daemon.ops.metrics import Metrics
 from licd_daemon.ops.probes import Ops
 from licd_daemon.paths import ephemeral_filesystem
-from licd_daemon.served_certificate import ServedCertificate, standing_of
 
 
 class ListenFailed(Exception):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import structlog
 from cryptography import x509
 
-from licd_daemon.certificate_check import Fault, Grade, Host, Standing, ends_at, faults
+from licd_daemon.operations.certificate_check import Fault, Grade, Host, Standing, ends_at, faults
 from licd_daemon.tls import TlsFiles, TlsInvalid, Watch, read_chain
 
 LOOK_S = 2.0
