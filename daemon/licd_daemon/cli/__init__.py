@@ -7,6 +7,9 @@ so that each starts as fast as its own allow.
 import click
 
 from licd_daemon.cli.options import LazyGroup
+from licd_daemon.cli.standard_files import open_standard_files
+
+open_standard_files()
 
 _COMMANDS = {
     "serve": "licd_daemon.cli.serve.command:serve",

@@ -60,12 +60,12 @@ def _stretch(code: str, salt: bytes) -> bytes:
 
 
 class Registrar:
-    """Takes licenses, creates challenges and takes codes. `vendor_keys`: those that this daemon pins (R1)."""
+    """Takes licenses, creates challenges and takes codes. `vendor_keys`: what this daemon pins (R1), to be replaced."""
 
     def __init__(self, coordinator: Coordinator, vendor_keys: VendorKeys, leader_clock: LeaderClock) -> None:
         self._coordinator = coordinator
         self._leader_clock = leader_clock
-        self._vendor_keys = vendor_keys
+        self.vendor_keys = vendor_keys
         self._verifier: _Verifier | None = None
         self._one_at_a_time = asyncio.Lock()
 
@@ -97,7 +97,7 @@ class Registrar:
 
     def _verified(self, content: bytes) -> License | Failure:
         try:
-            return read(content, self._vendor_keys)
+            return read(content, self.vendor_keys)
         except LicenseTypeMismatch as error:
             log.warning("license_refused", cause=str(error))
             return checks.certificate_type_mismatch()

@@ -27,7 +27,7 @@ from licd_daemon.coordinator.leader_clock import LeaderClock
 from licd_daemon.core import commands as c
 from licd_daemon.core.build import BUILD_DATE
 from licd_daemon.core.refusal import Reason, Refused
-from licd_daemon.formats.vendor_keys import VendorKeys
+from licd_daemon.formats.vendor_keys import VendorKeys, VendorKeysInvalid
 from licd_daemon.journal.port import Journal, JournalUnavailable
 from licd_daemon.leadership.etcd import Leader
 from licd_daemon.operations import tokens
@@ -62,12 +62,16 @@ class _Binding(Protocol):
 
 @dataclass(frozen=True)
 class LeadingConfig:
-    """What a daemon that leads serves. `transfer`: gives the lead to a follower; None: there are none."""
+    """What a daemon that leads serves.
+
+    `reload`: set when the files that were handed to it are to be read again; `transfer`: gives the lead to a follower;
+    None: there are none.
+    """
 
     options: ServeConfig
-    vendor_keys: VendorKeys
     coordinator: Coordinator
     journal: Journal
+    reload: asyncio.Event
     transfer: Callable[[], Awaitable[str | None]] | None = None
 
 
@@ -84,11 +88,12 @@ class Leading:
         """Serves from now on.
 
         Raises:
-            ListenFailed, TlsInvalid, TokenFileInvalid.
+            ListenFailed, TlsInvalid, TokenFileInvalid, VendorKeysInvalid.
         """
         options, coordinator = config.options, config.coordinator
         await _journal_tokens(coordinator, options.data_dir)
         leader_clock = LeaderClock(coordinator, options.ntp_server, options.max_clock_drift_ms)
+        registrar = Registrar(coordinator, read_vendor_keys(options), leader_clock)
         host, _ = split_address(options.listen)
         server = Server(coordinator, on_loopback=is_loopback(host), max_connections=_max_connections())
         certificate = _certificate(options, _times(coordinator))
@@ -99,12 +104,15 @@ class Leading:
             await web.stop()
             raise
         advertise = options.advertise or bound
-        operations = _operations(config, leader_clock, advertise, certificate)
+        operations = _operations(config, registrar, advertise, certificate)
         server.add(_services(config, operations, leader_clock))
         await server.start()
         web.start(Served(coordinator, operations, server.guard.latency, certificate))
         _publish_addresses(options, "serving", local, web, epoch=coordinator.state.epoch)
-        watching = [asyncio.create_task(leader_clock.watch())]
+        watching = [
+            asyncio.create_task(leader_clock.watch()),
+            asyncio.create_task(_reload_when_asked(config, registrar)),
+        ]
         if certificate is not None:
             news = coordinator.news.notify
             following = certificate.follow(lambda: _times(coordinator), _renewal(options), news)
@@ -174,6 +182,41 @@ class Following:
         if self._watching is not None:
             self._watching.cancel()
         await asyncio.gather(self._server.stop(), self._web.stop())
+
+
+def read_vendor_keys(config: ServeConfig) -> VendorKeys:
+    """The keys that licenses are verified by.
+
+    Raises:
+        VendorKeysInvalid: There are none, or they can't be read; names the option and the remedy.
+    """
+    if config.vendor_keys is None:
+        raise VendorKeysInvalid("--vendor-keys: give the JWK Set that your vendor ships, or no license can be verified")
+    try:
+        return VendorKeys.from_jwk_set(config.vendor_keys.read_bytes())
+    except OSError as error:
+        raise VendorKeysInvalid(f"--vendor-keys {config.vendor_keys}: {error}") from None
+    except VendorKeysInvalid as error:
+        raise VendorKeysInvalid(f"--vendor-keys {config.vendor_keys}: {error}") from None
+
+
+async def _reload_when_asked(config: LeadingConfig, registrar: Registrar) -> None:
+    """Reads vendor keys and token files again; what can't be used is left as it was, and reported.
+
+    Certificates need no asking: they are followed (`served_certificate`).
+    """
+    while True:
+        await config.reload.wait()
+        config.reload.clear()
+        log.info("reloading")
+        try:
+            registrar.vendor_keys = read_vendor_keys(config.options)
+        except VendorKeysInvalid as error:
+            log.error("vendor_keys_not_reloaded", error=str(error))
+        try:
+            await _journal_tokens(config.coordinator, config.options.data_dir)
+        except (tokens.TokenFileInvalid, JournalUnavailable, Refused) as error:
+            log.error("token_files_not_reloaded", error=str(error))
 
 
 def make_certificates(config: ServeConfig, times: Times | None = None) -> None:
@@ -279,12 +322,12 @@ def join_address(host: str, port: int) -> str:
 
 
 def _operations(
-    config: LeadingConfig, leader_clock: LeaderClock, advertise: str, certificate: ServedCertificate | None
+    config: LeadingConfig, registrar: Registrar, advertise: str, certificate: ServedCertificate | None
 ) -> Operations:
     coordinator = config.coordinator
     registration = RegistrationOperations(
         coordinator,
-        Registrar(coordinator, config.vendor_keys, leader_clock),
+        registrar,
         advertise=advertise,
         recovery_window_ms=config.options.recovery_window_ms,
         warnings=warnings_of(certificate),

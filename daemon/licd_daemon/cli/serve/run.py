@@ -23,11 +23,12 @@ import structlog
 from licd_daemon.cli.serve import roles as serving
 from licd_daemon.cli.serve.candidate import Candidate, CandidateConfig, Term
 from licd_daemon.cli.serve.config import ETCD, OFF, ServeConfig, is_loopback, split_address
+from licd_daemon.cli.serve.stderr_relay import StderrRelay
 from licd_daemon.cli.serve.web import ListenFailed
 from licd_daemon.clock import boottime_ms
 from licd_daemon.coordinator.coordinator import Coordinator, CoordinatorConfig
 from licd_daemon.core.model import Policy
-from licd_daemon.formats.vendor_keys import VendorKeys, VendorKeysInvalid
+from licd_daemon.formats.vendor_keys import VendorKeysInvalid
 from licd_daemon.journal.etcd import url as etcd_url
 from licd_daemon.journal.etcd.client import EtcdClient
 from licd_daemon.journal.memory import MemoryJournal
@@ -47,6 +48,10 @@ WATCH_S = 0.5
 COLLECT_AFTER = 2_000
 COLLECT_OLDER_AFTER = 500
 SWITCH_S = 0.001
+_DROPPED = {
+    "json": '{"event": "log_lines_dropped", "level": "warning", "bytes": {bytes}}',
+    "text": "log_lines_dropped [warning] bytes={bytes}",
+}
 REBIND_MS = 5_000
 REBIND_PAUSE_S = 0.05
 _FREE_PORTS = range(10_000, 15_000)
@@ -69,11 +74,12 @@ def serve(config: ServeConfig) -> int:
         runner = uvloop.run
     except ImportError:
         pass
-    try:
-        return runner(_serve(config))
-    except CannotStart as error:
-        print(f"licd serve: {error}", file=sys.stderr)
-        return 1
+    with StderrRelay(_DROPPED[config.log_format]):
+        try:
+            return runner(_serve(config))
+        except CannotStart as error:
+            print(f"licd serve: {error}", file=sys.stderr)
+            return 1
 
 
 def _tune() -> None:
@@ -88,34 +94,35 @@ def _tune() -> None:
 
 
 async def _serve(config: ServeConfig) -> int:
-    stop = asyncio.Event()
+    stop, reload = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, reload)):
+        loop.add_signal_handler(number, event.set)
     try:
-        return await _serve_until(config, stop)
+        return await _serve_until(config, stop, reload)
     except (
-        AlreadyLed, LeadershipUnavailable, JournalError, ListenFailed, TlsInvalid, tokens.TokenFileInvalid,
+        AlreadyLed, LeadershipUnavailable, JournalError, ListenFailed, TlsInvalid, VendorKeysInvalid,
+        tokens.TokenFileInvalid,
     ) as error:  # fmt: skip
         raise CannotStart(str(error)) from None
 
 
-async def _serve_until(config: ServeConfig, stop: asyncio.Event) -> int:
-    vendor_keys = _vendor_keys(config)
+async def _serve_until(config: ServeConfig, stop: asyncio.Event, reload: asyncio.Event) -> int:
+    serving.read_vendor_keys(config)
     _make_data_dir(config.data_dir, lasting=not config.journal.startswith(ETCD))
     serving.make_certificates(config)
     if config.journal.startswith(ETCD):
-        return await _serve_one_of_several(config, vendor_keys, stop)
-    return await _serve_alone(config, vendor_keys, stop)
+        return await _serve_one_of_several(config, stop, reload)
+    return await _serve_alone(config, stop, reload)
 
 
-async def _serve_alone(config: ServeConfig, vendor_keys: VendorKeys, stop: asyncio.Event) -> int:
+async def _serve_alone(config: ServeConfig, stop: asyncio.Event, reload: asyncio.Event) -> int:
     journal, folder = await _journal(config)
     leadership = SoleLeadership(folder / "lock", config.proof_ms, misplaced=journal.misplaced)
     try:
         coordinator = _coordinator(config, journal, leadership)
         await coordinator.start()
-        leading = await serving.Leading.start(serving.LeadingConfig(config, vendor_keys, coordinator, journal))
+        leading = await serving.Leading.start(serving.LeadingConfig(config, coordinator, journal, reload))
         code = await _until_stopped(stop, coordinator)
         leading.withdraw()
         await leading.drain()
@@ -127,7 +134,7 @@ async def _serve_alone(config: ServeConfig, vendor_keys: VendorKeys, stop: async
         await journal.close()
 
 
-async def _serve_one_of_several(config: ServeConfig, vendor_keys: VendorKeys, stop: asyncio.Event) -> int:
+async def _serve_one_of_several(config: ServeConfig, stop: asyncio.Event, reload: asyncio.Event) -> int:
     config = _with_ports(config)
     target = etcd_url.parse(config.journal)
     store = EtcdClient(target)
@@ -136,7 +143,7 @@ async def _serve_one_of_several(config: ServeConfig, vendor_keys: VendorKeys, st
         return await _bound_again(lambda: serving.Following.start(config))
 
     async def lead(term: Term) -> serving.Leading:
-        leading = serving.LeadingConfig(config, vendor_keys, term.coordinator, term.journal, term.transfer)
+        leading = serving.LeadingConfig(config, term.coordinator, term.journal, reload, term.transfer)
         return await _bound_again(lambda: serving.Leading.start(leading))
 
     candidate = Candidate(
@@ -216,15 +223,6 @@ async def _bound_again(start: Callable[[], Awaitable[T]]) -> T:
             if boottime_ms() > deadline:
                 raise
             await asyncio.sleep(REBIND_PAUSE_S)
-
-
-def _vendor_keys(config: ServeConfig) -> VendorKeys:
-    if config.vendor_keys is None:
-        raise CannotStart("--vendor-keys: give the JWK Set that your vendor ships, or no license can be verified")
-    try:
-        return VendorKeys.from_jwk_set(config.vendor_keys.read_bytes())
-    except (OSError, VendorKeysInvalid) as error:
-        raise CannotStart(f"--vendor-keys {config.vendor_keys}: {error}") from None
 
 
 def _make_data_dir(data_dir: Path, *, lasting: bool) -> None:
