@@ -25,7 +25,7 @@ setup: .venv/.done  ## the environment in .venv, from the hash-pinned lock
 run: .venv/.done  ## portal, daemon and three report servers on this machine; PORTAL_HOST=<address> for a phone
 	@$(PY) examples/run_cluster.py $(if $(PORTAL_HOST),--portal-host $(PORTAL_HOST))
 
-demo: .venv/.done  ## the whole story, played by itself
+demo: .venv/.done  ## the whole story, played automatically
 	@.venv/bin/licd demo
 
 test: .venv/.done  ## every test; installs what they need
@@ -36,41 +36,42 @@ test: .venv/.done  ## every test; installs what they need
 soak: .venv/.done  ## random faults for MINUTES=60; SEED=n replays them; ends with one line
 	@PYTHONPATH=tests $(PY) -m faults.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
-bench: .venv/.done  ## licd beside bare grpcio and etcd: a table, bench/results.json, pictures (about 40 minutes)
+bench: .venv/.done  ## licd alongside bare grpcio and etcd: a table, bench/results.json, pictures (about 40 minutes)
 	@deploy/system-packages etcd-server postgresql
 	PYTHONPATH=.:tests $(PY) -m bench.run $(BENCH)
 
-check: .venv/.done  ## format, lint, types, import contracts, protos
+check: .venv/.done  ## format, lint, types, import contracts, words, protos
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	$(PY) docs/check_words.py
 	cd protos && ../.venv/bin/buf lint
 
-fix: .venv/.done  ## what `check` finds and a machine can mend
+fix: .venv/.done  ## what `check` finds and a machine can correct
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
 
-proto: .venv/.done  ## the committed stubs and docs/calls.md, anew
+proto: .venv/.done  ## the committed stubs and docs/calls.md
 	$(PY) -m grpc_tools.protoc -I protos --python_out=protos --pyi_out=protos --grpc_python_out=protos $(PROTOS)
 	$(PY) docs/generate_calls.py
 
-reasons: .venv/.done  ## the table of failure reasons in docs/errors.md, anew
+reasons: .venv/.done  ## the table of failure reasons in docs/errors.md
 	$(PY) docs/generate_reasons.py
 
-states: .venv/.done  ## docs/states.md, anew from the core's own decisions
+states: .venv/.done  ## docs/states.md, from the core's own decisions
 	$(PY) docs/generate_states.py
 
 rules: .venv/.done  ## docs/rules.md: where each rule is decided and which tests show it
 	$(PY) docs/generate_rules.py
 
-clocks: .venv/.done  ## docs/clocks.png, measured anew with real nodes (a minute)
+clocks: .venv/.done  ## docs/clocks.png, measured with real nodes (a minute)
 	$(PY) docs/plot_clocks.py
 
-vectors: .venv/.done  ## tests/vectors, anew
+vectors: .venv/.done  ## tests/vectors
 	$(PY) tests/vectors/generate.py
 
-lock:  ## requirements/dev.lock, anew
+lock:  ## requirements/dev.lock
 	python3 -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet uv
 	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

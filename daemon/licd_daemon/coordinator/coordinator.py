@@ -304,7 +304,7 @@ class Coordinator:
             await self._take_back(batch, decided, error)
             return False
         # DANGER: from the end of the append to the last answer nothing may wait. The batch is durable and nobody knows:
-        # whoever ran in between would act on a state that the journal has left behind, or overtake what streams are
+        # anyone who ran in between would act on a state that the journal has left behind, or overtake what streams are
         # told. A caller who gives up, or `stop`, ends the wait for the append, never what follows it.
         leads = self.leads()
         ended = self.engine.committed(decided, self.clock.now(leads).served, leads=leads)
@@ -342,7 +342,7 @@ class Coordinator:
                 refuse_all(batch, journal_unavailable())
                 return
         refusals = self.engine.failed(decided, self.now())
-        # Who changed something is told so, also by a daemon that can't prove any more that it leads.
+        # Who changed something is answered so, also by a daemon that can't prove any more that it leads.
         for (_, answer), refusal in zip(batch, refusals, strict=True):
             if refusal is not None and refusal.reason is Reason.JOURNAL_UNAVAILABLE:
                 refuse(answer, refusal)
@@ -383,4 +383,4 @@ def _not_leader() -> Refused:
 
 
 def _stopping() -> Refused:
-    return Refused(Reason.STOPPING, "This daemon is stopping: try again in a moment, or another one.")
+    return Refused(Reason.STOPPING, "This daemon is stopping: try again shortly, or another one.")

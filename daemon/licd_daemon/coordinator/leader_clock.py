@@ -1,6 +1,6 @@
 """Judges the leader's own clock: against effective time (R23), NTP servers (R22) and the clocks of its nodes (R21).
 
-- Every doubt is told as CLOCK_UNTRUSTED and goes by itself; what counts as one stands in `core/effective.py`.
+- Every doubt is reported as CLOCK_UNTRUSTED and goes automatically; what counts as one is in `core/effective.py`.
 - The word of an NTP server is kept as true time minus boottime, so that a clock that is set is judged at once; its
   error grows by 500 ppm, the most that a kernel slews by, until the word says nothing any more. Servers are asked once
   in 64 s, and at once when a doubt comes or goes.

@@ -93,7 +93,7 @@ def split_server(server: str) -> tuple[str, int]:
     """Host and port of `host`, `host:port`, a bare IPv6 address, `[IPv6]` or `[IPv6]:port`; port 123 if none is named.
 
     Raises:
-        ValueError: The port is no number from 1 to 65535.
+        ValueError: The port is not a number from 1 to 65535.
     """
     host, colon, port = server.rpartition(":")
     if not colon or server.endswith("]") or (":" in host and not host.endswith("]")):

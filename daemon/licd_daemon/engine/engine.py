@@ -173,6 +173,6 @@ def journal_unavailable() -> Refused:
     """The refusal of what can't be made durable now (R33)."""
     return Refused(
         Reason.JOURNAL_UNAVAILABLE,
-        "The journal can't be written: nothing was changed. Mend the disk; it works again by itself.",
+        "The journal can't be written: nothing was changed. Fix the disk; it works again automatically.",
         retry_after_ms=RETRY_MS,
     )

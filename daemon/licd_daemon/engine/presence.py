@@ -3,7 +3,7 @@
 - A `state` carries a serial that rises within the session, over epochs too (R13): the epoch is its upper half.
 - Only a heartbeat that echoes the serial of a `state` without the seat acknowledges the seat's loss (R13).
 - Every answer to Join and Resume gives a stream number that rises within the session, over epochs too: the epoch is its
-  upper half. Only the newest one given opens a stream, once; the stream before it is told `superseded` (R16).
+  upper half. Only the newest one given opens a stream, once; the stream before it ends as `superseded` (R16).
 - A Resume that names a number lower than one opened is stale. A late one has nobody who waits for its answer; a copied
   process has, and brings the nonce of its refusal back. Which numbers were opened before a restart is not known: the
   first Resume after it says so (R16).
@@ -247,7 +247,7 @@ class Presences:
             self.follow(after, session, joining=session.session_id not in before.sessions)
 
     def reset(self) -> None:
-        """Streams end, so that every node resumes and is told anew."""
+        """Streams end, so that every node resumes and gets its state again."""
         self.each_stream(lambda stream: stream.reconnect(0, ""))
         for presence in self._by_session.values():
             presence.stream = None

@@ -31,9 +31,9 @@ class Publication:
     def publish(self, before: State, after: State, events: Sequence[AnyEvent], served: int) -> EndedRegistration | None:
         """`after` is durable; `events` led to it from `before`; gives the registration that ended with them, if any.
 
-        DANGER, the order: a session's stream is told of a withdrawn seat BEFORE its drain begins. What its holder may
-        believe then ends with the lease that it has at that instant; a heartbeat acknowledged later finds the loss
-        written ahead of it. The other way round, a seat could be free while its holder still believes in it (R13).
+        DANGER, the order: a session's stream gets the withdrawal of its seat BEFORE its drain begins. What the holder
+        may believe then ends with the lease that it has at that instant; a heartbeat acknowledged later finds the
+        loss written ahead of it. The other way round, a seat could be free while its holder still believes in it (R13).
         """
         for session_id in _touched(before, after, events):
             old, new = before.sessions.get(session_id), after.sessions.get(session_id)
@@ -69,7 +69,7 @@ def _touched(before: State, after: State, events: Sequence[AnyEvent]) -> set[str
 
 
 def _concerns_all(before: State, after: State) -> bool:
-    """Whether every node must be told: what it is told depends on more than its own session."""
+    """Whether every node must be notified: what it gets depends on more than its own session."""
     return (
         before.license is not after.license
         or before.license_expired != after.license_expired

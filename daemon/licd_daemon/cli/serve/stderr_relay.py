@@ -95,7 +95,7 @@ class StderrRelay:
             return self._gap()
 
     def _gap(self) -> bytes:
-        """The line that stands in the place of what was dropped, if anything was."""
+        """The line that is in the place of what was dropped, if anything was."""
         dropped, self._dropped = self._dropped, 0
         return self._dropped_line.replace("{bytes}", str(dropped)).encode() + b"\n" if dropped else b""
 
