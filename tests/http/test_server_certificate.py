@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from support.certificates import DAY, Authority, put
 from support.console import Console
 from support.daemon import Daemon, running
+from support.ntp_server import chronyd
 from support.skew import Skew
 from support.waiting import eventually
 
@@ -164,6 +165,23 @@ def test_R34_a_bad_replacement_is_not_served_but_reported_until_a_good_one_comes
         assert "certificate" not in output
 
 
+def test_R34_an_end_that_a_confirmed_clock_says_is_refused_at_the_next_start_and_in_new_files(
+    make_daemon: MakeDaemon, given: Path, tmp_path: Path
+) -> None:
+    ended, good = CA.issue(end=-DAY / 24), CA.issue()
+    with chronyd(tmp_path / "ntp") as ntp:
+        daemon = serving(make_daemon, given, ended, "--ntp-server", ntp)
+        with running(daemon):
+            eventually(lambda: faults(daemon) == {"refused": 1})
+            put(given, good)
+            eventually(lambda: faults(daemon) == {})
+            put(given, ended)
+            eventually(lambda: faults(daemon) == {"not_taken": 1})
+            assert served(daemon) == good[0]
+    with pytest.raises(RuntimeError, match=r"given\.crt can't be used by clients\. It ended at"):
+        daemon.start()
+
+
 def test_R34_its_own_server_certificate_is_renewed_while_it_runs(make_daemon: MakeDaemon) -> None:
     with running(make_daemon()) as daemon:
         folder = daemon.data_dir / "tls"
@@ -183,7 +201,7 @@ def test_R34_a_clock_that_is_wrong_condemns_no_good_certificate(
     make_daemon: MakeDaemon, given: Path, tmp_path: Path, years: int
 ) -> None:
     clock = Skew(tmp_path / "clock", f"{years * 365:+}d")
-    with running(serving(make_daemon, given, CA.issue(), env=clock.env)) as daemon:
+    with running(serving(make_daemon, given, CA.issue(begin=-DAY), env=clock.env)) as daemon:
         assert served(daemon), "whose own clock is right"
         assert faults(daemon) == {"unusable": 1}
         clock.set("+0s")

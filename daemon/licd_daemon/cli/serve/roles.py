@@ -18,7 +18,7 @@ import structlog
 
 from licd_daemon import tls
 from licd_daemon.cli.serve import certificates
-from licd_daemon.cli.serve.config import OFF, ServeConfig, address_file, is_loopback, split_address
+from licd_daemon.cli.serve.config import ETCD, OFF, ServeConfig, address_file, is_loopback, split_address
 from licd_daemon.cli.serve.follower_web import FollowerWeb
 from licd_daemon.cli.serve.served_certificate import ServedCertificate, Times, warnings_of
 from licd_daemon.cli.serve.web import ListenFailed, Served, Web
@@ -96,7 +96,7 @@ class Leading:
         registrar = Registrar(coordinator, read_vendor_keys(options), leader_clock)
         host, _ = split_address(options.listen)
         server = Server(coordinator, on_loopback=is_loopback(host), max_connections=_max_connections())
-        certificate = _certificate(options, _times(coordinator))
+        certificate = _certificate(options, _times_at_start(config))
         web = Web(options)
         try:
             bound, local = _bound(options, server, certificate)
@@ -238,6 +238,12 @@ def make_certificates(config: ServeConfig, times: Times | None = None) -> None:
 def _renewal(config: ServeConfig) -> Callable[[Times], None] | None:
     """Renews the certificates that the daemon makes for itself; None: others were given."""
     return None if config.tls_cert is not None else lambda times: make_certificates(config, times)
+
+
+def _times_at_start(config: LeadingConfig) -> Times:
+    """One of several daemons has to lead although all of their certificates may have ended: no end is sure at first."""
+    times = _times(config.coordinator)
+    return times._replace(confirmed=BUILD_DATE) if config.options.journal.startswith(ETCD) else times
 
 
 def _times(coordinator: Coordinator) -> Times:
