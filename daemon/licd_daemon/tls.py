@@ -4,21 +4,20 @@ Rules:
 
 - Given files (`--tls-cert`, `--tls-key`, `--client-ca`) are taken as they are, mode, owner and symlinks included.
 - For each new connection the files' stamps are looked at; files that changed are loaded, for new connections only.
-  Files that can't be used, or that no client could use, are logged, once for each change, and what was loaded before
-  stays.
+  Where files can't be used, or no client could use them, what was loaded before stays.
 - A port with a client CA takes no connection without a certificate of that CA: gRPC for Python can't ask for one and
   do without it. Anyone who has a certificate without a role still needs a token; a port for clients that have none is a
   second one, with the same files but the client CA.
 - A client certificate's role is its URI SAN `licd:role/ROLE`. Two different roles in one certificate are none.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
 import grpc
-import structlog
 from cryptography import x509
 
 from licd_daemon.core.model import Role
@@ -29,7 +28,6 @@ __all__ = ["TlsFiles", "TlsInvalid", "Watch", "peer_role", "read_chain", "read_c
 T = TypeVar("T")
 
 _ROLE_URI = b"licd:role/"
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +77,10 @@ def read_configuration(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
     return grpc.ssl_server_certificate_configuration([(key, chain)], client_ca)
 
 
-def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
-    """Credentials for a server's port, which follow the files.
-
-    Raises:
-        TlsInvalid: As the files are now, they can't be used.
-    """
-    watch = Watch(files, read_configuration)
+def server_credentials(watch: "Watch[grpc.ServerCertificateConfiguration]") -> grpc.ServerCredentials:
+    """Credentials for a server's port, which follow the files of a watch over `read_configuration`."""
     fetch = cast("Callable[[], grpc.ServerCertificateConfiguration]", watch.fetch)  # the stubs forget its None
-    return grpc.dynamic_ssl_server_credentials(watch.loaded, fetch, files.client_ca is not None)
+    return grpc.dynamic_ssl_server_credentials(watch.loaded, fetch, watch.files.client_ca is not None)
 
 
 def peer_role(auth_context: Mapping[str, Iterable[bytes]]) -> Role | None:
@@ -107,37 +100,44 @@ def peer_role(auth_context: Mapping[str, Iterable[bytes]]) -> Role | None:
 
 
 class Watch(Generic[T]):
-    """Loads the files again when they have changed. `trouble`: why the files as they are now are not loaded, or "".
+    """Loads the files again when they have changed; for any thread.
+
+    `loaded`: the last that could be used; `trouble`: why the files as they are now are not loaded, or "".
 
     Raises:
         TlsInvalid: As the files are now, they can't be used.
     """
 
     def __init__(self, files: TlsFiles, load: Callable[[TlsFiles], T]) -> None:
-        self._files = files
+        self.files = files
         self._load = load
+        self._lock = threading.Lock()
         self._seen = self._stamps()
+        self._fresh = False
         self.loaded = load(files)
         self.trouble = ""
 
+    def look(self) -> None:
+        """Loads the files if they have changed."""
+        with self._lock:
+            stamps = self._stamps()
+            if stamps == self._seen:
+                return
+            self._seen = stamps
+            try:
+                self.loaded, self._fresh, self.trouble = self._load(self.files), True, ""
+            except TlsInvalid as error:
+                self.trouble = str(error)
+
     def fetch(self) -> T | None:
-        """What was loaded again; None: as before. To be called for each connection."""
-        stamps = self._stamps()
-        if stamps == self._seen:
-            return None
-        self._seen = stamps
-        try:
-            loaded = self._load(self._files)
-        except TlsInvalid as error:
-            self.trouble = str(error)
-            _log.error("certificate_not_reloaded", error=self.trouble)
-            return None
-        self.trouble = ""
-        _log.info("certificate_reloaded", path=str(self._files.certificate))
-        return loaded
+        """What was loaded since the last time; None: nothing. To be called for each connection."""
+        self.look()
+        with self._lock:
+            fresh, self._fresh = self._fresh, False
+            return self.loaded if fresh else None
 
     def _stamps(self) -> tuple[tuple[int, ...] | None, ...]:
-        return tuple(map(_stamp, (self._files.certificate, self._files.key, self._files.client_ca)))
+        return tuple(map(_stamp, (self.files.certificate, self.files.key, self.files.client_ca)))
 
 
 def _stamp(path: Path | None) -> tuple[int, ...] | None:

@@ -178,6 +178,7 @@ def test_R34_an_end_that_a_confirmed_clock_says_is_refused_at_the_next_start_and
             put(given, ended)
             eventually(lambda: faults(daemon) == {"not_taken": 1})
             assert served(daemon) == good[0]
+            assert command(daemon, given, "token", "create", "viewer")[0] == 0, "each event keeps what is confirmed"
     with pytest.raises(RuntimeError, match=r"given\.crt can't be used by clients\. It ended at"):
         daemon.start()
 

@@ -5,13 +5,8 @@ import ssl
 from licd_daemon.tls import TlsFiles, TlsInvalid, Watch, read_configuration
 
 
-def server_context(files: TlsFiles) -> ssl.SSLContext:
-    """A context whose new connections get the certificate that the files hold then.
-
-    Raises:
-        TlsInvalid: as the files are now, they can't be used.
-    """
-    watch = Watch(files, _load)
+def server_context(watch: Watch[ssl.SSLContext]) -> ssl.SSLContext:
+    """A context whose new connections get what a watch over `read_context` has loaded then."""
     current = watch.loaded
 
     def follow(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
@@ -23,7 +18,12 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
     return watch.loaded
 
 
-def _load(files: TlsFiles) -> ssl.SSLContext:
+def read_context(files: TlsFiles) -> ssl.SSLContext:
+    """The files as Python's TLS takes them, checked.
+
+    Raises:
+        TlsInvalid: as the files are now, they can't be used.
+    """
     read_configuration(files)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from licd_daemon.cli.serve.certificates import ensure_certificates
 from licd_daemon.core.model import Role
 from licd_daemon.pem import read_certificate
-from licd_daemon.tls import TlsFiles, TlsInvalid, peer_role, read_configuration, server_credentials
+from licd_daemon.tls import TlsFiles, TlsInvalid, Watch, peer_role, read_configuration, server_credentials
 
 pytestmark = pytest.mark.asyncio
 Serve = Callable[[TlsFiles], Awaitable[int]]
@@ -52,7 +52,7 @@ async def serve() -> AsyncIterator[Serve]:
     async def start(files: TlsFiles) -> int:
         server = grpc.aio.server()
         server.add_generic_rpc_handlers((WhoAmI(),))
-        port = server.add_secure_port("127.0.0.1:0", server_credentials(files))
+        port = server.add_secure_port("127.0.0.1:0", server_credentials(Watch(files, read_configuration)))
         await server.start()
         servers.append(server)
         return port

@@ -15,8 +15,7 @@ from starlette.routing import Route
 
 from licd_daemon.cli.serve.config import ServeConfig
 from licd_daemon.cli.serve.served_certificate import ServedCertificate, standing_of
-from licd_daemon.cli.serve.web import bound, url_of
-from licd_daemon.console.certificate import server_context
+from licd_daemon.cli.serve.web import bound, tls_context, url_of
 from licd_daemon.console.listener import WebServer
 from licd_daemon.leadership.etcd import Leader
 from licd_daemon.ops.metrics import CONTENT_TYPE, FollowerMetrics
@@ -63,7 +62,7 @@ class FollowerWeb:
             self._servers.append(WebServer(Starlette(routes=routes), self._ops))
         if self._console is not None:
             app = Starlette(routes=[Route("/{path:path}", self._send_on)])
-            context = server_context(certificate.files) if certificate is not None else None
+            context = tls_context(certificate)
             self._servers.append(WebServer(app, self._console, context))
         for server in self._servers:
             server.start()

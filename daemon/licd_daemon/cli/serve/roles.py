@@ -4,7 +4,6 @@ What is bound is known before anything is served; an address in use is one clear
 """
 
 import asyncio
-import dataclasses
 import os
 import resource
 from collections.abc import Awaitable, Callable
@@ -274,7 +273,7 @@ def _reached_host(config: ServeConfig) -> Host | None:
 def _credentials(certificate: ServedCertificate | None, client_ca: Path | None) -> grpc.ServerCredentials | None:
     if certificate is None:
         return None
-    return tls.server_credentials(dataclasses.replace(certificate.files, client_ca=client_ca))
+    return tls.server_credentials(certificate.watch(tls.read_configuration, client_ca))
 
 
 async def _journal_tokens(coordinator: Coordinator, data_dir: Path) -> None:

@@ -10,7 +10,8 @@ import asyncio
 import dataclasses
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from cryptography import x509
@@ -21,6 +22,8 @@ from licd_daemon.tls import TlsFiles, TlsInvalid, Watch, read_chain
 LOOK_S = 2.0
 LOOKS_PER_RENEWAL = 5
 
+_EVENTS = {Grade.NEAR_ITS_END: "certificate_near_its_end", Grade.NOT_TAKEN: "certificate_not_reloaded"}
+T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 
@@ -32,21 +35,31 @@ class Times(NamedTuple):
 
 
 class ServedCertificate:
-    """The certificate of this daemon's ports. `files`: what they serve; `standing`: replaced whole by each look.
+    """The certificate of this daemon's ports, each of which follows a `watch`. `standing`: replaced whole by each look.
 
     Raises:
         TlsInvalid: As the files are now, they can't be used.
     """
 
     def __init__(self, files: TlsFiles, host: Host | None, times: Times) -> None:
-        self.files = dataclasses.replace(files, accept=self._accept)
+        self._files = dataclasses.replace(files, accept=self._accept)
         self._host = host
         self._times = times
-        self._watch = Watch(self.files, read_chain)
-        self._chain = self._watch.loaded
+        self._chain = Watch(self._files, read_chain)
+        self._watches: list[Watch[Any]] = [self._chain]
         self._renewal_trouble = ""
         self.standing = self._judged()
         _log_changes((), self.standing.faults)
+
+    def watch(self, load: Callable[[TlsFiles], T], client_ca: Path | None = None) -> Watch[T]:
+        """What a port follows. Each look is for all ports, so that what is reported is what every port serves.
+
+        Raises:
+            TlsInvalid: As the files are now, they can't be used.
+        """
+        watch = Watch(dataclasses.replace(self._files, client_ca=client_ca), load)
+        self._watches.append(watch)
+        return watch
 
     async def follow(
         self, clock: Callable[[], Times], renew: Callable[[Times], None] | None, changed: Callable[[], None]
@@ -66,25 +79,30 @@ class ServedCertificate:
             self._times = clock()
             if renew is not None and looks % LOOKS_PER_RENEWAL == 0:
                 await asyncio.to_thread(self._renew, renew)
-            before, self.standing = self.standing, await asyncio.to_thread(self._look)
+            served, before = self._chain.loaded, self.standing
+            self.standing = await asyncio.to_thread(self._look)
+            if self._chain.loaded is not served:
+                _log.info("certificate_reloaded", path=str(self._files.certificate))
             if self.standing != before:
                 _log_changes(before.faults, self.standing.faults)
                 changed()
 
     def _look(self) -> Standing:
-        self._chain = self._watch.fetch() or self._chain
+        for watch in self._watches:
+            watch.look()
         return self._judged()
 
     def _judged(self) -> Standing:
-        found = faults(self._chain, self._host, *self._times)
-        if self._watch.trouble:
-            found.append(Fault(Grade.NOT_TAKEN, self._watch.trouble, "Until then the certificate before is served."))
-        return Standing(ends_at(self._chain), tuple(found))
+        served = self._chain.loaded
+        found = faults(served, self._host, *self._times)
+        for trouble in dict.fromkeys(watch.trouble for watch in self._watches if watch.trouble):
+            found.append(Fault(Grade.NOT_TAKEN, trouble, "Until then the files before are served."))
+        return Standing(ends_at(served), tuple(found))
 
     def _accept(self, chain: Sequence[x509.Certificate]) -> None:
         for fault in faults(chain, self._host, *self._times):
             if fault.grade is Grade.REFUSED:
-                raise TlsInvalid(f"{self.files.certificate} can't be used by clients. {fault.detail}. {fault.remedy}")
+                raise TlsInvalid(f"{self._files.certificate} can't be used by clients. {fault.detail}. {fault.remedy}")
 
     def _renew(self, renew: Callable[[Times], None]) -> None:
         trouble = ""
@@ -109,10 +127,8 @@ def standing_of(certificate: ServedCertificate | None) -> Callable[[], Standing]
 
 def _log_changes(before: Sequence[Fault], after: Sequence[Fault]) -> None:
     for fault in after:
-        if fault in before or fault.grade is Grade.NOT_TAKEN:  # the watch has logged it
-            continue
-        near = fault.grade is Grade.NEAR_ITS_END
-        tell, event = (_log.warning, "certificate_near_its_end") if near else (_log.error, "certificate_not_usable")
-        tell(event, cause=fault.detail, remedy=fault.remedy)
+        if fault not in before:
+            tell = _log.warning if fault.grade is Grade.NEAR_ITS_END else _log.error
+            tell(_EVENTS.get(fault.grade, "certificate_not_usable"), cause=fault.detail, remedy=fault.remedy)
     if before and not after:
         _log.info("certificate_usable")

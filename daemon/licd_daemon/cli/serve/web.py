@@ -4,11 +4,12 @@ Addresses are bound before anything is served: what is in use keeps the daemon f
 """
 
 import socket
+import ssl
 from dataclasses import dataclass
 
 from licd_daemon.cli.serve.config import ETCD, OFF, ServeConfig, console_link_file
 from licd_daemon.cli.serve.served_certificate import ServedCertificate, standing_of
-from licd_daemon.console.certificate import server_context
+from licd_daemon.console.certificate import read_context, server_context
 from licd_daemon.console.console import Console, Settings
 from licd_daemon.console.listener import WebServer, bind
 from licd_daemon.console.login import LoginLink
@@ -78,7 +79,7 @@ class Web:
             )
             link = LoginLink(console_link_file(self._config.data_dir), self.console_url, served.coordinator)
             self._console = Console(served.coordinator, served.operations, settings, link)
-            context = server_context(served.certificate.files) if served.certificate is not None else None
+            context = tls_context(served.certificate)
             self._serve(WebServer(self._console.app, self._console_socket, context))
 
     def _serve(self, server: WebServer) -> None:
@@ -99,6 +100,11 @@ class Web:
         for listener in (self._console_socket, self._ops_socket):
             if listener is not None:
                 listener.close()
+
+
+def tls_context(certificate: ServedCertificate | None) -> ssl.SSLContext | None:
+    """What the console serves TLS with; None: no TLS."""
+    return server_context(certificate.watch(read_context)) if certificate is not None else None
 
 
 def bound(option: str, address: str) -> socket.socket | None:
