@@ -31,7 +31,7 @@ demo: .venv/.done  ## the whole story, played automatically
 test: .venv/.done  ## every test; installs what they need
 	@deploy/system-packages chromium chrony etcd-server npm postgresql tmux
 	@deploy/test-tools
-	$(PY) -m pytest -n 3
+	$(PY) -m pytest -n 5 --dist worksteal
 
 soak: .venv/.done  ## random faults for MINUTES=60; SEED=n replays them; ends with one line
 	@PYTHONPATH=tests $(PY) -m faults.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))

@@ -1,6 +1,8 @@
 """Fixtures that every test may ask for."""
 
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,14 @@ settings.load_profile("ci")
 
 
 def pytest_configure() -> None:
+    """Let processes under test begin as users' do, wherever the run was started."""
+    _let_signals_through()
+    # Several hundred processes import the same modules: they are compiled once.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
+def _let_signals_through() -> None:
     """A run that a shell has put in the background ignores these signals, and so would every process under test."""
     for number in (signal.SIGINT, signal.SIGQUIT):
         if signal.getsignal(number) is signal.SIG_IGN:
