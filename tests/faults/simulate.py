@@ -4,20 +4,12 @@ Stops at the first violation, prints it with its history, and exits with 1.
 """
 
 import argparse
-import logging
-import os
 import sys
 import time
 
-import structlog
 from faults.simulated.schedule import PROFILES
 from faults.simulated.world import Outcome, simulate
-
-
-def quiet() -> None:
-    """The daemon's log lines say nothing that the history does not."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    logging.disable(logging.CRITICAL)
+from support import seeded
 
 
 def told(outcome: Outcome) -> str:
@@ -41,7 +33,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so many")
     parser.add_argument("--profile", choices=PROFILES, default="", help="faults of one kind only")
     options = parser.parse_args()
-    quiet()
+    seeded.quiet()
     deadline = time.monotonic() + options.seconds
     played = 0
     for seed in range(options.first, options.first + options.count):
@@ -57,7 +49,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    # The order of sets and maps is a part of the schedule: the same seed must be the same run.
-    if os.environ.get("PYTHONHASHSEED") != "0":
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"})
+    seeded.begin_anew()
     sys.exit(main())

@@ -7,7 +7,6 @@ is `soak: N schedules, 0 violations` and exit code 0; at the first violation all
 
 import argparse
 import asyncio
-import os
 import secrets
 import sys
 import tempfile
@@ -18,8 +17,9 @@ from pathlib import Path
 from faults import crash_points, nemesis
 from faults.cluster import OPTIONS
 from faults.explore import explore
-from faults.simulate import quiet, told
+from faults.simulate import told
 from faults.simulated.world import simulate
+from support import seeded
 from support.daemon import Daemon
 from support.skew import Skew
 from support.vendor import TestVendor
@@ -101,7 +101,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--real", type=int)
     options = parser.parse_args()
-    quiet()
+    seeded.quiet()
     if options.real is not None:
         violation = _real_told(options.real)
         print(violation or "1 schedule, 0 violations")
@@ -121,7 +121,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    # The order of sets and maps is a part of the schedule: the same seed must be the same run.
-    if os.environ.get("PYTHONHASHSEED") != "0":
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"})
+    seeded.begin_anew()
     sys.exit(main())
