@@ -22,7 +22,7 @@ WARNING_DAYS = (1, 7, 30)  # R3, the nearest first
 
 
 def start_epoch(draft: Draft, command: StartEpoch) -> None:
-    """R14, R18. An attempt that a crash left uncompared counts as wrong (R9)."""
+    """R14, R18: the epoch begins. An attempt that a crash left uncompared counts as wrong (R9)."""
     grace_ms = recorded_lease_ms(draft.state, command.handover_ms)
     draft.emit(
         EpochStarted(
@@ -41,7 +41,7 @@ def start_epoch(draft: Draft, command: StartEpoch) -> None:
 
 
 def judge_leader_clock(draft: Draft, command: JudgeLeaderClock) -> None:
-    """R22, R23; told once at each change."""
+    """R22, R23: reported once at each change."""
     if command.failure != draft.state.clock_untrusted:
         draft.emit(LeaderClockJudged(command.failure))
 
@@ -89,7 +89,7 @@ def recertify_at(state: State) -> int | None:
 
 
 def _registration_time(draft: Draft) -> None:
-    """R17: the window; a lease that may still run outlasts a shorter one. R19: a registration that is too old."""
+    """R17, R19: the window, which no lease that may still run outlasts; and a registration that is too old."""
     registration = draft.state.registration
     if registration is None:
         return

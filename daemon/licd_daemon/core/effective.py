@@ -1,4 +1,4 @@
-"""Effective time, by which the license is judged, and whether the machine's wall clock is to be trusted (R22, R23).
+"""R22, R23: effective time, by which the license is judged, and whether the machine's wall clock is to be trusted.
 
 Rules:
 
@@ -6,7 +6,7 @@ Rules:
   what NTP corrects in small steps is accepted.
 - A wall clock that is ahead by more is a jump: it is not accepted until something confirms it. A wall clock that is
   behind is never followed. So one wrong jump ends no license, and setting the clock back makes none longer.
-- Nobody knows for how long a machine was off, so a run begins where its wall clock stands if that is ahead. By how
+- Nobody knows for how long a machine was off, so a run begins where its wall clock is if that is ahead. By how
   much it is ahead counts as unconfirmed, and no license ends by that part: NTP, the kernel, a code or an administrator
   confirms it, or takes it back, and the next start takes it back if its clock is nearer to what was confirmed.
   Effective time never goes behind what was confirmed, so setting the clock back buys nothing.
