@@ -8,7 +8,7 @@ MINUTES ?= 60
 SEED ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test soak bench check fix proto reasons states rules clocks vectors lock
+.PHONY: help setup run demo test soak bench check fix proto readme reasons states rules clocks vectors lock
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
@@ -55,6 +55,9 @@ fix: .venv/.done  ## what `check` finds and a machine can correct
 proto: .venv/.done  ## the committed stubs and docs/calls.md
 	$(PY) -m grpc_tools.protoc -I protos --python_out=protos --pyi_out=protos --grpc_python_out=protos $(PROTOS)
 	$(PY) docs/generate_calls.py
+
+readme: .venv/.done  ## the help texts in README.md
+	$(PY) docs/generate_help.py
 
 reasons: .venv/.done  ## the table of failure reasons in docs/errors.md
 	$(PY) docs/generate_reasons.py

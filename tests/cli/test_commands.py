@@ -14,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from licd.v1 import clock_service_pb2 as clock
 from licd.v1 import cluster_service_pb2 as cluster
+from licd.v1 import leadership_service_pb2 as leadership
 from licd.v1 import registration_service_pb2 as registering
 from licd.v1 import token_service_pb2 as tokens
 from licd.v1.failure_pb2 import Failure
@@ -502,3 +503,14 @@ def test_tokens_are_listed_and_revoked(run: Licd, daemon: Daemon) -> None:
     daemon.answers["TokenService/RevokeToken"] = refusing(grpc.StatusCode.FAILED_PRECONDITION, "LAST_ADMIN_TOKEN")
     result = run("token", "revoke", "ab", "--insecure", "--address", daemon.address)
     assert (result.exit_code, "licd token create admin" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("leader", "told"), [("b:7443", "The daemon at b:7443 leads now."), ("", "Given up; one will")]
+)
+def test_the_lead_is_moved_and_the_successor_named_if_there_is_one(
+    licd: Licd, daemon: Daemon, leader: str, told: str
+) -> None:
+    daemon.answers["LeadershipService/TransferLeadership"] = leadership.TransferLeadershipResponse(leader=leader)
+    result = licd("leader", "transfer")
+    assert (result.exit_code, result.stdout.startswith(told)) == (0, True)

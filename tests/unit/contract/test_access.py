@@ -93,10 +93,15 @@ def test_every_method_is_answered_by_a_servicer_of_the_daemon():
     assert answered == set(contract.ACCESS)
 
 
-def test_every_call_of_administrators_and_viewers_has_a_command():
-    folder = Path(cli.__file__).parent
-    called = {call for path in folder.rglob("*.py") for call in CALL.findall(path.read_text(encoding="utf-8"))}
+def calls_in(folder: Path) -> set[str]:
+    """The calls that the modules of a folder name."""
+    return {call for path in folder.rglob("*.py") for call in CALL.findall(path.read_text(encoding="utf-8"))}
+
+
+def test_every_call_of_administrators_and_viewers_has_a_command_and_that_a_test():
     wanted = {
         path.removeprefix("/licd.v1.") for path, access in contract.ACCESS.items() if Role.NODE not in access.roles
     }
-    assert called == wanted - WITHOUT_COMMAND
+    commands = calls_in(Path(cli.__file__).parent)
+    assert commands == wanted - WITHOUT_COMMAND
+    assert commands <= calls_in(Path(__file__).parents[2] / "cli")
