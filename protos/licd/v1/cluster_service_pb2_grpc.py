@@ -67,7 +67,7 @@ class ClusterServiceServicer(object):
     """
 
     def ListNodes(self, request, context):
-        """The nodes in sight, in the order of their joining. Changes nothing.
+        """The connected nodes, in the order of their joining. Changes nothing.
 
         Fails with INVALID_ARGUMENT/INVALID_FIELD for a page_token that this call did not give.
         """

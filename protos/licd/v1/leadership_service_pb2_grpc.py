@@ -50,7 +50,7 @@ class LeadershipServiceServicer(object):
         """Gives the lead to a follower; nodes go on to it within their leases, so none of them notices.
 
         Answers when a successor is elected. Not idempotent: each call moves the lead again. Fails with
-        FAILED_PRECONDITION/NO_FOLLOWER when no other daemon stands ready; nothing has changed then.
+        FAILED_PRECONDITION/NO_FOLLOWER when no other daemon is ready; nothing has changed then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

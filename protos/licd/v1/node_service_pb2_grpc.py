@@ -66,7 +66,7 @@ class NodeServiceServicer(object):
     """
 
     def Join(self, request, context):
-        """Opens a session. Never fails for want of a seat: the node WAITs in line.
+        """Opens a session. Never fails for lack of a seat: the node is WAITING.
 
         Idempotent: the same instance_id with the same resume_secret is the same join, and renews its lease (R13).
         Fails with PERMISSION_DENIED/WRONG_SECRET for the same instance_id with another secret, NOT_FOUND/SESSION_EXPIRED
@@ -79,8 +79,8 @@ class NodeServiceServicer(object):
     def Resume(self, request, context):
         """Takes a session up again after the stream, the daemon or the network was lost; renews its lease (R13, R16).
 
-        Idempotent. Fails with NOT_FOUND/SESSION_EXPIRED for an unknown or ended session (metadata `ended` tells why: a node
-        that was EVICTED does not join anew by itself), or when the session has seen a higher epoch than this daemon's or
+        Idempotent. Fails with NOT_FOUND/SESSION_EXPIRED for an unknown or ended session (metadata `ended` says why: a node
+        that was EVICTED does not join again automatically), or when the session has seen a higher epoch than this daemon's or
         one of the same number with another id; with FAILED_PRECONDITION/STALE_RESUME (metadata `nonce`) for a stream number
         lower than one that was opened: who waits for that answer repeats the call with the nonce.
         """
@@ -90,7 +90,7 @@ class NodeServiceServicer(object):
 
     def KeepAlive(self, request_iterator, context):
         """The session's stream, open as long as the node runs. The first request is `open`, the others are heartbeats; the
-        first responses are a `state`, then acknowledgements and news. A stream that ends means "lost", never "left".
+        first responses are a `state`, then acknowledgements and changes. A stream that ends means "lost", never "left".
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

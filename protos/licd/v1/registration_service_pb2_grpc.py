@@ -82,14 +82,14 @@ class RegistrationServiceServicer(object):
     """
 
     def GetRegistration(self, request, context):
-        """The registration as it stands. Changes nothing.
+        """The registration as it is now. Changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchRegistration(self, request, context):
-        """The registration now, then at each change (changes that come together are told once).
+        """The registration now, then at each change (changes that come together are sent once).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,7 +107,7 @@ class RegistrationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateChallenge(self, request, context):
-        """Draws a fresh challenge, valid 5 minutes, and ends the one before (R6, R7). Not idempotent.
+        """Creates a fresh challenge, valid 5 minutes, and ends the one before (R6, R7). Not idempotent.
 
         Fails with FAILED_PRECONDITION: NO_LICENSE, REGISTRATION_REFUSED (the license has expired), CHALLENGE_EXPIRED (the
         license has changed meanwhile); RESOURCE_EXHAUSTED/LOCKED_OUT.

@@ -154,7 +154,7 @@ export function confirmed(title, text, yes) {
 }
 
 /**
- * Follows the daemon while the page is in sight. `query()` gives the parameters each time it connects anew; `heard`
+ * Follows the daemon while the page is visible. `query()` gives the parameters each time it connects again; `heard`
  * has a function for each topic.
  */
 export function follow(query, heard) {

@@ -1,7 +1,7 @@
 // Six boxes for six digits: typing moves on, Backspace moves back, arrows move, and a pasted code fills them all.
 
 /**
- * Binds the boxes in `field`. `value()` is what stands in them; `hold(true)` keeps it while it is judged; `clear()`
+ * Binds the boxes in `field`. `value()` is what is in them; `hold(true)` keeps it while it is judged; `clear()`
  * empties them and goes to the first.
  */
 export function sixDigits(field) {

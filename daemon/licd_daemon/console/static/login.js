@@ -1,4 +1,4 @@
-// Logs in with a token, or with the link's secret, which stands in the address's fragment and is used once.
+// Logs in with a token, or with the link's secret, which is in the address's fragment and is used once.
 
 import { byId, call, t } from "./app.js";
 
@@ -31,7 +31,7 @@ byId("login").addEventListener("submit", (event) => {
   problem.textContent = "";
   logIn({ token: byId("token").value });
 });
-byId("enter").disabled = false; // until here, Enter would have the browser load the page anew
+byId("enter").disabled = false; // until here, Enter would have the browser load the page again
 
 const link = location.hash.slice(1);
 if (link) {

@@ -1,4 +1,4 @@
-// The nodes, live: rows come as they change, and only the page of them that is in sight is drawn.
+// The nodes, live: rows come as they change, and only the page of them that is visible is shown.
 
 import {
   ago, byId, call, confirmed, daemonNow, el, facts, follow, gloss, isAdmin, setNow, showFailure, svg, t, when, whenExactly,
