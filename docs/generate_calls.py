@@ -23,7 +23,7 @@ PROTOS = Path(__file__).parents[1] / "protos"
 HEAD = """# Calls
 
 Every call of `licd.v1`, by service: the roles that may call it (R35, [operations.md](operations.md#tokens-and-roles))
-and what it costs (R36: a costly one stretches a key, draws a picture or signs, and a peer may make few of those a
+and what it costs (R36: a costly one stretches a key, makes a picture or signs, and a peer may make few of those a
 second). The protos say both by the option `licd.v1.access`; this page is generated from them (`make proto`).
 
 `grpc.health.v1` is open to everybody. Reflection is open on loopback and wants the viewer's role elsewhere. What a call

@@ -39,7 +39,7 @@ DAY = 24 * 60 * MINUTE
 YEAR = 365 * DAY
 GRACE = 20_000
 CHALLENGE_OVER = "5 minutes over"
-BY_TIME = {  # what time brought, told by its event; the first that happened
+BY_TIME = {  # what time brought, named by its event; the first that happened
     LicenseExpired: "exp reached",
     RegistrationReset: "recovery window over",
     SessionForgotten: "24 h over",

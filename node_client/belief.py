@@ -58,7 +58,7 @@ class Belief:
         epoch_id: its id; empty if no answer gave one.
         serial: the last `state` applied in this session.
         end: CLOSED or EVICTED once the node has ended.
-        outage_grace: seconds that the program may go on after the lease's end, as the daemon said last (R41).
+        outage_grace: seconds that the program may go on after the lease's end, as the daemon reported last (R41).
     """
 
     reported: NodeState | None = None

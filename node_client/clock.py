@@ -2,7 +2,7 @@
 
 - `boottime` counts suspended time too, so a lease cannot outlive a suspended machine. Where the system has no
   CLOCK_BOOTTIME (macOS, Windows) it is `time.monotonic`.
-- `wall_ns` is only told to the daemon, which judges drift by it (R21); no decision here rests on it.
+- `wall_ns` is only sent to the daemon, which judges drift by it (R21); no decision here rests on it.
 - `monotonic` is for how long a caller waits.
 """
 

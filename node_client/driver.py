@@ -52,7 +52,7 @@ Change = Callable[[Callable[[Belief], Belief]], Belief]
 
 
 class Driver:
-    """Runs one node; `change` applies a change to its belief, `publish` tells who listens."""
+    """Runs one node; `change` applies a change to its belief, `publish` notifies those who listen."""
 
     def __init__(self, settings: Settings, change: Change, publish: Callable[[], None]) -> None:
         """Nothing happens before run()."""
@@ -278,7 +278,7 @@ class Driver:
 
     def _ended(self, reason: pb.EndReason) -> None:
         if reason in (pb.END_REASON_SUPERSEDED, pb.END_REASON_REFUSED):
-            # The session may well live: Resume tells.
+            # The session may well live: Resume finds out.
             self._again()
         elif reason == pb.END_REASON_EVICTED:
             _LOG.error("%s. %s", _EVICTED.title, _EVICTED.remedy)

@@ -54,10 +54,10 @@ class Refusal:
 
     Attributes:
         code: gRPC's status code.
-        reason: the reason told, such as "SESSION_EXPIRED"; UNREACHABLE or the code's name if none was.
+        reason: the reason given, such as "SESSION_EXPIRED"; UNREACHABLE or the code's name if none was.
         message: the status message.
         metadata: more about the reason.
-        failures: the license's reasons, if the daemon told any.
+        failures: the license's reasons, if the daemon sent any.
         retry_after: seconds to wait before the next try; 0 if the daemon named none.
         leader: address of the daemon that leads, or empty.
     """

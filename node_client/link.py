@@ -77,7 +77,7 @@ class _Stub(Protocol):
 
 
 class Link:
-    """A channel to `address`; everything it hears goes to `post`."""
+    """A channel to `address`; everything it receives goes to `post`."""
 
     def __init__(self, settings: Settings, address: str, generation: int, post: Post) -> None:
         """Opens the channel; the connection itself is made by the first call."""

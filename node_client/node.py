@@ -21,7 +21,7 @@ class Node(abc.ABC):
     """
 
     _poll: float | None = None
-    """Seconds between looks for those who wait; None: they are told of each change."""
+    """Seconds between looks for those who wait; None: they are notified of each change."""
 
     def __init__(self) -> None:
         """Nobody waits yet."""
@@ -92,7 +92,7 @@ class Node(abc.ABC):
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
 
         def tell() -> None:
-            # A loop closed under its waiter must not hurt the thread that tells.
+            # A loop closed under its waiter must not hurt the thread that notifies.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(changed.set)
 

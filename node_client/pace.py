@@ -4,10 +4,10 @@
   want it over resumed streams too.
 - A stream opens with a burst of BURST heartbeats, each sent as soon as the one before is acknowledged, so that the
   node's clock is judged within a second (R21); then one an interval, jittered by a tenth so that nodes do not march
-  in step (R14). The interval is the one the daemon told last.
+  in step (R14). The interval is the one that the daemon sent last.
 - One heartbeat is under way at a time. Without its acknowledgement within an interval, and 5 s at most, the stream is
   dead: that leaves time to resume while the lease still runs, which waiting for TCP would not; a daemon with many nodes
-  tells intervals of up to half a lease.
+  sends intervals of up to half a lease.
 - The time to try again doubles from 0.2 s to a heartbeat interval, 5 s at the most; the first try comes at once. A
   daemon that has restarted keeps a recorded seat for about a lease: who tries less often comes too late.
 """
@@ -68,7 +68,7 @@ class Pace:
         return dataclasses.replace(self, sent=None, due=now + wait, interval=interval)
 
     def hurried(self, now: float) -> "Pace":
-        """After news: the next heartbeat tells at once that they were applied, so that a lost seat moves on."""
+        """After a change: the next heartbeat reports at once that it was applied, so that a lost seat moves on."""
         return dataclasses.replace(self, due=now, burst=max(self.burst, 1))
 
     def next_at(self) -> float:

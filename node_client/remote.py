@@ -78,7 +78,7 @@ class RemoteNode(Node):
             return self._belief
 
     def _publish(self) -> None:
-        """Tells those who wait and the callback if the state or its reasons have changed; lease_left always does."""
+        """Notifies those who wait and the callback if the state or its reasons have changed; lease_left always does."""
         with self._lock:
             before, now = self._published, self.status()
             self._published = now

@@ -1,7 +1,7 @@
 """licd-node: holds one seat for a program that does not link node_client, or for one of many processes.
 
 licd-node run [options] -- CMD...   joins, starts CMD once licensed, leaves when CMD ends
-licd-node check                     for a container's probe: exit 0 CMD may run, 1 not, 2 no way to tell
+licd-node check                     for a container's probe: exit 0 CMD may run, 1 not, 2 it is not known
 
 Each option of `run` is also an environment variable, LICD_ and its name. A token is never on the command line,
 where every user of the machine could read it.

@@ -7,7 +7,7 @@
 - CMD that was stopped is held (ON_LOSS hold): a fresh process starts once the node is licensed again. Or licd-node ends
   (stop). With warn it is never stopped.
 - Signals are passed on. One that a terminal sent has reached CMD already, which is in the same foreground group:
-  its si_code tells, so the signals are waited for rather than handled.
+  its si_code shows that, so the signals are waited for rather than handled.
 - The exit code is CMD's own, 128 + signal if one ended it; LOST where CMD was stopped and does not start again.
 """
 

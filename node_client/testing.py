@@ -25,7 +25,7 @@ class FakeNode(Node):
         self._grace_left = 0.0
 
     def status(self) -> Status:
-        """What the test said; a licensed one has 15 seconds of lease left."""
+        """What the test set; a licensed one has 15 seconds of lease left."""
         licensed = self._state is NodeState.LICENSED
         return Status(self._state, licensed, self._failures, 15.0 if licensed else 0.0, self._grace_left)
 
@@ -40,7 +40,7 @@ class FakeNode(Node):
         self._become(NodeState.JEOPARDY, left)
 
     def set_state(self, state: NodeState) -> None:
-        """Changes the state and tells everyone who waits; a JEOPARDY set here has no grace.
+        """Changes the state and notifies everyone who waits; a JEOPARDY set here has no grace.
 
         Raises:
             ValueError: the node is closed or evicted, which no real node ever leaves.
@@ -48,7 +48,7 @@ class FakeNode(Node):
         self._become(state, 0.0)
 
     def set_failures(self, failures: Iterable[Failure]) -> None:
-        """Changes the failures and tells everyone who waits."""
+        """Changes the failures and notifies everyone who waits."""
         self._failures = tuple(failures)
         self._changed()
 

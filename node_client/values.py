@@ -20,7 +20,7 @@ class NodeState(enum.StrEnum):
     REJECTED = "REJECTED"
     """The node may not have a seat, for the reasons in `failures`; healed as soon as they are gone."""
     JEOPARDY = "JEOPARDY"
-    """The lease has ended without a word from the daemon: not licensed, and reconnecting (R15). `may_run` tells whether
+    """The lease has ended in the daemon's silence: not licensed, and reconnecting (R15). `may_run` says whether
     the program may go on all the same (R41)."""
     EVICTED = "EVICTED"
     """An administrator evicted the node: it does not join again automatically."""

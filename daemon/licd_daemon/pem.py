@@ -78,7 +78,7 @@ def read_key(path: Path) -> PrivateKey:
 
 
 def parse_key(content: bytes, path: Path) -> PrivateKey:
-    """The private key of a PEM file's content; the error tells nothing of what it holds.
+    """The private key of a PEM file's content; the error shows nothing of what it holds.
 
     Raises:
         TlsInvalid: It holds none that can be used.

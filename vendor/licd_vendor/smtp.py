@@ -2,7 +2,7 @@
 
 Rules:
 
-- STARTTLS (RFC 3207), with the server's certificate verified, before anything is said; on loopback it may be missing,
+- STARTTLS (RFC 3207), with the server's certificate verified, before anything is sent; on loopback it may be missing,
   and then no password is sent.
 - One recipient, one try: a mail that was not sent is kept as a file, and the person is notified.
 - The password comes from the environment or a file, and is in no error.
@@ -45,7 +45,7 @@ def send(relay: Relay, content: bytes, sender: str, recipient: str) -> None:
         recipient: Whom it is for.
 
     Raises:
-        RefusedError: When the server can't be reached, is not who it says, or takes the mail not; with what it said.
+        RefusedError: When the server can't be reached, is not who it says, or or refuses the mail; with its answer.
     """
     named = f"smtp {relay.host}:{relay.port}"
     try:

@@ -14,7 +14,7 @@ def advice(registration: Registration, state: str, now: datetime, *, blocked: bo
     """What to do now; one line says so when there is nothing.
 
     Args:
-        registration: what the daemon said.
+        registration: what the daemon answered.
         state: its state, bare.
         now: this machine's wall time, with a time zone.
         blocked: something is wrong that was shown: in the way of a registration that is due, or on its own.

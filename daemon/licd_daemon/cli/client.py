@@ -2,7 +2,7 @@
 
 - Addresses are tried in order; the first that answers is asked. A daemon that does not lead passes on to the one that
   does.
-- A call is sent a second time only when the daemon has said that it did not take it: SubmitCode counts.
+- A call is sent a second time only when the daemon has answered that it did not take it: SubmitCode counts.
 - The address is verified against the server's certificate. Without TLS the token would be read by everyone on the way,
   so `--insecure` is for loopback only, wherever a daemon passes on to (R34).
 - The token is sent as metadata and shown nowhere.
@@ -79,7 +79,7 @@ class Client:
             answer: its response's type.
 
         Raises:
-            Refused: the daemon said no.
+            Refused: the daemon refused.
             Unreachable: nobody who leads has answered.
         """
         while True:

@@ -61,7 +61,7 @@ _CONNECT_LATE = "no answer in time. Is it running, and is this its --address?"
 
 
 class Refused(click.ClickException):
-    """The daemon has answered, and said no."""
+    """The daemon has answered with a refusal."""
 
     exit_code = 1
 

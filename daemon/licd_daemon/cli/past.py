@@ -19,7 +19,7 @@ def ended_rows(ended: EndedRegistration, now: datetime) -> list[tuple[str, str]]
 
 
 def _why(cause: str) -> str:
-    """In the words that nodes are told; a cause that is unknown here is named."""
+    """In the words that nodes get; a cause that is unknown here is named."""
     from licd_daemon.core.checks import ENDED
 
     return {known.value: words for known, words in ENDED.items()}.get(cause, f"({cause})")
@@ -35,7 +35,7 @@ def refused_lines(failures: Sequence[Failure], present: Sequence[Failure]) -> li
 
     Args:
         failures: what was refused, newest first.
-        present: what is shown as holding now, which need not be said twice.
+        present: what is shown as holding now, which need not be shown twice.
     """
     shown = {_what(failure) for failure in present}
     past = [failure for failure in failures if _what(failure) not in shown]

@@ -30,11 +30,11 @@ def draw(client: Client) -> Challenge:
 
 def picture(qr_text: str, *, colours: bool) -> str:
     """The QR in half blocks, one line a row, with its own colours if wanted."""
-    # The daemon's word is drawn as it is: anything but blocks could be an escape sequence.
+    # The daemon's blocks are not printed unchecked: anything but blocks could be an escape sequence.
     rows = "".join(each for each in qr_text if each in _BLOCKS).strip("\n").split("\n")
     if not colours:
         return "\n".join(rows)
-    # The quiet zone is light: where it is drawn in blocks, the blocks are the light modules.
+    # The quiet zone is light: where it is shown in blocks, the blocks are the light modules.
     style = _LIGHT_ON_DARK if rows[0].startswith(_FULL_BLOCK) else _DARK_ON_LIGHT
     width = max(len(row) for row in rows)
     return "\n".join(f"{style}{row.ljust(width)}{_RESET}" for row in rows)

@@ -24,7 +24,7 @@ from licd_daemon.cli.text import clean, say, say_json
 
 @click.command()
 @click.argument("code")
-@click.option("--challenge", "challenge_id", metavar="ID", help="The challenge.  [default: the last one drawn]")
+@click.option("--challenge", "challenge_id", metavar="ID", help="The challenge.  [default: the last one created]")
 @client_command
 @output_option
 def submit(client: Client, code: str, challenge_id: str | None, output: str) -> None:
@@ -68,7 +68,7 @@ def release(client: Client, yes: bool, output: str) -> None:
 
 
 def registered(registration: Registration) -> str:
-    """What is said after a code was accepted."""
+    """What is shown after a code was accepted."""
     seats = f"{registration.nodes_licensed} of {registration.max_nodes} seats held"
     waiting = f", {registration.nodes_waiting} waiting" if registration.nodes_waiting else ""
     return f"The cluster is registered: {seats}{waiting}."
@@ -77,7 +77,7 @@ def registered(registration: Registration) -> str:
 def _current_challenge(client: Client) -> str:
     answer = client.call("RegistrationService/GetRegistration", GetRegistrationRequest(), GetRegistrationResponse)
     if not answer.registration.challenge.challenge_id:
-        raise Refused("No QR was drawn since the daemon started.", "NO_SUCH_CHALLENGE")
+        raise Refused("No QR code was created since the daemon started.", "NO_SUCH_CHALLENGE")
     return answer.registration.challenge.challenge_id
 
 

@@ -20,7 +20,7 @@ from licd_daemon.cli.past import ended_rows, refused_lines
 from licd_daemon.cli.text import certified, clean, left, length, say, say_json, short, wall_time, when
 
 _MOST_PROBLEMS = 20
-# A node above the maximum waits, and a cluster without nodes is RECOVERING: both are said elsewhere.
+# A node above the maximum waits, and a cluster without nodes is RECOVERING: both are shown elsewhere.
 _NORMAL_WHEN_REGISTERED = frozenset(
     {FailureReason.FAILURE_REASON_MAX_AUTHORIZATIONS_REACHED, FailureReason.FAILURE_REASON_NO_NODES_CONNECTED}
 )
@@ -45,7 +45,7 @@ def describe(registration: Registration, obstacles: Sequence[Failure], now: date
     """The registration in lines for people, what to do at its end.
 
     Args:
-        registration: what the daemon said.
+        registration: what the daemon answered.
         obstacles: what would stand in the way of a registration, whether one is due or not.
         now: this machine's wall time, with a time zone.
     """

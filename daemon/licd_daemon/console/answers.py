@@ -1,4 +1,4 @@
-"""What the console's calls answer: JSON, and refusals as HTTP statuses with everything that section 3 wants told."""
+"""What the console's calls answer: JSON, and refusals as HTTP statuses with everything that a page shows."""
 
 from typing import Any
 

@@ -67,7 +67,7 @@ class Guard:
         Args:
             call: Its name.
             behaviour: What answers it.
-            draws: Whether the answer costs a picture, or as much.
+            draws: Whether the answer costs a QR code's picture, or as much.
         """
         access = ACCESS[f"/licd.v1.{call}"]
 

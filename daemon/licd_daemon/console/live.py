@@ -1,7 +1,7 @@
-"""Live news for a page (EventSource): one task for each, changes that come together told once.
+"""Live changes for a page (EventSource): one task for each, changes that come together sent once.
 
 - Topics: `registration`; `nodes` (rows that changed, rows that are gone); `events` (of the kinds asked for).
-- The first news tells how it stands; after that only changes are told, at most four times a second.
+- The first message has the whole state; after that only changes are sent, at most four times a second.
 - At most 64 pages at a time, and 8 of one session. A stream ends with its session (a revoked token), with the daemon,
   and when this daemon can't prove that it leads; the page comes back automatically.
 """
@@ -61,7 +61,7 @@ class Live:
         self._coordinator.news.notify()
 
     async def stream(self, request: Request) -> Response:
-        """The news of the topics asked for."""
+        """The changes of the topics asked for."""
         topics = TOPICS & set(request.query_params.getlist("topic"))
         kinds, after = kinds_of(request.query_params), fields.page_token(request.query_params.get("after", ""))
         login = self._guard.login(request)
@@ -93,7 +93,7 @@ class Live:
 
 
 class _Page:
-    """What one page was told, and what is news to it."""
+    """What one page was sent, and what has changed since."""
 
     def __init__(
         self,

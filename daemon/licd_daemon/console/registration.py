@@ -1,6 +1,6 @@
 """The console's calls on the registration, by the same operations as over gRPC.
 
-An answer carries the registration as licd.v1 has it; `position`, the journal's, since an answer and the stream's news
+An answer carries the registration as licd.v1 has it; `position`, the journal's, as an answer and the stream's changes
 may overtake each other on their way to the page; and `now`, the daemon's effective time in ms: a browser's clock may be
 wrong.
 """
@@ -56,7 +56,7 @@ class RegistrationCalls:
         return answer(self.current())
 
     async def upload(self, request: Request) -> Response:
-        """Takes a Container.lic: the body; the method is a parameter. `dry_run` only tells, `replace` goes on (R2)."""
+        """Takes a Container.lic: the body; the method is a parameter. `dry_run` only reports, `replace` goes on."""
         method = request.query_params.get("method", "")
         if method not in AUTH_METHOD.values():
             raise invalid_field("auth_method", "is not set or unknown", "Choose Local Container.")
@@ -99,7 +99,7 @@ class RegistrationCalls:
         """The present challenge's QR."""
         challenge = self._operations.current().state.challenge
         if challenge is None:
-            raise Refused(Reason.NO_SUCH_CHALLENGE, "There is no QR: draw one.")
+            raise Refused(Reason.NO_SUCH_CHALLENGE, "There is no QR code: create one.")
         return Response(await self._picture(challenge.url), headers=_SVG)
 
     async def release_picture(self, _: Request) -> Response:

@@ -1,7 +1,7 @@
 """Seats held over time, against the maximum: folded from the journal's events on seats, once all of them, then on.
 
 Mass events (`registered`, `registration_reset`, ...) have no seat events of their own; they are folded as
-docs/events.md tells them.
+docs/events.md lists them.
 """
 
 import asyncio

@@ -174,7 +174,7 @@ class Coordinator:
 
     @property
     def serving(self) -> bool:
-        """Whether the daemon leads and its journal can be written: what health and probes tell."""
+        """Whether the daemon leads and its journal can be written: what health and probes report."""
         return self.writable and self.failed is None and self._config.leadership.valid()
 
     def leads(self) -> bool:
@@ -227,12 +227,12 @@ class Coordinator:
         return self._journal_head.position
 
     def loss_acknowledged(self, session_id: str) -> None:
-        """A node has echoed the loss that it was told: its draining seat is free as soon as that is durable (R13)."""
+        """A node has echoed the loss of its seat: the draining seat is free as soon as that is durable (R13)."""
         self.engine.loss_acknowledged(session_id)
         self._pending.wake.set()
 
     async def _tick(self) -> None:
-        """Wakes the writer for what time brings; what is news to those who watch, yet no event: a challenge's end, the
+        """Wakes the writer for what time brings; what watchers must see, yet no event: a challenge's end, the
         proof of leadership.
         """
         shown, lost_at = None, None

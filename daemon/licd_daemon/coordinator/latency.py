@@ -1,4 +1,4 @@
-"""How long things took, in plain numbers: observing costs next to nothing, and `ops/metrics.py` tells it."""
+"""How long things took, in plain numbers: observing costs next to nothing, and `ops/metrics.py` reports it."""
 
 from bisect import bisect_left
 

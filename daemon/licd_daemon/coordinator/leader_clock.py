@@ -60,7 +60,7 @@ class LeaderClock:
         self._ask_now = asyncio.Event()
 
     async def watch(self) -> None:
-        """Looks once a second and tells every change; runs until it is cancelled."""
+        """Looks once a second and reports every change; runs until it is cancelled."""
         if self._servers:
             await self._ask()
         asking = asyncio.create_task(self._ask_for_ever()) if self._servers else None

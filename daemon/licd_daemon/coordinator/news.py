@@ -1,4 +1,4 @@
-"""Tells those who watch that something has become durable; counts events, and logs the end of a registration."""
+"""Wakes those who watch when something has become durable; counts events, and logs the end of a registration."""
 
 import asyncio
 from collections import Counter
@@ -13,11 +13,11 @@ from licd_daemon.core.model import EndedRegistration
 log = structlog.get_logger(__name__)
 
 NEWS_PAUSE_S = 0.05
-"""How long those who look wait after a change before they look again: a storm of joins is few news to them."""
+"""How long those who look wait after a change before they look again: a storm of joins is few changes to them."""
 
 
 class News:
-    """Wakes those who wait for a change; several changes in one turn of the loop are one news.
+    """Wakes those who wait for a change; several changes in one turn of the loop wake them once.
 
     `counts`: the events of this run, by class.
     """

@@ -23,7 +23,7 @@ class StartEpoch(Frozen, frozen=True):
 
 
 class Tick(Frozen, frozen=True):
-    """Time has passed. `heard`: what `State.vouched_by` said at the latest sign of life; 0: there was none (R17)."""
+    """Time has passed. `heard`: what `State.vouched_by` gave at the latest sign of life; 0: there was none (R17)."""
 
     heard: int = 0
 

@@ -1,6 +1,6 @@
 """decide(state, command, now, policy) -> Decision: every rule of DESIGN section 4, in tables.
 
-`_HANDLERS` names the one handler of each command; a handler emits what the command itself does. `_settle` then draws
+`_HANDLERS` names the one handler of each command; a handler emits what the command itself does. `_settle` then decides
 the consequences, whatever the command was: recovery, free seats to the waitlist, the registration's end (R13, R17).
 
 A command that is refused may still leave events behind (an attempt is counted, a refusal is recorded); one that raises

@@ -1,7 +1,7 @@
 """R21: a node's clock against the leader's, from four timestamps (RFC 5905, section 8).
 
 A heartbeat and its acknowledgement are one exchange: the node sends at T1 (its clock), the daemon receives at T2 and
-acknowledges at T3 (the leader's), the node has it at T4 (its clock), which the next heartbeat tells. Node minus leader
+acknowledges at T3 (the leader's), the node has it at T4 (its clock), which the next heartbeat has. Node minus leader
 is ((T4 - T3) + (T1 - T2)) / 2, the delay (T4 - T1) - (T3 - T2). The true offset lies within delay / 2 of the measured
 one, whatever the two ways of the path are like.
 
@@ -125,7 +125,7 @@ class Level(IntEnum):
 
 
 class Verdict:
-    """What the samples of one node have said three times in a row. `level` None: not yet anything."""
+    """What the samples of one node have shown three times in a row. `level` None: not yet anything."""
 
     __slots__ = ("_latest", "_times", "level")
 

@@ -18,7 +18,7 @@ Rules:
   wall clock and not with effective time. It takes effective time back only to what was confirmed: who runs the daemon
   runs its NTP server too.
 - When more than half of all clocks, the leader's included, agree with one another and not with the leader's, the leader
-  can't tell whose clock is wrong, and says so, unless an NTP server vouches for it (R21).
+  can't know whose clock is wrong, and says so, unless an NTP server vouches for it (R21).
 
 All spans are in milliseconds.
 """

@@ -3,7 +3,7 @@
 TTLs are persisted, deadlines never. A session has up to three deadlines, each for one question of the daemon:
 
 - LEASE: has the node been silent for longer than its lease? Renewed by every heartbeat.
-- DRAIN: may the holder of a withdrawn seat still believe in it? Fixed when the withdrawal was told.
+- DRAIN: may the holder of a withdrawn seat still believe in it? Fixed when the withdrawal was sent.
 - MEMORY: is the day of a lost or ended session over?
 
 The daemon counts from when it RECEIVED a sign of life, plus a margin for the clock rates of two machines; the node
@@ -92,7 +92,7 @@ class Leases:
         return session_id in self._leases
 
     def drain(self, session_id: str, served: int) -> None:
-        """The withdrawal was told: what the holder may believe ends with the lease that it has now."""
+        """The withdrawal was sent: what the holder may believe ends with the lease that it has now."""
         if session_id not in self._deadlines[Deadline.DRAIN]:
             self._set(Deadline.DRAIN, session_id, self._leases.get(session_id, served + self._span))
 

@@ -388,7 +388,7 @@ class State(Frozen, frozen=True):
     def vouched_by(self, session_id: str) -> int:
         """Up to which number sessions have overlapped with this one, should it give a sign of life now (R17).
 
-        0: it tells nothing new, or the registration does not live in it.
+        0: it shows nothing new, or the registration does not live in it.
         """
         if not self.newcomers or (session := self.sessions.get(session_id)) is None or not session.carries:
             return 0

@@ -1,4 +1,4 @@
-"""R4: the failure reasons. Each is one row: whatever is said of a reason anywhere is read from here.
+"""R4: the failure reasons. Each is one row: whatever is shown of a reason anywhere is read from here.
 
 - Titles and details are words that users know, in English everywhere; braces stand for what was found.
 - `checks.failure` fills a row in; `licd check` names who can do it; the console adds the words in Chinese;
@@ -17,7 +17,7 @@ class Saying(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What is said of a reason.
+    """What is shown of a reason.
 
     `says`: by the case; "" is the usual one. `who` can do it, `{node}`: who it is depends on the node. `chinese`: the
     title and what to do, for the console.

@@ -103,12 +103,12 @@ class Engine:
         return [*_over(first), c.Tick(self._heard), *_over(rest), *drained]
 
     def committed(self, batch: Batch, served: int, *, leads: bool = True) -> EndedRegistration | None:
-        """A batch is durable, at `served`; streams are told what it changes, before anybody is answered (R33).
+        """A batch is durable, at `served`; streams get what it changes, before anybody is answered (R33).
 
         Args:
             batch: The one begun last.
             served: Served time in ms after the append.
-            leads: Whether leadership is proven then: without it nothing may be told, and streams end (R31).
+            leads: Whether leadership is proven then: without it nothing may be sent, and streams end (R31).
 
         Returns:
             The registration that ended with the batch, if one did (R17).
@@ -157,7 +157,7 @@ class Engine:
         self._heard = max(self._heard, self.state.vouched_by(session_id))
 
     def loss_acknowledged(self, session_id: str) -> None:
-        """A node has echoed the loss that it was told: its draining seat is free with the next batch (R13).
+        """A node has echoed the loss of its seat: the draining seat is free with the next batch (R13).
 
         No command among others: those before it might give the seat back and take it away again, which this echo says
         nothing of. One that comes while the journal can't be written is forgotten; the lease's end frees that seat.

@@ -1,4 +1,4 @@
-"""What the daemon remembers of a session in this epoch only: its stream, its sequence, its clock, what it was told.
+"""What the daemon remembers of a session in this epoch only: its stream, its sequence, its clock, what it was sent.
 
 - A `state` carries a serial that rises within the session, over epochs too (R13): the epoch is its upper half.
 - Only a heartbeat that echoes the serial of a `state` without the seat acknowledges the seat's loss (R13).
@@ -43,13 +43,13 @@ class Stream(Protocol):
     """The session's stream, as `rpc/` keeps it. Nothing here waits: messages go out in the order of the calls."""
 
     def state(self, serial: int, told: Told) -> None:
-        """Tells what the daemon says of the node from now on."""
+        """Sends what the daemon grants the node from now on."""
 
     def ended(self, reason: str) -> None:
-        """Tells that the session, or this stream, is over, and ends the stream."""
+        """Sends that the session, or this stream, has ended, and ends the stream."""
 
     def reconnect(self, after_ms: int, address: str) -> None:
-        """Tells to come back later, and ends the stream."""
+        """Asks to come back later, and ends the stream."""
 
 
 class Presence:
@@ -111,7 +111,7 @@ class Presence:
         self.stream, self.address = stream, address
         self.opened, self.sequence = self.given, -1
         self._told = None
-        # What was told before may have been taken back by a Resume's answer meanwhile: only this stream's word counts.
+        # What was sent before may have been taken back by a Resume's answer meanwhile: only this stream counts.
         self._loss_serial = None
 
     def supersede(self) -> None:
@@ -132,7 +132,7 @@ class Presence:
             self.stream = None
 
     def tell(self, state: State, session: Session) -> None:
-        """Tells the node what the daemon says of it, if that is news to its stream."""
+        """Sends the node its state, if its stream has not had it yet."""
         told = (*node_state(state, session), registration_state(state), outage_grace_s(state))
         if self.stream is None or told == self._told:
             return
@@ -153,7 +153,7 @@ class Presence:
         self._loss_serial = None
 
     def exchanged(self, exchange: Exchange) -> None:
-        """A heartbeat is acknowledged; the next one tells when its node had the acknowledgement."""
+        """A heartbeat is acknowledged; the next one reports when its node had the acknowledgement."""
         if len(self._exchanges) == REMEMBERED_EXCHANGES:
             del self._exchanges[0]
         self._exchanges.append(exchange)
@@ -162,7 +162,7 @@ class Presence:
         """The verdict on the node's clock after one more sample (R21); None: no new sample, or no verdict yet.
 
         Args:
-            stamp: What the acknowledgement told of its sending, in ns: each is good for one sample.
+            stamp: When the acknowledgement was sent, by its own timestamp, in ns: each is good for one sample.
             had_at: When the node had it, by the node's wall clock, in ms.
             served: Served time in ms.
             limit_ms: By how much clocks may differ.
@@ -196,7 +196,7 @@ class Presences:
         return self._by_session.get(session_id)
 
     def follow(self, state: State, session: Session, *, joining: bool) -> None:
-        """Makes or ends the session's presence as its status wants, and tells it the news."""
+        """Makes or ends the session's presence as its status wants, and sends it the changes."""
         presence = self._by_session.get(session.session_id)
         if session.status is SessionStatus.LIVE:
             if presence is None:
@@ -218,7 +218,7 @@ class Presences:
         presence.stream = None
 
     def tell_all(self, state: State) -> None:
-        """Tells every stream the news."""
+        """Sends every stream its changes."""
         for session_id, presence in self._by_session.items():
             session = state.sessions.get(session_id)
             if presence.stream is not None and session is not None:

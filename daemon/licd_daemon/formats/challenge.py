@@ -50,7 +50,7 @@ class ChallengeInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SealedContent:
-    """What the deployment tells the portal; only the portal can read it."""
+    """What the deployment sends the portal; only the portal can read it."""
 
     license_id: str
     """A UUID in its canonical lower-case form."""
@@ -75,7 +75,7 @@ def seal(content: SealedContent, portal_public_key: bytes, purpose: Purpose) -> 
     """Seal a challenge to the portal.
 
     Args:
-        content: What to tell.
+        content: What to send.
         portal_public_key: The 32 raw bytes of the portal's X25519 key.
         purpose: What the challenge asks for.
 

@@ -60,7 +60,7 @@ async def copy(source_url: str, target_url: str) -> Head:
     Raises:
         ConfigInvalid, JournalError.
         AlreadyLed: a daemon uses one of them.
-        LeadershipUnavailable: that can't be told.
+        LeadershipUnavailable: that can't be known.
     """
     async with (
         _unused(source_url),

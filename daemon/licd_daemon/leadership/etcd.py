@@ -171,7 +171,7 @@ class EtcdLeadership:
         return self._failure or ("" if self.valid() else "etcd has not answered for longer than the lease runs")
 
     async def release(self) -> None:
-        """See `port.Leadership.release`. If etcd does not hear it, the lease ends automatically."""
+        """See `port.Leadership.release`. If it does not reach etcd, the lease ends automatically."""
         self.over.set()
         if self._renewing is not None:
             self._renewing.cancel()

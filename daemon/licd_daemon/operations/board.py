@@ -1,4 +1,4 @@
-"""All connected nodes at one instant, gathered in turns, so that no heartbeat waits for ten thousand of them."""
+"""All connected nodes at one instant, collected in turns, so that no heartbeat waits for ten thousand of them."""
 
 import asyncio
 from typing import Any
@@ -15,7 +15,7 @@ FRESH_S = 0.5
 async def gather(coordinator: Coordinator, most: int) -> tuple[list[NodeView], int]:
     """The first `most` nodes in the order of their joining, and how many there are.
 
-    The state is one instant's; what the streams have told since (heartbeats, clocks) may be younger.
+    The state is one instant's; what the streams have reported since (heartbeats, clocks) may be younger.
     """
     state, served = coordinator.state, coordinator.now().served
     sessions = in_sight(state)
@@ -28,7 +28,7 @@ async def gather(coordinator: Coordinator, most: int) -> tuple[list[NodeView], i
 
 
 class Board:
-    """The nodes as rows for the console, gathered once for all who look within half a second."""
+    """The nodes as rows for the console, collected once for all who look within half a second."""
 
     def __init__(self, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
@@ -51,7 +51,7 @@ class Board:
 
 
 def _row(node: NodeView) -> dict[str, Any]:
-    """Times in ms. What ages automatically is rounded, so that a row differs only when there is news."""
+    """Times in ms. What ages automatically is rounded, so that a row differs only when something has changed."""
     return {
         "id": node.session_id,
         "name": node.name,

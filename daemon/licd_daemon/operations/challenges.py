@@ -1,6 +1,6 @@
 """The challenge's flow around the core: digits, sealing, pictures, and the comparison of codes (R6-R9, R30).
 
-- Six random digits are drawn, sealed to the portal's key, and forgotten; an Argon2id verifier stays, in memory only.
+- Six random digits are chosen, sealed to the portal's key, and forgotten; an Argon2id verifier stays, in memory only.
 - Codes are compared one at a time, in constant time, after the attempt is durable, and to the end even if the caller
   has gone away: an attempt that was counted is always settled.
 - A right code says that the portal has found the time in its challenge true (R24): that settles a doubt about the
@@ -87,7 +87,7 @@ class Registrar:
         return after, effect_of(before, license, now)
 
     def try_upload(self, content: bytes, auth_method: str) -> tuple[State, Effect]:
-        """What an upload that says `replace` would change; nothing happens, and no event tells of it (R2).
+        """What an upload that says `replace` would change; nothing happens, and no event records it (R2).
 
         Raises:
             Refused: LICENSE_REFUSED, LICENSE_OLDER, SEATS_IN_USE, as the upload would be; NOT_LEADER.

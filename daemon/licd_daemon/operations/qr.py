@@ -21,7 +21,7 @@ class Pictures:
 
 
 def draw(url: str) -> Pictures:
-    """Draws `url` at error correction M, in mixed modes."""
+    """Encodes `url` at error correction M, in mixed modes."""
     import qrcode
     from qrcode.constants import ERROR_CORRECT_M
     from qrcode.image.pure import PyPNGImage

@@ -36,7 +36,7 @@ _COUNTED = (
 
 
 class Metrics(Collector):
-    """Tells of a coordinator, of the calls that a guard has seen (`rpc_latency`, by method), and of the certificate.
+    """Reports a coordinator, the calls that a guard has seen (`rpc_latency`, by method), and the certificate.
 
     `certificate`: asks for its standing; None: there is no TLS.
     """
@@ -167,7 +167,7 @@ class Metrics(Collector):
 
 
 class FollowerMetrics(Collector):
-    """Tells that this daemon does not lead, and of its certificate."""
+    """Reports that this daemon does not lead, and its certificate."""
 
     def __init__(self, certificate: Callable[[], Standing] | None) -> None:
         self._certificate = certificate

@@ -16,7 +16,7 @@ class ClockService(pb_grpc.ClockServiceServicer):
         self._leader_clock = leader_clock
 
     async def ConfirmClock(self, request: pb.ConfirmClockRequest, context: Context) -> pb.ConfirmClockResponse:
-        """Sets effective time by the wall clock, and tells both."""
+        """Sets effective time by the wall clock, and answers both."""
         if not request.dry_run:
             await self._leader_clock.confirm_by_admin()
         state, now = self._coordinator.standing(), self._coordinator.now()

@@ -85,7 +85,7 @@ def _status(refusal: Refused) -> status_pb2.Status:
 
 
 def _fitting(failures: tuple[Failure, ...], most_bytes: int) -> tuple[list[any_pb2.Any], int]:
-    """As many failures as metadata may carry, one of each reason first; `CheckRegistration` tells them all."""
+    """As many failures as metadata may carry, one of each reason first; `CheckRegistration` reports them all."""
     seen: set[str] = set()
     first: list[Failure] = []
     more: list[Failure] = []

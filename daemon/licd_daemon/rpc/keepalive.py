@@ -1,15 +1,15 @@
-"""The session's stream: heartbeats in, acknowledgements and news out, in one order (R13, R14, R16, R21).
+"""The session's stream: heartbeats in, acknowledgements and changes out, in one order (R13, R14, R16, R21).
 
 - A `state` that takes a seat away is written before every later acknowledgement, so a node that has read that
   acknowledgement knows of its loss.
 - Nothing is acknowledged for a session without a lease, nor while leadership is not proven.
 - A heartbeat renews its lease when it comes. Those that come within `ROUND_S` are acknowledged together: a write that
-  comes alone wakes two threads, and that is what a heartbeat costs most. Each acknowledgement tells when its heartbeat
+  comes alone wakes two threads, and that is what a heartbeat costs most. Each acknowledgement has when its heartbeat
   came and when it was sent, so no clock's error grows by the pause (R21).
 - An acknowledgement's bytes come from one message that serves all.
 - A node's first clock samples are judged at once; later ones a tenth of a second later, many at once: that costs a
   sixth of what it does between two messages.
-- The pace that nodes are told slows down as they grow many (`core/pace.py`).
+- The pace that nodes get slows down as they grow many (`core/pace.py`).
 """
 
 import asyncio
@@ -136,7 +136,7 @@ class Heartbeats:
         self._round: list[asyncio.Future[None]] = []
 
     def interval_ms(self) -> int:
-        """The time between heartbeats that nodes are told now."""
+        """The time between heartbeats that nodes get now."""
         return self._pace.interval_ms(self._coordinator.state.tally.live)
 
     def renew(self, session_id: str, presence: Presence, heartbeat: pb.Heartbeat) -> float | None:

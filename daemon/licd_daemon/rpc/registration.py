@@ -38,7 +38,7 @@ class RegistrationService(pb_grpc.RegistrationServiceServicer):
                 yield pb.WatchRegistrationResponse(registration=current)
 
     async def UploadLicense(self, request: pb.UploadLicenseRequest, context: Context) -> pb.UploadLicenseResponse:
-        """Takes a Container.lic, or tells what it would change."""
+        """Takes a Container.lic, or reports what it would change."""
         method = AUTH_METHOD.get(request.auth_method)
         if method is None:
             raise invalid_field("auth_method", "is not set or unknown", "Choose AUTH_METHOD_LOCAL_CONTAINER.")

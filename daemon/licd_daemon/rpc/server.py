@@ -148,7 +148,7 @@ class Server:
             await self._health.set(name, status)
 
     async def drain(self, successor: str = "") -> None:
-        """Tells nodes to come back, or to go on at once to `successor`; refuses what is new, lets the rest end."""
+        """Asks nodes to come back, or to go on at once to `successor`; refuses what is new, lets the rest end."""
         if self._health_task is not None:
             self._health_task.cancel()
         await self._health.enter_graceful_shutdown()

@@ -86,7 +86,7 @@ def check_terms(terms: Terms) -> None:
 
 
 def _admits_none(certified: str, lowest: str) -> bool:
-    """Say whether no version is certified and at least the lowest one (R5), as far as numbers tell."""
+    """Say whether no version is certified and at least the lowest one (R5), as far as numbers show."""
     pairs = zip(certified.split("."), lowest.split("."), strict=False)
     differing = next(((mine, least) for mine, least in pairs if mine != least), ("", ""))
     return all(part.isdecimal() for part in differing) and int(differing[1]) > int(differing[0])

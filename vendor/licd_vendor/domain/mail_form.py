@@ -141,7 +141,7 @@ def _begins_earlier_mail(lines: Sequence[str]) -> bool:
 
 
 def _read(lines: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Give what is said under full names, and under short ones."""
+    """Give what is written under full names, and under short ones."""
     rows = [_cells(line) for line in lines if not _RULE_LINE.fullmatch(line)]
     full: dict[str, str] = {}
     short: dict[str, str] = {}

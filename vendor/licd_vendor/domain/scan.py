@@ -12,11 +12,11 @@ Rules, in the order in which they are judged:
    code was used: it becomes the new head, and all other codes shown before are forgotten, for the deployment that used
    one of them cannot have used another.
 6. Any other predecessor is unknown: a copied or restored deployment's. No code, and the vendor sees it. But a challenge
-   that was drawn before the newest one shown may be an old QR, scanned late: it is too old, once for each unknown
-   predecessor. Another one with that predecessor, drawn after the first was answered, shows that a deployment goes on
+   that was created before the newest one shown may be an old QR, scanned late: it is too old, once for each unknown
+   predecessor. Another one with that predecessor, created after the first was answered, shows that a deployment goes on
    from those records: a copy, whose clock is behind.
 
-The times of rule 6 are of two clocks: drawn by the deployment's, answered by the portal's. They are at most 10 minutes
+The times of rule 6 are of two clocks: made by the deployment's, answered by the portal's. They are at most 10 minutes
 apart (rule 3), so 10 minutes are taken off the answer's: a copy's clock that is behind must not make it look honest.
 
 Why forgetting all matters: two copies that each got a code under the same head would otherwise take turns permanently.
@@ -128,7 +128,7 @@ class Facts:
     key_released: bool
     """The project key was released."""
     newest_drawn_at: int | None = None
-    """When the newest challenge shown in the binding in force was drawn, by the deployment's clock."""
+    """When the newest challenge shown in the binding in force was created, by the deployment's clock."""
     first_unknown: FirstUnknown | None = None
     """Of this challenge's predecessor, in the binding in force."""
 

@@ -4,7 +4,7 @@ Rules:
 
 - Nothing is shown, and nothing done, without a login; what is done is in the audit table under that name.
 - `GET` changes nothing. Every act is a POST of a form, and what can't be undone asks for a tick first.
-- The headers are the portal's, but for the referrer policy: without it browsers would not tell a form's origin.
+- The headers are the portal's, but for the referrer policy: without it browsers would not send a form's origin.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

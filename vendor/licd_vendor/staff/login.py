@@ -99,7 +99,7 @@ def is_own_form(request: Request, visitor: Visitor, given: str) -> bool:
 
 
 def is_own_site(request: Request) -> bool:
-    """Say whether a POST comes from this site, as far as the browser tells."""
+    """Say whether a POST comes from this site, as far as the browser shows."""
     origin = request.headers.get("origin")
     return origin is None or urlsplit(origin).netloc == request.headers.get("host")
 

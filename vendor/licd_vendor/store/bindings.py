@@ -39,7 +39,7 @@ class Known:
     key_released: bool
     """The project key was ever released, from whatever license (R30)."""
     newest_drawn_at: int | None
-    """When the newest challenge shown in the binding was drawn, by the deployment's clock."""
+    """When the newest challenge shown in the binding was created, by the deployment's clock."""
     first_unknown: FirstUnknown | None
     """The first challenge with this predecessor that was answered as too old in the binding (R28)."""
 

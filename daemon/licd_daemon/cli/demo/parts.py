@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class PartFailed(Exception):
-    """A part did not do what it should; the text says which, and what it said."""
+    """A part did not do what it should; the text says which, and what it printed."""
 
 
 def eventually(what: str, condition: Callable[[], T], timeout: float = WAIT_S) -> T:
@@ -147,7 +147,7 @@ class Parts:
         """Does nothing while a process runs.
 
         Raises:
-            PartFailed: it has ended, with what it said last.
+            PartFailed: it has ended, with what it printed last.
         """
         process = self.processes[name]
         if process.poll() is not None:

@@ -3,7 +3,7 @@
 - A follower looks five times a second whether somebody leads, and campaigns when nobody does.
 - Who is elected stops following before it serves, on the same ports; who is deposed serves nothing before it follows.
 - A planned handover (SIGTERM, `licd leader transfer`): take no more commands, give the lead up, wait for a successor,
-  then tell the nodes to go there. Their leases go on meanwhile.
+  then send the nodes there. Their leases go on meanwhile.
 - After a transfer it stands back for a while, so that another is elected; if none is, it leads again.
 """
 
@@ -50,7 +50,7 @@ class Leading(Protocol):
         """Not ready from here on."""
 
     async def drain(self, successor: str) -> None:
-        """Tells nodes to go on to `successor`, "" if none is known, and gives the gRPC port free."""
+        """Sends nodes on to `successor`, "" if none is known, and gives the gRPC port free."""
 
     async def stop(self) -> None:
         """Gives the other ports free."""

@@ -125,7 +125,7 @@ class Leading:
         self._web.drain()
 
     async def drain(self, successor: str = "") -> None:
-        """Nodes are told to come back, or to go on to `successor`; what is under way ends."""
+        """Nodes are asked to come back, or to go on to `successor`; what is under way ends."""
         await self._server.drain(successor)
 
     async def stop(self) -> None:
@@ -265,7 +265,7 @@ def _certificate(config: ServeConfig, times: Times) -> ServedCertificate | None:
 
 
 def _reached_host(config: ServeConfig) -> Host | None:
-    """The host that clients are told of, or else the one that is listened at; None: nobody knows (a wildcard)."""
+    """The host that clients are given, or else the one that is listened at; None: nobody knows (a wildcard)."""
     host, _ = split_address(config.advertise or config.listen)
     return None if host in _EVERYWHERE else Host(host, advertised=config.advertise is not None)
 

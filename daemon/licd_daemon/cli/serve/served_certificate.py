@@ -69,7 +69,7 @@ class ServedCertificate:
         Args:
             clock: The times, asked in the loop's thread.
             renew: Renews the daemon's own certificate if that is due; raises TlsInvalid; None: it was given.
-            changed: Told when the standing has changed.
+            changed: Called when the standing has changed.
         """
         looks = 0
         while True:

@@ -87,7 +87,7 @@ class Web:
         server.start()
 
     def drain(self) -> None:
-        """The daemon is about to stop: not ready from here on, and live pages are told to come back."""
+        """The daemon is about to stop: not ready from here on, and live pages are asked to come back."""
         if self._ops is not None:
             self._ops.draining = True
         if self._console is not None:

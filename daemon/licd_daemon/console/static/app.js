@@ -130,7 +130,7 @@ export function failureItem(failure) {
     failure.remedy ? el("span", { class: "remedy" }, failure.remedy) : null);
 }
 
-/** Tells of a refusal in the dialog, every reason with its remedy; the focus returns where it was. */
+/** Shows a refusal in the dialog, every reason with its remedy; the focus returns where it was. */
 export function showFailure(error, lead) {
   const dialog = byId("failure");
   byId("failure-lead").textContent = lead;

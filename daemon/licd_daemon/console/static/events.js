@@ -4,7 +4,7 @@ import { byId, call, el, follow, t, whenExactly } from "./app.js";
 
 const MOST_SHOWN = 1000;
 const body = byId("events").tBodies[0];
-let position = 0; // of the newest event that was told
+let position = 0; // of the newest event that was shown
 let oldest = 0;
 let live = null;
 
@@ -75,7 +75,7 @@ function hear(news) {
   showEmpty();
 }
 
-/** New events are told only while the span has no end. */
+/** New events are announced only while the span has no end. */
 function followOrNot() {
   const wanted = byId("live").checked && !byId("until").value;
   live?.stop();

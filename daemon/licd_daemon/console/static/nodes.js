@@ -152,7 +152,7 @@ function summary(registration) {
   if (byId("summary").textContent !== words + more) byId("summary").textContent = words + more;
 }
 
-// --- news ---
+// --- changes ---
 
 let registration = null;
 let due = false;
@@ -171,7 +171,7 @@ function hearRegistration(news) {
   soon();
 }
 
-/** News that come together are drawn once. */
+/** Changes that come together are shown once. */
 function soon() {
   if (due) return;
   due = true;

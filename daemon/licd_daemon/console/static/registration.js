@@ -14,7 +14,7 @@ const DAY = 86_400_000;
 const MOST_BYTES = 65_537; // one more than a license may have: the daemon names what a larger file is
 
 let current = null;
-let position = 0; // of what is shown: news from before it came late
+let position = 0; // of what is shown: changes from before it came late
 let overId = null; // the challenge whose countdown has ended here: it never comes back
 let shownId = null;
 let saidId = null;

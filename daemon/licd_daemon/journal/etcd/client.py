@@ -282,7 +282,7 @@ class EtcdClient:
 
 
 def _refused(error: aio.AioRpcError) -> bool:
-    """Whether etcd itself has said that it did not carry the request out."""
+    """Whether etcd itself has answered that it did not carry the request out."""
     details = error.details() or ""
     return error.code() in _REFUSALS or _NO_SPACE in details or _BUSY in details
 

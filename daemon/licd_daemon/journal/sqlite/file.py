@@ -137,7 +137,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         yield
         _commit(connection)
     except BaseException:
-        with suppress(sqlite3.Error):  # the first error is the one to tell; SQLite may have rolled back on its own
+        with suppress(sqlite3.Error):  # the first error is the one to report; SQLite may have rolled back on its own
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         raise
