@@ -30,12 +30,12 @@ def connect(
     one seat. The arguments are checked all the same.
 
     A process that forks workers calls it in each worker, after the fork, or runs under licd-node: a child holds nothing
-    of its parent's (R15), and gRPC does not bear use on both sides of a fork.
+    of its parent's (R15), and gRPC does not tolerate use on both sides of a fork.
 
     Args:
         addresses: of the daemons, host:port: a list, or one text with commas.
         application: what this program is; the license must be for it (R12).
-        node_name: a name for people, need not be unique; default: the host's name.
+        node_name: a display name, need not be unique; default: the host's name.
         token: the node token itself, not its file.
         ca: file of the CA certificates that the daemon's certificate is checked with; default: the system's.
         on_change: called with the node after each change of its state or failures, in a thread of the client's; what

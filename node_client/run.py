@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--ca", metavar="FILE", help="CA certificates that the daemon's certificate is checked with (the system's)")
     option("--token-file", metavar="FILE", help="file with the node token")
     option("--insecure", action="store_const", const="true", help="plaintext, loopback addresses only")
-    option("--node-name", metavar="NAME", help="a name for people (the host's)")
+    option("--node-name", metavar="NAME", help="a display name (the host's)")
     option(
         "--on-loss",
         metavar="hold|stop|warn",

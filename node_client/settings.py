@@ -16,7 +16,7 @@ class Settings:
     Attributes:
         addresses: of the daemons, host:port, at least one.
         application: what the program is.
-        node_name: a name for people.
+        node_name: a display name.
         token: the bearer token, never shown; empty for none.
         ca: the file of CA certificates; None for the system's own.
         insecure: plaintext, loopback addresses only (R34).

@@ -2,7 +2,7 @@
 
 Rules:
 
-- Given files (`--tls-cert`, `--tls-key`, `--client-ca`) are taken as they are, mode, owner and symlinks included.
+- Given files (`--tls-cert`, `--tls-key`, `--client-ca`) are used unchanged, mode, owner and symlinks included.
 - For each new connection the files' stamps are looked at; files that changed are loaded, for new connections only.
   Where files can't be used, or no client could use them, what was loaded before stays.
 - A port with a client CA takes no connection without a certificate of that CA: gRPC for Python can't ask for one and

@@ -45,7 +45,7 @@ def send(relay: Relay, content: bytes, sender: str, recipient: str) -> None:
         recipient: Whom it is for.
 
     Raises:
-        RefusedError: When the server can't be reached, is not who it says, or or refuses the mail; with its answer.
+        RefusedError: When the server can't be reached, is not who it says, or refuses the mail; with its answer.
     """
     named = f"smtp {relay.host}:{relay.port}"
     try:

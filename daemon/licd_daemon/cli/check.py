@@ -76,11 +76,11 @@ def _warn(warnings: Sequence[pb.Failure]) -> None:
 
 
 def _warn_of_lost_data(data_dir: Path) -> None:
-    """A journal that dies with its container costs a call to the vendor (DESIGN section 5); one in etcd does not."""
+    """A journal that dies with its container means contacting the vendor (DESIGN section 5); one in etcd does not."""
     kind = ephemeral_filesystem(data_dir) if (data_dir / "journal.db").exists() else None
     if kind is not None:
         say(
             f"Warning: {data_dir} is on {kind}, which may not outlive its container: mount a volume there, or a new "
-            "container needs a call to the vendor.",
+            "container means contacting the vendor.",
             err=True,
         )

@@ -33,7 +33,7 @@ def token(**_: object) -> None:
 
 @token.command()
 @click.argument("role", type=click.Choice(list(_ROLES)))
-@click.option("--name", default="", help="A name for people.")
+@click.option("--name", default="", help="A display name.")
 @click.option("--out", type=FILE, help="Write it into this new file (0600) instead of the standard output.")
 @client_command
 def create(client: Client, role: str, name: str, out: Path | None) -> None:

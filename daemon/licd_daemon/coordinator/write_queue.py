@@ -1,6 +1,6 @@
 """Commands that wait for the writer, each with the future of its answer, and how long the writer waits for more.
 
-Where several callers are about, the others' commands are close, and a moment's wait spares most commits. So the writer
+Where several callers are about, the others' commands are close, and a short wait spares most commits. So the writer
 waits until the batch window is full, which is as many as were about: those of the batch before, and those who came
 while it was written. One caller alone never waits, and one who has gone is waited for once.
 """

@@ -99,7 +99,7 @@ class Presence:
         return self.nonce != "" and hmac.compare_digest(self.nonce.encode(), nonce.encode())
 
     def resumed(self, last_stream: int) -> None:
-        """A Resume that is not stale was carried out: the stream that the session has is over."""
+        """A Resume that is not stale was carried out: the stream that the session has ends."""
         if self.opened == 0:
             # Never above what is given here: a number made up would make every later Resume stale.
             self.opened = min(last_stream, self.given)
@@ -115,13 +115,13 @@ class Presence:
         self._loss_serial = None
 
     def supersede(self) -> None:
-        """The session was taken up elsewhere: the stream it has, if any, is over."""
+        """The session was taken up elsewhere: the stream it has, if any, ends."""
         if self.stream is not None:
             self.stream.ended("SUPERSEDED")
             self.stream = None
 
     def refuse(self) -> None:
-        """The client breaks the stream's rules: this stream is over, and nothing else."""
+        """The client breaks the stream's rules: this stream ends, and nothing else."""
         if self.stream is not None:
             self.stream.ended("REFUSED")
             self.stream = None

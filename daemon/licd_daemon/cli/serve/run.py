@@ -237,7 +237,7 @@ def _make_data_dir(data_dir: Path, *, lasting: bool) -> None:
             "data_directory_is_ephemeral",
             path=str(data_dir),
             filesystem=kind,
-            remedy="mount a volume there: a lost data directory needs a call to the vendor",
+            remedy="mount a volume there: losing the data directory means contacting the vendor",
         )
 
 
