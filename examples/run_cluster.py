@@ -47,7 +47,7 @@ def main() -> int:
     finally:
         print("\nStopping: the report servers leave, then the daemon and the portal stop.", flush=True)
         parts.end_all()
-    print("All nodes left, so the registration has ended: the next start needs a scan. The license stays.")
+    print("No node that held a seat is left, so the next start needs a scan. The license stays.")
     return 0
 
 

@@ -250,6 +250,24 @@ def test_R4_refusals_are_shown_with_their_times_the_newest_with_its_remedies(lic
     assert earlier.endswith("Version mismatch (node report-1)")
 
 
+def test_R17_a_recovering_cluster_is_not_told_that_its_seats_are_full(licd: Licd, daemon: Daemon) -> None:
+    recovering = {"nodes_connected": 3, "nodes_licensed": 0, "nodes_waiting": 3}
+    answer_status(daemon, registration("RECOVERING", **recovering, recovery_deadline=at(minutes=4)))
+    told = licd("status").stdout
+    assert "To do: Bring back a process that held a seat" in told
+    assert "stop or evict others" not in told
+
+
+def test_R34_status_and_check_report_the_servers_certificate(licd: Licd, daemon: Daemon) -> None:
+    warning = Failure(title="The server certificate ends soon", detail="It ends within 7 days", remedy="Replace it.")
+    answer_status(daemon, registration("REGISTERED", warnings=[warning]))
+    daemon.answers["RegistrationService/CheckRegistration"] = registering.CheckRegistrationResponse()
+    told, checked = licd("status").stdout, licd("check")
+    assert "Needs attention:\n- The server certificate ends soon: It ends within 7 days\n  Replace it." in told
+    assert "All is well" not in told
+    assert (checked.exit_code, "Warning: The server certificate ends soon." in checked.stderr) == (0, True)
+
+
 def test_status_as_json_is_the_registration_with_its_defaults(licd: Licd, daemon: Daemon) -> None:
     answer_status(daemon, registration("REGISTERED"))
     told = json.loads(licd("status", "--output", "json").stdout)

@@ -66,7 +66,7 @@ def _soon(registration: Registration, now: datetime) -> list[str]:
 
 def _seats(registration: Registration, state: str) -> list[str]:
     todo = []
-    if registration.nodes_waiting:
+    if registration.nodes_waiting and state != "RECOVERING":  # there, seats are free, but not for newcomers
         vendor = _vendor(registration.license)
         todo.append(f"Nodes wait for a seat: stop or evict others (licd nodes), or ask {vendor} for more.")
     idle = registration.nodes_connected - registration.nodes_licensed - registration.nodes_waiting

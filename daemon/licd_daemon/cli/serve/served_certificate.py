@@ -94,10 +94,9 @@ class ServedCertificate:
 
     def _judged(self) -> Standing:
         served = self._chain.loaded
-        found = faults(served, self._host, *self._times)
-        for trouble in dict.fromkeys(watch.trouble for watch in self._watches if watch.trouble):
-            found.append(Fault(Grade.NOT_TAKEN, trouble, "Until then the files before are served."))
-        return Standing(ends_at(served), tuple(found))
+        troubles = dict.fromkeys(watch.trouble.rstrip(".") for watch in self._watches if watch.trouble)
+        not_taken = [Fault(Grade.NOT_TAKEN, each, "Until then the files before are served.") for each in troubles]
+        return Standing(ends_at(served), (*not_taken, *faults(served, self._host, *self._times)))
 
     def _accept(self, chain: Sequence[x509.Certificate]) -> None:
         for fault in faults(chain, self._host, *self._times):

@@ -105,8 +105,8 @@ function showBanners(registration, state) {
   const { clock_untrusted: clock, journal_unavailable: stuck } = registration;
   banner("banner-clock", clock ? t("banner.clock", { detail: clock.detail, remedy: clock.remedy }) : "", "bad");
   banner("banner-journal", stuck ? t("banner.journal") : "", "bad");
-  const [first] = registration.warnings ?? [];
-  banner("banner-certificate", first ? `${first.title}. ${first.detail}. ${first.remedy}` : "");
+  const warnings = (registration.warnings ?? []).map(({ title, detail, remedy }) => `${title}. ${detail}. ${remedy}`);
+  banner("banner-certificate", warnings.join(" "));
 }
 
 function showReleased(registration) {
