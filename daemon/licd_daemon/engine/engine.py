@@ -103,7 +103,7 @@ class Engine:
         return [*_over(first), c.Tick(self._heard), *_over(rest), *drained]
 
     def committed(self, batch: Batch, served: int, *, leads: bool = True) -> EndedRegistration | None:
-        """A batch is durable, at `served`; streams get what it changes, before anybody is answered (R33).
+        """R33: a batch is durable, at `served`; streams get what it changes, before anybody is answered.
 
         Args:
             batch: The one begun last.

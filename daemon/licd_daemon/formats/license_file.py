@@ -1,4 +1,4 @@
-"""From the file that people have to the bytes that the vendor signed (R1).
+"""R1: from the file that people have to the bytes that the vendor signed.
 
 Mail programs, editors and shells wrap, indent, quote and re-encode what passes through them. Rules:
 

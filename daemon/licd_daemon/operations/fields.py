@@ -1,4 +1,4 @@
-"""What may come in from outside (R36), through whichever door: lengths and forms, each refused by name."""
+"""R36: what may come in from outside, through whichever door: lengths and forms, each refused by name."""
 
 import re
 import unicodedata

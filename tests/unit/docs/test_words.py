@@ -1,5 +1,6 @@
 """docs/check_words.py finds what docs/words.txt and docs/glossary.md reject; the glossary has every state."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,3 +53,9 @@ def test_the_glossary_has_every_state_of_a_node() -> None:
         if not name.endswith("UNSPECIFIED")
     ]
     assert [state for state in states if f"\n| {state} |" not in glossary] == []
+
+
+def test_every_term_of_the_glossary_has_its_rule() -> None:
+    rows = [line.split(" | ") for line in (DOCS / "glossary.md").read_text().splitlines() if line.startswith("| ")]
+    terms = {cells[0]: cells[2] for cells in rows if cells[0] != "| term"}
+    assert [term for term, rule in terms.items() if not re.fullmatch(r"R\d+(, R\d+)*", rule)] == []
