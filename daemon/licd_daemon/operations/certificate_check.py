@@ -74,7 +74,7 @@ class Host:
 
 
 def faults(chain: Sequence[x509.Certificate], host: Host | None, now: datetime, confirmed: datetime) -> list[Fault]:
-    """Everything that keeps clients from using a certificate, the weightiest first.
+    """R34: everything that keeps clients from using a certificate, the weightiest first.
 
     Args:
         chain: The server's certificate, and those after it in its file.
