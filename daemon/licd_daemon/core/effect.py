@@ -11,13 +11,13 @@ from licd_daemon.core import checks
 from licd_daemon.core.decide_time import recertify_at
 from licd_daemon.core.model import Failure, Now, Seat, Session, SessionStatus, State
 from licd_daemon.core.upload_effect import Effect, RejectedNode
-from licd_daemon.core.view import in_sight
+from licd_daemon.core.view import connected
 from licd_daemon.formats.license import License
 
 
 def effect_of(state: State, license: License, now: Now) -> Effect:
     """The effect that an upload would have. Visits every session."""
-    rejected = ((each, _mismatches(license, each)) for each in in_sight(state))
+    rejected = ((each, _mismatches(license, each)) for each in connected(state))
     return Effect(
         license,
         ends_registration(state, license, now),

@@ -57,7 +57,7 @@ def outage_grace_s(state: State) -> int:
     return 0 if state.license is None else state.license.outage_grace_seconds
 
 
-def in_sight(state: State) -> list[Session]:
+def connected(state: State) -> list[Session]:
     """The sessions that operators see: live ones, and those awaited after a restart, in the order of their joining."""
     seen = (s for s in state.sessions.values() if s.status in (SessionStatus.LIVE, SessionStatus.AWAITED))
     return sorted(seen, key=lambda session: session.number)

@@ -2,7 +2,7 @@
 
 After raft's RawNode: `begin` gives a batch, the caller appends its events, then calls `committed` or `failed`. One
 batch at a time. Nothing here waits, reads a clock or writes: the caller brings instants, and streams post what they are
-told.
+given.
 
 - A lease is over from the instant of its decision: no heartbeat renews it while the append runs. If that append fails,
   every session gets a fresh lease, which errs on the safe side (R18).

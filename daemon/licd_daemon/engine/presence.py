@@ -29,7 +29,7 @@ class Exchange(NamedTuple):
     """A heartbeat and its acknowledgement (R21).
 
     `sent` by the node's wall clock; `received` and `acknowledged` by the daemon's, in ms; `stamp`: the latter as it was
-    told, in ns; `served`: when.
+    sent, in ns; `served`: when.
     """
 
     sent: float

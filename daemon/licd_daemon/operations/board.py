@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from licd_daemon.coordinator.coordinator import Coordinator
-from licd_daemon.core.view import in_sight
+from licd_daemon.core.view import connected
 from licd_daemon.operations.nodes import NodeView, node_view
 
 IN_ONE_TURN = 250
@@ -18,7 +18,7 @@ async def gather(coordinator: Coordinator, most: int) -> tuple[list[NodeView], i
     The state is one instant's; what the streams have reported since (heartbeats, clocks) may be younger.
     """
     state, served = coordinator.state, coordinator.now().served
-    sessions = in_sight(state)
+    sessions = connected(state)
     nodes = []
     for number, session in enumerate(sessions[:most], 1):
         nodes.append(node_view(state, session, coordinator.presences, served))

@@ -9,7 +9,7 @@ from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core import commands as c
 from licd_daemon.core.drift import Estimate
 from licd_daemon.core.model import EndReason, Failure, Session, State
-from licd_daemon.core.view import NodeState, in_sight, node_state
+from licd_daemon.core.view import NodeState, connected, node_state
 from licd_daemon.engine.presence import Presences
 from licd_daemon.operations import fields
 
@@ -28,7 +28,7 @@ class Roster:
     def after(self, state: State, number: int, most: int) -> tuple[list[Session], bool]:
         """The first `most` sessions whose number is above `number`, and whether there are more."""
         if state.sessions is not self._sessions:
-            self._order = in_sight(state)
+            self._order = connected(state)
             self._numbers = [session.number for session in self._order]
             self._sessions = state.sessions
         first = bisect_right(self._numbers, number)
