@@ -142,8 +142,9 @@ class LeaderClock:
         """
         now = self._coordinator.now()
         wall = self._wall(now)
-        in_question = now.unconfirmed or abs(wall - now.wall) > self._limit_ms
-        if in_question and wall >= now.confirmed - self._limit_ms:
+        if abs(wall - now.wall) <= self._limit_ms:
+            wall = now.wall
+        if (now.unconfirmed or wall != now.wall) and wall >= now.confirmed - self._limit_ms:
             await self._confirm(max(wall, now.confirmed), Confirmed.ADMIN)
             await self._look()
 

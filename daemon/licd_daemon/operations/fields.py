@@ -13,6 +13,7 @@ SECRET_BYTES = 32
 MAX_KINDS = 64
 _CODE = re.compile(r"[0-9]{6}", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+LAST_POSITION = 2**63 - 1  # what SQLite and etcd count to
 LATEST_MS = 253_402_300_800_000  # the year 10000, where Timestamp ends
 
 
@@ -31,6 +32,17 @@ def text(field: str, value: str, most: int, least: int = 1) -> str:
         raise invalid_field(field, f"has {len(value)} characters", f"Give {least} to {most}.")
     if not value.isprintable() and any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
         raise invalid_field(field, "has control characters", "Leave them out.")
+    return value
+
+
+def position(field: str, value: int) -> int:
+    """A position in the journal, which may lie ahead of its end.
+
+    Raises:
+        Refused: INVALID_FIELD.
+    """
+    if value > LAST_POSITION:
+        raise invalid_field(field, "is beyond every journal", "Give the position of an event.")
     return value
 
 

@@ -14,7 +14,7 @@ from licd_daemon.tls import peer_role
 
 _READ = frozenset({Role.VIEWER, Role.ADMIN})
 _ADMIN = frozenset({Role.ADMIN})
-_HEALTH = "/grpc.health.v1.Health/"
+HEALTH = "/grpc.health.v1.Health/"
 _REFLECTION = "/grpc.reflection."
 
 
@@ -28,7 +28,7 @@ class Access:
 
     def is_open(self, method: str) -> bool:
         """Whether `method` needs no credentials."""
-        return method.startswith(_HEALTH) or (self._open_reflection and method.startswith(_REFLECTION))
+        return method.startswith(HEALTH) or (self._open_reflection and method.startswith(_REFLECTION))
 
     @staticmethod
     def roles_for(method: str) -> frozenset[Role]:

@@ -59,7 +59,9 @@ class ClusterService(pb_grpc.ClusterServiceServicer):
         self, request: pb.WatchEventsRequest, context: Context
     ) -> AsyncIterator[pb.WatchEventsResponse]:
         """Events as they become durable."""
-        after = request.after_position if request.HasField("after_position") else None
+        after = (
+            fields.position("after_position", request.after_position) if request.HasField("after_position") else None
+        )
         async for records in self._events.follow(fields.kinds("kinds", request.kinds), after):
             for event in self._messages(records):
                 yield pb.WatchEventsResponse(event=event)

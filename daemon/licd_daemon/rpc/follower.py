@@ -6,16 +6,21 @@
 - A node's stream is asked to reconnect there, in-band: an abort of a stream loses its reason (FINDINGS).
 """
 
+from collections.abc import Awaitable, Callable
+
 import grpc
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 
 from licd.v1 import node_service_pb2 as pb
+from licd_daemon.coordinator.latency import Latency
 from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.rpc.access import HEALTH
 from licd_daemon.rpc.context import Context, Handler
 from licd_daemon.rpc.convert import duration
 from licd_daemon.rpc.errors import abort
+from licd_daemon.rpc.guard import guarded_handler
 from licd_daemon.rpc.limits import Limits
 from licd_daemon.rpc.server import POLLED, REGISTERED, bind, options
 
@@ -28,10 +33,11 @@ class FollowerServer:
 
     def __init__(self, *, max_connections: int) -> None:
         self.leader = ""
-        self._server = aio.server(options=options(max_connections))
+        limits = Limits()
+        self._server = aio.server(interceptors=[_HealthGuard(limits)], options=options(max_connections))
         self._health = health_aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._server.add_generic_rpc_handlers((_Refusing(self),))
+        self._server.add_generic_rpc_handlers((_Refusing(self, limits),))
 
     def bind(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
         """Binds `address`, in plaintext without `credentials`, and gives the port.
@@ -60,10 +66,28 @@ class FollowerServer:
         return Refused(Reason.NOT_LEADER, "This daemon follows, and none leads at the moment: ask again.")
 
 
+class _HealthGuard(aio.ServerInterceptor):
+    """Health is all that decodes what strangers send; the rest is refused unread."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """See `grpc.aio.ServerInterceptor`."""
+        handler, method = await continuation(handler_call_details), handler_call_details.method
+        if handler is None or not method.startswith(HEALTH):
+            return handler
+        return guarded_handler(handler, lambda context: self._limits.take(method, context.peer()), Latency())
+
+
 class _Refusing(grpc.GenericRpcHandler):
-    def __init__(self, follower: FollowerServer) -> None:
+    def __init__(self, follower: FollowerServer, limits: Limits) -> None:
         self._follower = follower
-        self._limits = Limits()
+        self._limits = limits
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
         """See `grpc.GenericRpcHandler`; whatever a method's arity, its first message is enough to refuse it."""

@@ -2,21 +2,28 @@
 
 - An aio interceptor can't abort on its own; it gives a handler of the same arity that does, made once for each method.
 - A stream may write bytes: a response that it has serialized itself.
+- What can't be decoded is no exception in gRPC's own hands, which would be UNKNOWN and a traceback: it becomes
+  `UNDECODABLE`, and the call is refused after its limits and its identity were judged.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc import aio
 
 from licd_daemon.clock import stopwatch_s
 from licd_daemon.coordinator.latency import Latency
 from licd_daemon.core.refusal import Refused
+from licd_daemon.operations.fields import invalid_field
 from licd_daemon.rpc.access import Access
 from licd_daemon.rpc.context import Context, Handler
 from licd_daemon.rpc.errors import abort, abort_internal
 from licd_daemon.rpc.limits import Limits
+
+UNDECODABLE = object()
+"""A request, or a message of a stream, that is none of its type."""
 
 
 class Guard(aio.ServerInterceptor):
@@ -41,7 +48,7 @@ class Guard(aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        guarded = _guarded(handler, self._check(method), self.latency.setdefault(method, Latency()))
+        guarded = guarded_handler(handler, self._check(method), self.latency.setdefault(method, Latency()))
         self._handlers[method] = guarded
         return guarded
 
@@ -56,17 +63,39 @@ class Guard(aio.ServerInterceptor):
         return check
 
 
-def _guarded(handler: Handler, check: Callable[[Context], None], latency: Latency) -> Handler:
+def guarded_handler(handler: Handler, check: Callable[[Context], None], latency: Latency) -> Handler:
     """`handler` behind `check`, with refusals and faults turned into statuses."""
     if handler.response_streaming:
         make = (
             grpc.stream_stream_rpc_method_handler if handler.request_streaming else grpc.unary_stream_rpc_method_handler
         )
         behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
-        return make(_stream(behaviour, check), handler.request_deserializer, _serializer(handler.response_serializer))
+        decode = _decoder(handler.request_deserializer)
+        return make(_stream(behaviour, check), decode, _serializer(handler.response_serializer))
     return grpc.unary_unary_rpc_method_handler(
-        _unary(handler.unary_unary, check, latency), handler.request_deserializer, handler.response_serializer
+        _unary(handler.unary_unary, check, latency), _decoder(handler.request_deserializer), handler.response_serializer
     )
+
+
+def _decoder(decode: Any) -> Callable[[bytes], Any]:
+    def decoded(message: bytes) -> Any:
+        try:
+            return decode(message)
+        except DecodeError:
+            return UNDECODABLE
+
+    return decoded
+
+
+def _refuse_undecodable(request: Any) -> None:
+    if request is UNDECODABLE:
+        raise invalid_field("message", "is not of the type that this method takes", "Send what the protos describe.")
+
+
+async def _decodable(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        _refuse_undecodable(request)
+        yield request
 
 
 def _serializer(serialize: Any) -> Callable[[Any], bytes]:
@@ -81,6 +110,7 @@ def _unary(behaviour: Any, check: Callable[[Context], None], latency: Latency) -
         began = stopwatch_s()
         try:
             check(context)
+            _refuse_undecodable(request)
             return await behaviour(request, context)
         except aio.AbortError:
             raise
@@ -98,7 +128,9 @@ def _stream(behaviour: Any, check: Callable[[Context], None]) -> Any:
     async def stream(request: Any, context: Context) -> None:
         try:
             check(context)
-            result = behaviour(request, context)
+            _refuse_undecodable(request)
+            # A behaviour that reads by its context never looks at the iterator.
+            result = behaviour(_decodable(request) if isinstance(request, AsyncIterator) else request, context)
             if isinstance(result, AsyncIterator):
                 async for response in result:
                     await context.write(response)

@@ -46,6 +46,7 @@ class NodeStream:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._task = asyncio.current_task()
+        self._flushing: asyncio.Task[None] | None = None
         self._unsent: list[pb.KeepAliveResponse | bytes] = []
         self._writing = False
         self.over = False
@@ -75,7 +76,7 @@ class NodeStream:
             return
         self._unsent.append(message)
         self.over = last or len(self._unsent) > MAX_UNSENT
-        if not self._writing:
+        if not self._writing and (self._flushing is None or self._flushing.done()):
             self._flushing = asyncio.get_running_loop().create_task(self._flush_posted())
 
     async def _flush_posted(self) -> None:
@@ -99,6 +100,12 @@ class NodeStream:
             self._writing = False
         if self._unsent:
             await self.flush()
+
+    async def finish(self) -> None:
+        """Writes the rest, and waits for the task that writes: gRPC faults a call whose handler returns meanwhile."""
+        if self._flushing is not None:
+            await asyncio.wait([self._flushing])
+        await self.flush()
 
     async def flush(self) -> None:
         """Writes what is unsent; one writer at a time, the others leave it to that one."""

@@ -175,9 +175,12 @@ class NodeService(pb_grpc.NodeServiceServicer):
             while (request := await context.read()) is not aio.EOF:
                 if presence.stream is not stream:
                     break
-                if isinstance(request, pb.KeepAliveRequest) and request.HasField("heartbeat"):
+                if not isinstance(request, pb.KeepAliveRequest):
+                    stream.ended("REFUSED")
+                    break
+                if request.HasField("heartbeat"):
                     await self._beat(stream, session_id, presence, request.heartbeat)
-            await stream.flush()
+            await stream.finish()
         finally:
             presence.detach(stream)
 
