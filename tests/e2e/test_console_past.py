@@ -63,7 +63,7 @@ def test_R17_a_registration_that_ended_says_when_why_and_whose_it_was(
         expect(page.locator("#ended")).to_be_hidden()
 
 
-@pytest.mark.parametrize("daemon", [("--lease-ttl", "2s", "--heartbeat-interval", "500ms")], indirect=True)
+@pytest.mark.parametrize("daemon", [("--lease-ttl", "6s", "--heartbeat-interval", "2s")], indirect=True)
 def test_R17_recovering_says_since_when_until_when_and_what_must_happen(
     daemon: Daemon, nodes: list[RawNode], browser: Browser, tmp_path: Path
 ) -> None:

@@ -72,7 +72,7 @@ def test_R17_the_node_that_loses_its_seat_is_told_why_at_once(daemon: Daemon, ad
     assert not admin.registration().HasField("last_registration")
 
 
-@pytest.mark.parametrize("daemon", [("--lease-ttl", "2s", "--heartbeat-interval", "500ms")], indirect=True)
+@pytest.mark.parametrize("daemon", [("--lease-ttl", "6s", "--heartbeat-interval", "2s")], indirect=True)
 def test_R17_recovering_says_since_when_and_until_when(daemon: Daemon, admin: Admin, vendor: TestVendor) -> None:
     registered(daemon, admin, vendor, "report-1")
     eventually(lambda: admin.state == "RECOVERING")
