@@ -6,9 +6,10 @@ PROTOS := $(wildcard protos/licd/v1/*.proto protos/licd/etcd/v1/*.proto)
 PORTAL_HOST ?=
 MINUTES ?= 60
 SEED ?=
+VERSION ?= $(error VERSION: name the version that is released)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test soak bench check fix proto readme reasons states rules clocks vectors lock
+.PHONY: help setup run demo test soak bench check fix proto readme reasons states rules clocks vectors release lock
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
@@ -40,13 +41,14 @@ bench: .venv/.done  ## licd alongside bare grpcio and etcd: a table, bench/resul
 	@deploy/system-packages etcd-server postgresql
 	PYTHONPATH=.:tests $(PY) -m bench.run $(BENCH)
 
-check: .venv/.done  ## format, lint, types, import contracts, words, protos
+check: .venv/.done  ## format, lint, types, import contracts, words, protos (also against each release's)
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	$(PY) docs/check_words.py
 	cd protos && ../.venv/bin/buf lint
+	cd protos && for wheel in ../tests/vectors/releases/licd-[0-9]*.whl; do ../.venv/bin/buf breaking --against "$$wheel#format=zip"; done
 
 fix: .venv/.done  ## what `check` finds and a machine can correct
 	.venv/bin/ruff check --fix
@@ -73,6 +75,9 @@ clocks: .venv/.done  ## docs/clocks.png, measured with real nodes (a minute)
 
 vectors: .venv/.done  ## tests/vectors
 	$(PY) tests/vectors/generate.py
+
+release: .venv/.done  ## wheels and vectors of VERSION=1.2.3 into tests/vectors/releases, at its commit
+	@PYTHONPATH=tests $(PY) tests/vectors/release.py $(VERSION)
 
 lock:  ## requirements/dev.lock
 	python3 -m venv .venv-lock

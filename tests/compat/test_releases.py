@@ -9,7 +9,7 @@ from support.admin import Admin
 from support.daemon import Daemon, running
 from support.etcd import free_port
 from support.refusal import refused
-from support.releases import WHEELS, Program, environment, programs
+from support.releases import RELEASES, Program, environment, programs
 from support.vendor import TestVendor
 from support.waiting import eventually
 
@@ -17,7 +17,6 @@ import node_client
 from licd.v1 import cluster_service_pb2 as cluster
 from licd.v1 import registration_service_pb2 as pb
 
-RELEASES = sorted(wheel.name.split("-")[1] for wheel in WHEELS.glob("*.whl"))
 # A lease that a restart on a busy machine can't outlast: what is tested is who is admitted, not how fast.
 OPTIONS = ("--insecure", "--lease-ttl", "60s", "--heartbeat-interval", "500ms")
 MakeDaemon = Callable[..., Daemon]

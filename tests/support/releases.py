@@ -15,6 +15,7 @@ from support.daemon import Daemon
 from support.raw_node import APPLICATION
 
 WHEELS = Path(__file__).parents[1] / "vectors" / "releases"
+RELEASES = sorted(wheel.name.split("-")[1] for wheel in WHEELS.glob("licd-*.whl"))
 PROGRAM = """
 import json, sys, node_client
 told = None
@@ -39,8 +40,9 @@ def environment(version: str | None, folder: Path) -> dict[str, str]:
         return kept
     unpacked = folder / version
     if not unpacked.exists():
-        with zipfile.ZipFile(WHEELS / f"licd-{version}-py3-none-any.whl") as wheel:
-            wheel.extractall(unpacked)
+        for path in WHEELS.glob(f"*-{version}-py3-none-any.whl"):
+            with zipfile.ZipFile(path) as wheel:
+                wheel.extractall(unpacked)
     return {**kept, "PYTHONPATH": str(unpacked), "PYTHONSAFEPATH": "1"}
 
 

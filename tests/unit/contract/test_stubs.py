@@ -1,8 +1,12 @@
 """The contract: stubs are those of the protos, protos are linted, services are those of the design."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+from support.releases import RELEASES, WHEELS
 
 from licd.v1 import cluster_service_pb2, failure_pb2, node_service_pb2, registration_service_pb2
 from licd_daemon.core.reasons import FailureReason
@@ -62,3 +66,28 @@ def test_a_lock_file_names_no_registry_and_pins_by_hash():
     packages = [line for line in lock.splitlines() if line and not line.startswith((" ", "#"))]
     assert packages
     assert all(line.endswith("\\") for line in packages)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize(
+    ("line", "becomes", "finding"),
+    [
+        ("", "", ""),
+        ("uint64 epoch = 2;", "", 'field "2" with name "epoch"'),
+        ("uint64 epoch = 2;", "uint64 era = 2;", 'from "epoch" to "era"'),
+        ("rpc Leave(LeaveRequest) returns (LeaveResponse)", "rpc Go(LeaveRequest) returns (LeaveResponse)", "Leave"),
+    ],
+    ids=["nothing", "field removed", "field renamed", "method renamed"],
+)
+def test_only_what_grows_passes_the_comparison_with_a_release(
+    line: str, becomes: str, finding: str, release: str, tmp_path: Path
+):
+    shutil.copytree(PROTOS, tmp_path / "protos")
+    proto = tmp_path / "protos/licd/v1/node_service.proto"
+    assert line in proto.read_text()
+    proto.write_text(proto.read_text().replace(line, becomes, 1))
+    against = f"{WHEELS}/licd-{release}-py3-none-any.whl#format=zip"
+    command = [str(Path(sys.executable).parent / "buf"), "breaking", "--against", against]
+    done = subprocess.run(command, cwd=tmp_path / "protos", capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == (not finding), done.stdout + done.stderr
+    assert finding in done.stdout
