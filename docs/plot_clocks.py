@@ -25,8 +25,8 @@ from matplotlib.axes import Axes
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from support.daemon import Daemon, running
+from support.proxy import Delay, slow_path
 from support.skew import Skew, node_process, rated
-from support.slow_path import Way, slow_path
 from support.vendor import TestVendor
 
 from licd.v1 import cluster_service_pb2 as cluster
@@ -36,9 +36,9 @@ BEAT_S = 1.0
 RUN_S = 30.0
 JUMP_AT_S, JUMP_S = 12.0, 0.2
 RATE = 0.01
-DIRECT = (Way(0.0), Way(0.0))
-SLOW = (Way(0.150, 0.020), Way(0.005, 0.020))
-JITTERY = (Way(0.0, 0.2), Way(0.0, 0.2))
+DIRECT = (Delay(0.0), Delay(0.0))
+SLOW = (Delay(0.150, 0.020), Delay(0.005, 0.020))
+JITTERY = (Delay(0.0, 0.2), Delay(0.0, 0.2))
 SKEWS = {"+0.25 s": 0.25, "+30 s": 30.0, "-1 h": -3600.0, "+1 h": 3600.0}
 PATHS = {"direct": DIRECT, "150 ms there, 5 ms back": SLOW, "0 to 200 ms each way": JITTERY}
 

@@ -11,6 +11,7 @@ from hypothesis import settings
 from support.admin import Admin
 from support.daemon import Daemon, running
 from support.etcd import EtcdCluster, etcd_cluster
+from support.proxy import Network
 from support.vendor import TestVendor
 
 # The same examples in every run, without a time limit each; `--hypothesis-profile default` looks for others.
@@ -46,6 +47,14 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdCluster]:
     """One etcd server, for tests that take a prefix of their own."""
     with etcd_cluster(tmp_path_factory.mktemp("etcd")) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    """Proxies that can be told to be a bad network."""
+    made = Network()
+    yield made
+    made.close()
 
 
 @pytest.fixture

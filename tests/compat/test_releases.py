@@ -7,7 +7,7 @@ import grpc
 import pytest
 from support.admin import Admin
 from support.daemon import Daemon, running
-from support.etcd import free_port
+from support.ports import free_port
 from support.refusal import refused
 from support.releases import RELEASES, Program, environment, programs
 from support.vendor import TestVendor

@@ -2,12 +2,12 @@
 
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from support.ports import free_port
 
 from licd_daemon.cli.demo.parts import Parts
 
@@ -20,15 +20,6 @@ BROWSER_OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-def free_port() -> int:
-    """A port that was free a moment ago, below the range that outgoing connections take theirs from."""
-    for port in range(20_000 + os.getpid() % 8_000, 32_000):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
-    raise AssertionError("no free port")
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import grpc
 from faults import history
-from faults.proxy import Proxy
 from support.admin import Admin
 from support.daemon import Daemon, Stubs
+from support.proxy import Network
 from support.skew import Skew
 from support.vendor import TestVendor
 from support.waiting import eventually
@@ -42,9 +42,9 @@ class NodeProcess:
     def __init__(self, cluster: "Cluster", names: list[str], clock: Skew | None) -> None:
         self.names = names
         self.clock = clock
-        self.link = cluster.proxy.link()
+        self.link = cluster.network.proxy(cluster.daemon.address)
         command = [
-            sys.executable, "-m", "faults.node_process", str(cluster.history), f"127.0.0.1:{self.link.port}",
+            sys.executable, "-m", "faults.node_process", str(cluster.history), self.link.address,
             str(cluster.ca), cluster.daemon.token("node"), *names,
         ]  # fmt: skip
         path = os.pathsep.join((str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")))
@@ -68,7 +68,7 @@ class Cluster:
         self.history.touch()
         self.ca = folder / "ca.crt"
         self.max_nodes = max_nodes
-        self.proxy = Proxy()
+        self.network = Network()
         self.nodes: list[NodeProcess] = []
         self.deposed: list[subprocess.Popen[str]] = []
         self.killed: dict[int, float] = {}
@@ -81,7 +81,8 @@ class Cluster:
         """Starts the daemon; nodes reach it through the proxy, wherever it listens."""
         self.daemon.start()
         self.ca.write_bytes(self.daemon.ca)
-        self.proxy.aim(self.daemon.address)
+        for node in self.nodes:
+            node.link.aim(self.daemon.address)
 
     @property
     def admin(self) -> Admin:
@@ -96,7 +97,7 @@ class Cluster:
 
     def register(self) -> None:
         """Upload and registration."""
-        eventually(self._registered, 20)
+        eventually(self._registered, 40)
         self.note_acknowledged()
 
     def _registered(self) -> bool:
@@ -228,7 +229,7 @@ class Cluster:
             process.kill()
             process.wait()
         self.daemon.kill()
-        self.proxy.close()
+        self.network.close()
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import grpc
 from faults.cluster import Cluster, NodeProcess, running
 from faults.sync_trap import JOURNAL, SyncTrap, sync_trap
 from support.daemon import Daemon
+from support.proxy import NO_DELAY, Delay
 from support.skew import Skew
 from support.vendor import TestVendor
 from support.waiting import eventually
@@ -168,30 +169,29 @@ class Nemesis:
         if node is not self.kept and node.stopped_at is None:
             node.process.terminate()
 
-    def _cut(self, node: NodeProcess, span: float, *ways: str) -> None:
-        for way in ways:
-            setattr(node.link, way, False)
-            self._later(span, lambda way=way: setattr(node.link, way, True))  # type: ignore[misc]
-
     def cut_up(self, node: NodeProcess, span: float) -> None:
-        self._cut(node, span, "up")
+        node.link.cut(down=False)
+        self._later(span, lambda: node.link.mend(down=False))
 
     def cut_down(self, node: NodeProcess, span: float) -> None:
-        self._cut(node, span, "down")
+        node.link.cut(up=False)
+        self._later(span, lambda: node.link.mend(up=False))
 
     def cut_both(self, node: NodeProcess, span: float) -> None:
-        self._cut(node, span, "up", "down")
+        node.link.cut()
+        self._later(span, node.link.mend)
 
     def stick(self, node: NodeProcess, span: float) -> None:
-        node.link.stick()
+        node.link.hold(down=False)
         self._later(span, node.link.free)
 
     def lag(self, node: NodeProcess, span: float) -> None:
-        node.link.lag = span / 10
-        self._later(span, lambda: setattr(node.link, "lag", 0.0))
+        late = Delay(span / 10)
+        node.link.slow(late, late)
+        self._later(span, lambda: node.link.slow(NO_DELAY, NO_DELAY))
 
     def reset_link(self, node: NodeProcess, span: float) -> None:
-        self.cluster.proxy.reset(node.link)
+        node.link.reset()
 
     def jump_wall(self, node: NodeProcess, span: float) -> None:
         self.clock.set("+3600s" if span > 1 else "-3600s")

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import grpc
 import pytest
-from faults.proxy import Link, Proxy
 from support.admin import Admin
 from support.daemon import Daemon, Stubs
+from support.proxy import Network, Proxy
 from support.raw_node import APPLICATION, RawNode
 from support.vendor import TestVendor
 from support.waiting import eventually
@@ -22,10 +22,10 @@ class Way:
     """A way to the daemon whose answers can be lost."""
 
     daemon: Daemon
-    link: Link
+    link: Proxy
 
     def stubs(self, role: str) -> Stubs:
-        direct, self.daemon.address = self.daemon.address, f"127.0.0.1:{self.link.port}"
+        direct, self.daemon.address = self.daemon.address, self.link.address
         try:
             return self.daemon.stubs(role)
         finally:
@@ -33,21 +33,16 @@ class Way:
 
     @contextmanager
     def losing_answers(self) -> Iterator[None]:
-        self.link.down = False
+        self.link.cut(up=False)
         try:
             yield
         finally:
-            self.link.down = True
+            self.link.mend(up=False)
 
 
 @pytest.fixture
-def way(daemon: Daemon) -> Iterator[Way]:
-    proxy = Proxy()
-    proxy.aim(daemon.address)
-    try:
-        yield Way(daemon, proxy.link())
-    finally:
-        proxy.close()
+def way(daemon: Daemon, network: Network) -> Way:
+    return Way(daemon, network.proxy(daemon.address))
 
 
 def count(admin: Admin, kind: str) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 import pytest
 from support.daemon import Daemon
 from support.etcd import EtcdCluster
-from support.proxy import Network
 from support.several import Several, ending
 from support.vendor import TestVendor
 
@@ -20,11 +19,3 @@ def several(etcd: EtcdCluster, make_daemon: Callable[..., Daemon], vendor: TestV
     url = etcd.url(secrets.token_hex(4), lease_ttl=f"{LEASE_S}s")
     with ending(Several(make_daemon, vendor, url, 2, *OPTIONS)) as started:
         yield started
-
-
-@pytest.fixture
-def network() -> Iterator[Network]:
-    """Proxies that can be cut and slowed."""
-    made = Network()
-    yield made
-    made.close()

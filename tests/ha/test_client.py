@@ -16,7 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from grpc import aio
-from support.etcd import EtcdCluster, EtcdMember, etcd_cluster, free_port
+from support.etcd import EtcdCluster, EtcdMember, etcd_cluster
+from support.ports import free_port
 from support.proxy import Network
 from support.waiting import eventually
 
@@ -165,7 +166,7 @@ async def test_a_connection_whose_other_end_is_gone_without_a_word_is_made_anew(
     way = network.proxy(etcd.members[0].endpoint)
     client = EtcdClient(parse(f"etcd://{way.address}/gone?lease-ttl=2s"))
     await client.get(b"gone/x")
-    way.forget()
+    way.hold()
     async with asyncio.timeout(60):
         while True:
             with contextlib.suppress(StoreUnavailable):

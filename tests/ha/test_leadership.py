@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from support.etcd import EtcdCluster, etcd_cluster
-from support.slow_path import Way, slow_path
+from support.proxy import Delay, slow_path
+from support.waiting import until
 
 from licd_daemon.clock import boottime_ms
 from licd_daemon.journal.etcd.client import EtcdClient
@@ -39,12 +40,6 @@ async def store(own: EtcdCluster) -> AsyncIterator[EtcdClient]:
 
 def candidate(store: EtcdClient, boot: Callable[[], int] = boottime_ms) -> EtcdLeadership:
     return EtcdLeadership(store, "licd", TTL_MS, "127.0.0.1:7443", boot=boot)
-
-
-async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_the_lead_is_renewed_and_does_not_flap(store: EtcdClient) -> None:
@@ -149,7 +144,7 @@ async def test_followers_are_counted_while_they_stand_ready(store: EtcdClient) -
 
 @pytest.fixture
 def late(own: EtcdCluster) -> Iterator[str]:
-    with slow_path(own.members[0].endpoint, Way(0.6), Way(0.6)) as address:
+    with slow_path(own.members[0].endpoint, Delay(0.6), Delay(0.6)) as address:
         yield address
 
 

@@ -21,7 +21,7 @@ from ha.checker import Checker
 from support.admin import Admin
 from support.daemon import Daemon
 from support.etcd import EtcdCluster, EtcdMember
-from support.proxy import Network, Proxy
+from support.proxy import Delay, Network, Proxy
 from support.several import APPLICATION, Several, leads
 from support.vendor import TestVendor
 from support.waiting import eventually
@@ -316,10 +316,10 @@ def cut_from_nodes(world: World, chance: random.Random) -> Undo:
 
 def slow_etcd(world: World, chance: random.Random) -> Undo:
     """Etcd answers late to all."""
-    lag = chance.uniform(0.05, 0.6)
+    lag = Delay(chance.uniform(0.05, 0.6))
     ways = [way for ways in world.ways for way in ways]
     for way in ways:
-        way.slow(lag)
+        way.slow(lag, lag)
     return lambda: _all(Proxy.heal, ways)
 
 

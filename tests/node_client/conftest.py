@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from node_support.licd_node import Run, starting
-from node_support.scripted_daemon import APPLICATION, TOKEN, Join, ScriptedDaemon, eventually
+from support.licd_node import Run, starting
+from support.scripted_daemon import APPLICATION, TOKEN, Join, ScriptedDaemon
+from support.waiting import eventually
 
 import node_client
 from node_client import Node

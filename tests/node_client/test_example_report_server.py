@@ -11,7 +11,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from node_support.scripted_daemon import LICENSED, WAITING, ScriptedDaemon, eventually
+from support.scripted_daemon import LICENSED, WAITING, ScriptedDaemon
+from support.waiting import eventually
 
 from licd.v1 import failure_pb2
 
@@ -102,7 +103,7 @@ def test_four_workers_of_a_pre_forking_server_share_one_seat(daemon: ScriptedDae
             workers.update(re.findall("process ([0-9]+)", page))
             return len(workers) == 4
 
-        eventually(all_answered, within=20)
+        eventually(all_answered, timeout=20)
         daemon.tell(WAITING, FULL)
         eventually(lambda: daemon.heartbeats[-1].state_serial == daemon.serial)
         # From the moment the loss was acknowledged, no worker believes (R13).

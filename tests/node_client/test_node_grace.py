@@ -14,17 +14,8 @@ import grpc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from node_support.scripted_daemon import (
-    APPLICATION,
-    LICENSED,
-    PENDING,
-    REJECTED,
-    WAITING,
-    Join,
-    Refuse,
-    ScriptedDaemon,
-    eventually,
-)
+from support.scripted_daemon import APPLICATION, LICENSED, PENDING, REJECTED, WAITING, Join, Refuse, ScriptedDaemon
+from support.waiting import eventually
 
 import node_client
 from licd.v1 import node_service_pb2 as pb

@@ -8,8 +8,9 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from node_support.licd_node import Run, shell
-from node_support.scripted_daemon import LICENSED, PENDING, REJECTED, ScriptedDaemon, eventually
+from support.licd_node import Run, shell
+from support.scripted_daemon import LICENSED, PENDING, REJECTED, ScriptedDaemon
+from support.waiting import eventually
 
 RUNS = "echo started $$ $0 $1; exec sleep 60"
 
@@ -83,7 +84,7 @@ def test_R41_when_the_grace_is_over_the_program_is_stopped_and_started_again_onc
     eventually(lambda: one.log.with_("held: sh starts again"))
     assert one.process.poll() is None
     daemon.start()
-    eventually(lambda: len(one.starts()) == 2, within=20)
+    eventually(lambda: len(one.starts()) == 2, timeout=20)
     first, second = (line.split() for line in one.starts())
     assert first[1] != second[1]
     assert first[2:] == second[2:] == ["zero", "one"]
@@ -174,11 +175,11 @@ def test_R41_a_license_lost_before_the_program_runs_starts_nothing(daemon: Scrip
     one = Wrapped(run)
     eventually(lambda: one.log.with_("PENDING"))
     daemon.stop()
-    eventually(lambda: one.log.with_("JEOPARDY"), within=15)
+    eventually(lambda: one.log.with_("JEOPARDY"), timeout=15)
     assert not one.log.with_("GRACE")
     daemon.state = LICENSED
     daemon.start()
-    eventually(lambda: len(one.starts()) == 1, within=15)
+    eventually(lambda: len(one.starts()) == 1, timeout=15)
 
 
 def test_R41_the_program_learns_of_the_grace_by_the_socket(
@@ -199,6 +200,6 @@ def test_R41_the_program_learns_of_the_grace_by_the_socket(
     eventually(lambda: one.out.with_("asked"))
     assert one.out.with_("asked") == ["asked JEOPARDY True True\n"]
     daemon.start()
-    eventually(lambda: one.out.with_("again"), within=15)
+    eventually(lambda: one.out.with_("again"), timeout=15)
     assert one.out.with_("again") == ["again True 0.0\n"]
     assert one.ends() == 0

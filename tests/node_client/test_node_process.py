@@ -13,8 +13,9 @@ from typing import Any
 
 import grpc
 import pytest
-from node_support.scripted_daemon import APPLICATION, TOKEN, Join, ScriptedDaemon, eventually
 from support.certificates import DAY, Authority
+from support.scripted_daemon import APPLICATION, TOKEN, Join, ScriptedDaemon
+from support.waiting import eventually
 
 import node_client
 from node_client import Application, NodeState, settings

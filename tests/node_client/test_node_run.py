@@ -11,8 +11,9 @@ import sys
 import threading
 
 import pytest
-from node_support.licd_node import Run, shell
-from node_support.scripted_daemon import APPLICATION, LICENSED, PENDING, REJECTED, TOKEN, ScriptedDaemon, eventually
+from support.licd_node import Run, shell
+from support.scripted_daemon import APPLICATION, LICENSED, PENDING, REJECTED, TOKEN, ScriptedDaemon
+from support.waiting import eventually
 
 import node_client
 from licd.v1 import node_service_pb2 as pb

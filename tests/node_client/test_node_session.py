@@ -8,17 +8,8 @@ import time
 
 import grpc
 import pytest
-from node_support.scripted_daemon import (
-    LICENSED,
-    PENDING,
-    REJECTED,
-    TOKEN,
-    WAITING,
-    Join,
-    Refuse,
-    ScriptedDaemon,
-    eventually,
-)
+from support.scripted_daemon import LICENSED, PENDING, REJECTED, TOKEN, WAITING, Join, Refuse, ScriptedDaemon
+from support.waiting import eventually
 
 from licd.v1 import failure_pb2
 from licd.v1 import node_service_pb2 as pb

@@ -13,10 +13,10 @@ import pytest
 from support.admin import Admin
 from support.daemon import Daemon, running
 from support.ntp_server import chronyd
+from support.proxy import Delay, slow_path
 from support.raw_node import RawNode, Stream
 from support.refusal import refused
 from support.skew import Skew, node_process, rated
-from support.slow_path import Way, slow_path
 from support.vendor import DAY, TestVendor
 from support.waiting import eventually
 
@@ -603,7 +603,7 @@ def test_R21_a_slow_asymmetric_path_widens_the_bound_and_makes_no_false_verdict(
     """Limit 60 ms: the path alone moves the offset by up to 75 ms."""
     with (
         running(make_daemon("--max-clock-drift", "60ms")) as daemon,
-        slow_path(daemon.address, Way(0.150, 0.02), Way(0.001, 0.02)) as address,
+        slow_path(daemon.address, Delay(0.150, 0.02), Delay(0.001, 0.02)) as address,
         node_process(daemon, "report-1", {}, address),
     ):
         admin = Admin(daemon.stubs("admin"), vendor)
@@ -621,7 +621,7 @@ def test_R21_a_real_drift_is_found_behind_the_slow_path_within_2_s(
 ) -> None:
     admin.upload(vendor.lic())
     clock = Skew(tmp_path / "node-clock", "+30s")
-    with slow_path(daemon.address, Way(0.1, 0.1), Way(0.02, 0.1)) as address:
+    with slow_path(daemon.address, Delay(0.1, 0.1), Delay(0.02, 0.1)) as address:
 
         def in_time(name: str) -> bool:
             with node_process(daemon, name, clock.env, address):

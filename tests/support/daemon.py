@@ -21,7 +21,7 @@ from licd.v1 import (
     token_service_pb2_grpc,
 )
 
-START_S = 20
+START_S = 60
 
 
 class Stubs:

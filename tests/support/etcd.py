@@ -1,11 +1,8 @@
 """Real etcd servers, one or several, each in a process of its own on free ports outside the ephemeral range."""
 
 import json
-import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -13,32 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from support.ports import free_port
 from support.waiting import eventually
-
-PORTS = range(15_000, 32_000)
-PORT_SETS = 8
-
-
-_given: set[int] = set()
-
-
-def free_port() -> int:
-    """A port that nobody listens on; neither the kernel nor this gives it to anybody else.
-
-    Processes that run tests at the same time choose from different ones.
-    """
-    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % PORT_SETS
-    while True:
-        port = random.choice(PORTS[number::PORT_SETS])
-        if port in _given:
-            continue
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            _given.add(port)
-            return port
 
 
 class EtcdMember:

@@ -16,7 +16,7 @@ from licd_daemon.leadership import followers
 from licd_daemon.operations.tokens import new_token
 from support.admin import Admin
 from support.daemon import Daemon
-from support.etcd import free_port
+from support.ports import free_port
 from support.vendor import TestVendor
 from support.waiting import eventually
 

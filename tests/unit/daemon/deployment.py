@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from support.waiting import until
 from unit.core.world import APPLICATION, LEASE, MINUTE, license_of
 
 from licd_daemon.clock import ServiceClock
@@ -14,8 +15,6 @@ from licd_daemon.core import commands as c
 from licd_daemon.core.model import Policy, State
 from licd_daemon.journal.port import Head, Journal, JournalUnavailable, Query, Record, Snapshot, UnknownOutcome
 from licd_daemon.leadership.sole import SoleLeadership
-
-DEADLINE_S = 20
 
 
 class FaultyJournal:
@@ -112,13 +111,6 @@ class Deployment:
         """The volume was moved: another daemon's line stands in the lock file."""
         (self.folder / "lock").write_bytes(b"licd lock 1 epoch 99 holder 0123456789abcdef\n".ljust(4096))
         await until(lambda: not coordinator.leads())
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Waits for a condition of this process, with a deadline."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 def join_of(name: str) -> c.Join:

@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
+from support.waiting import until
 from unit.core.world import LEASE
-from unit.daemon.deployment import Deployment, join_of, register, resume_of, until
+from unit.daemon.deployment import Deployment, join_of, register, resume_of
 
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core import commands as c

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 from support.vendor import TestVendor
-from unit.daemon.deployment import Deployment, join_of, until
+from support.waiting import until
+from unit.daemon.deployment import Deployment, join_of
 
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.leader_clock import LeaderClock

@@ -6,13 +6,13 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from support.waiting import until
 
-from licd_daemon.clock import boottime_ms
 from licd_daemon.leadership.port import AlreadyLed, LeadershipUnavailable
 from licd_daemon.leadership.sole import SoleLeadership
 
@@ -25,13 +25,6 @@ async def leader(tmp_path: Path) -> AsyncIterator[SoleLeadership]:
     leadership = SoleLeadership(tmp_path / "lock", INTERVAL_MS)
     yield leadership
     await leadership.release()
-
-
-async def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = boottime_ms() + 10_000
-    while not condition():
-        assert boottime_ms() < deadline, f"not within 10 s: {what}"
-        await asyncio.sleep(0.005)
 
 
 async def test_the_file_is_private_and_preallocated(leader: SoleLeadership, tmp_path: Path) -> None:

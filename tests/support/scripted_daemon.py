@@ -11,11 +11,12 @@ import grpc
 from google.protobuf import any_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from support.etcd import free_port
 
 from licd.v1 import failure_pb2, node_service_pb2_grpc
 from licd.v1 import node_service_pb2 as pb
 from node_client import Application, Node
+from support.ports import free_port
+from support.waiting import eventually
 
 PENDING, LICENSED = pb.NODE_STATE_PENDING, pb.NODE_STATE_LICENSED
 WAITING, REJECTED = pb.NODE_STATE_WAITING, pb.NODE_STATE_REJECTED
@@ -226,11 +227,3 @@ def _now() -> Timestamp:
     now = Timestamp()
     now.GetCurrentTime()
     return now
-
-
-def eventually(condition: Callable[[], object], within: float = 8.0) -> None:
-    """Waits until `condition` holds; fails after `within` seconds."""
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never held"
-        time.sleep(0.005)

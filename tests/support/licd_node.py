@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
-from node_support.scripted_daemon import TOKEN
+from support.scripted_daemon import TOKEN
 
 SIMPLE = "name=Report Server,version=10.0.19,build_date=2024-05-31,content=sales, north"
 Run = Callable[..., subprocess.Popen[str]]
