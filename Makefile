@@ -16,11 +16,11 @@ help:  ## this list
 
 setup: .venv/.done  ## the environment in .venv, from the hash-pinned lock
 
-.venv/.done: requirements/dev.lock pyproject.toml vendor/pyproject.toml
+.venv/.done: requirements/dev.lock pyproject.toml daemon/pyproject.toml vendor/pyproject.toml
 	@deploy/system-packages python3-venv
 	python3 -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e vendor
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e daemon -e vendor
 	@touch $@
 
 run: .venv/.done  ## portal, daemon and three report servers on this machine; PORTAL_HOST=<address> for a phone
@@ -83,6 +83,7 @@ lock:  ## requirements/dev.lock
 	python3 -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet uv
 	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-emit-find-links --no-annotate --no-header --no-emit-package licd --no-emit-package licd-vendor \
+	  --no-emit-find-links --no-annotate --no-header --no-emit-package licd --no-emit-package licd-kit \
+	  --no-emit-package licd-vendor \
 	  --group dev requirements/dev.in -o requirements/dev.lock
 	rm -r .venv-lock

@@ -21,7 +21,7 @@ from vendor.deployment import Clock, Deployment
 
 from bench.process import cpu_s
 from bench.servers import Server
-from licd_daemon.formats.license import License, Vendor
+from licd_formats.license import License, Vendor
 from licd_vendor import issuing, keys
 from licd_vendor.domain.issue import Request
 from licd_vendor.domain.model import Terms

@@ -23,7 +23,7 @@ import structlog
 from bench import plots, report
 from bench.figures import FIGURES, results
 from bench.trials import QUICK, TRIALS, Figures, Scale, measure
-from licd_daemon.paths import ephemeral_filesystem
+from licd_kit.filesystem import ephemeral_filesystem
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"

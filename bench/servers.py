@@ -29,7 +29,7 @@ from licd.v1 import node_service_pb2 as node
 from licd.v1 import registration_service_pb2 as registration
 from licd_daemon.cli.serve.certificates import ensure_certificates
 from licd_daemon.cli.serve.config import GRPC_ENVIRONMENT
-from licd_daemon.clock import wall_ms
+from licd_kit.clock import wall_ms
 
 NODES = "/licd.v1.NodeService/"
 _REGISTRATION = "/licd.v1.RegistrationService/"

@@ -29,7 +29,7 @@ from licd_daemon.core.model import (
     State,
 )
 from licd_daemon.core.view import registration_state
-from licd_daemon.formats.license import License, LicensedApplication, Portal, Vendor
+from licd_formats.license import License, LicensedApplication, Portal, Vendor
 
 PAGE = Path(__file__).with_name("states.md")
 START = "[*]"

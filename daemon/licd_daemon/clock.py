@@ -1,4 +1,4 @@
-"""Time comes from here: no other module imports `time`.
+"""The three clocks of a decision (`Now`), from the machine's own (`licd_kit.clock`).
 
 Rules:
 
@@ -11,60 +11,12 @@ Rules:
 - All values of a decision are whole milliseconds.
 """
 
-import time
-from collections.abc import Callable
-from pathlib import Path
-
 from licd_daemon.core.effective import LIMIT_MS, Times, beginning, moved_on
 from licd_daemon.core.model import Now
+from licd_kit.clock import Source, boot_and_wall, boottime_ms, fine_wall_ms
 
 STALL_MS = 1000
 """The longest gap between two readings that still is served time; the daemon reads at least every 250 ms."""
-
-_ONE_INSTANT_MS = 1
-_TRIES = 10
-_NS_PER_MS = 1_000_000
-_BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-Source = Callable[[], float]
-"""A clock: gives milliseconds."""
-
-
-def boottime_ms() -> int:
-    """Milliseconds since boot, suspended time included (R13); where the system lacks that clock, its monotonic one."""
-    return time.clock_gettime_ns(_BOOTTIME) // _NS_PER_MS
-
-
-def boot_id() -> str:
-    """Which boot of this machine it is, that boottime counts from; "" where the system has no such id."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-
-
-def stopwatch_s() -> float:
-    """Seconds since some instant, finer than microseconds: for how long something took, and nothing else."""
-    return time.perf_counter()
-
-
-def wall_ms() -> int:
-    """Milliseconds since the Unix epoch by this machine's clock, whatever it was set to."""
-    return time.time_ns() // _NS_PER_MS
-
-
-def fine_wall_ms() -> float:
-    """As `wall_ms`, with its fraction: for the timestamps that clocks are measured by (R21)."""
-    return time.time_ns() / _NS_PER_MS
-
-
-def boot_and_wall(boot: Source = boottime_ms, wall: Source = fine_wall_ms) -> tuple[float, float]:
-    """Both clocks at one instant; readings that this thread was interrupted between are taken again, a few times."""
-    for _ in range(_TRIES):
-        before, read, after = boot(), wall(), boot()
-        if after - before <= _ONE_INSTANT_MS:
-            break
-    return after, read
 
 
 class ServiceClock:

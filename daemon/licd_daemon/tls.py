@@ -21,7 +21,7 @@ import grpc
 from cryptography import x509
 
 from licd_daemon.core.model import Role
-from licd_daemon.pem import TlsInvalid, fits, parse_certificate, parse_certificates, parse_key, refuse_unusable
+from licd_kit.pem import TlsInvalid, fits, parse_certificate, parse_certificates, parse_key, refuse_unusable
 
 __all__ = ["TlsFiles", "TlsInvalid", "Watch", "peer_role", "read_chain", "read_configuration", "server_credentials"]
 

@@ -63,7 +63,7 @@ MUTANTS = (
     Mutant(
         "wall-clock-for-leases",
         "R13: the wall clock never frees or keeps a seat",
-        f"{SHELL}/clock.py",
+        "daemon/licd_kit/clock.py",
         "return time.clock_gettime_ns(_BOOTTIME) // _NS_PER_MS",
         "return time.time_ns() // _NS_PER_MS",
         first=14,

@@ -30,7 +30,8 @@ def planted(mutant: Mutant, folder: Path) -> dict[str, str]:
     Raises:
         ValueError: the code has changed, and the mutant with it must.
     """
-    parent, package = ("daemon", "licd_daemon") if mutant.file.startswith("daemon/") else ("", "node_client")
+    package = mutant.file.removeprefix("daemon/").split("/")[0]
+    parent = "daemon" if mutant.file.startswith("daemon/") else ""
     # With what is compiled, but for what the bug changes: Python knows that by its time and size, which may be alike.
     changed = [f"{Path(file).stem}.*.pyc" for file in (mutant.file, *(file for file, _, _ in mutant.also))]
     shutil.copytree(ROOT / parent / package, folder / package, ignore=shutil.ignore_patterns(*changed))

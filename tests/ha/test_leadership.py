@@ -11,7 +11,6 @@ from support.etcd import EtcdCluster, etcd_cluster
 from support.proxy import Delay, slow_path
 from support.waiting import until
 
-from licd_daemon.clock import boottime_ms
 from licd_daemon.journal.etcd.client import EtcdClient
 from licd_daemon.journal.etcd.keys import Keys
 from licd_daemon.journal.etcd.store import Committed, Condition, Delete, OutcomeUnknown, Renewed, Write
@@ -19,6 +18,7 @@ from licd_daemon.journal.etcd.url import parse
 from licd_daemon.leadership import followers
 from licd_daemon.leadership.etcd import EtcdLeadership
 from licd_daemon.leadership.port import AlreadyLed, LeadershipUnavailable
+from licd_kit.clock import boottime_ms
 
 pytestmark = pytest.mark.asyncio
 TTL_MS = 5000

@@ -17,7 +17,7 @@ from licd_daemon.clock import ServiceClock
 from licd_daemon.core import commands as c
 from licd_daemon.core.build import BUILD_MS
 from licd_daemon.core.effective import Confirmed, NtpWord, Times, confirms
-from licd_daemon.pem import read_certificate, read_certificates
+from licd_kit.pem import read_certificate, read_certificates
 
 LIMIT = 5_000
 RIGHT = BUILD_MS + 100 * DAY

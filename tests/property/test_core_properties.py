@@ -30,10 +30,10 @@ from licd_daemon.core.evolve import evolve, fold
 from licd_daemon.core.model import EndReason, Now, Policy, Seat, SessionStatus, State, Tally
 from licd_daemon.core.refusal import Reason
 from licd_daemon.core.view import registration_state
-from licd_daemon.formats.license import License
 from licd_daemon.journal import chain
 from licd_daemon.journal.codec import decode_state, encode_state
 from licd_daemon.journal.port import Head
+from licd_formats.license import License
 
 SETTINGS = settings(
     max_examples=500,

@@ -151,7 +151,7 @@ def test_a_qr_needs_a_license(admin: Admin):
 
 
 def test_R30_release_ends_everything_and_shows_the_same_release_until_the_next_upload(ready: Admin, vendor: TestVendor):
-    from licd_daemon.formats.challenge import Purpose
+    from licd_formats.challenge import Purpose
 
     ready.register()
     key = vendor.open(ready.challenge().url).project_key

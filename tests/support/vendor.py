@@ -11,10 +11,10 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from licd_daemon.formats.challenge import Purpose, SealedContent, open_sealed
-from licd_daemon.formats.container_lic import sign
-from licd_daemon.formats.license import License, LicensedApplication, Portal, Vendor
-from licd_daemon.formats.vendor_keys import VendorKeys
+from licd_formats.challenge import Purpose, SealedContent, open_sealed
+from licd_formats.container_lic import sign
+from licd_formats.license import License, LicensedApplication, Portal, Vendor
+from licd_formats.vendor_keys import VendorKeys
 
 DAY = 86_400
 

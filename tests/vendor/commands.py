@@ -9,9 +9,9 @@ from pathlib import Path
 from click.testing import Result
 from vendor.deployment import Phone
 
-from licd_daemon.formats import container_lic
-from licd_daemon.formats.container_lic import VendorKeys
-from licd_daemon.formats.license import License
+from licd_formats import container_lic
+from licd_formats.container_lic import VendorKeys
+from licd_formats.license import License
 
 Run = Callable[..., Result]
 CONTRACT = [

@@ -17,7 +17,7 @@ from support.postgresql import Cluster
 from vendor.commands import Run
 from vendor.deployment import Clock, Deployment, Phone
 
-from licd_daemon.formats.license import License, Vendor
+from licd_formats.license import License, Vendor
 from licd_vendor import issuing, keys
 from licd_vendor.cli import main
 from licd_vendor.domain.issue import Request

@@ -10,9 +10,9 @@ from typing import Any
 
 from support.waiting import eventually
 
-from licd_daemon.formats import challenge, strict
-from licd_daemon.formats.challenge import NO_PREDECESSOR, Purpose, SealedContent
-from licd_daemon.formats.license import License
+from licd_formats import challenge, strict
+from licd_formats.challenge import NO_PREDECESSOR, Purpose, SealedContent
+from licd_formats.license import License
 
 
 def logged_answers(entries: Sequence[Mapping[str, Any]], count: int) -> list[Mapping[str, Any]]:

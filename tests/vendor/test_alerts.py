@@ -10,7 +10,7 @@ from vendor.conftest import WHO
 from vendor.deployment import Clock, Deployment, Phone
 from vendor.test_portal import bindings_in_force, scan_and_register
 
-from licd_daemon.formats.license import License
+from licd_formats.license import License
 from licd_vendor import clock as vendor_clock
 from licd_vendor import service, views
 from licd_vendor.domain.settle import Side

@@ -4,7 +4,7 @@ from vendor.conftest import WHO
 from vendor.deployment import Clock, Deployment, Phone
 from vendor.test_portal import alert_kinds, scan_and_register
 
-from licd_daemon.formats.license import License
+from licd_formats.license import License
 from licd_vendor import service, views
 from licd_vendor.store import alerts
 from licd_vendor.store.database import Database

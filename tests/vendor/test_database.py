@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from support.postgresql import Cluster
 from vendor.deployment import Deployment
 
-from licd_daemon.formats.license import License
+from licd_formats.license import License
 from licd_vendor import service
 from licd_vendor.domain.scan import Refused, Shown
 from licd_vendor.errors import RefusedError

@@ -20,8 +20,8 @@ from vendor.conftest import no_passphrase
 from vendor.deployment import Clock, Deployment, Phone
 from vendor.test_portal import bindings_in_force
 
-from licd_daemon.formats.challenge import ChallengeInvalid, Purpose, open_sealed
-from licd_daemon.formats.license import License
+from licd_formats.challenge import ChallengeInvalid, Purpose, open_sealed
+from licd_formats.license import License
 from licd_vendor import keys
 from licd_vendor.portal.app import create_app
 from licd_vendor.store.database import Database

@@ -16,7 +16,7 @@ from vendor.commands import Run, serving
 from vendor.conftest import no_passphrase, served
 from vendor.deployment import Clock, Deployment, Page, Phone, logged_answers
 
-from licd_daemon.formats.license import License
+from licd_formats.license import License
 from licd_vendor import keys
 from licd_vendor.domain.scan import Refusal, Refused
 from licd_vendor.portal import server, words

@@ -9,7 +9,7 @@ import pytest
 from click.testing import Result
 from vendor.commands import CONTRACT, Run, read_license
 
-from licd_daemon.formats.container_lic import LicenseInvalid
+from licd_formats.container_lic import LicenseInvalid
 
 PASSPHRASE = "correct horse battery staple"
 MADE = ("--vendor-name", "Vendor", "--vendor-email", "licenses@vendor.example")

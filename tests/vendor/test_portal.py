@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vendor.conftest import WHO
 from vendor.deployment import Clock, Deployment, Page, Phone, logged_answers
 
-from licd_daemon.formats.license import License
+from licd_formats.license import License
 from licd_vendor import service
 from licd_vendor.store import alerts, history
 from licd_vendor.store.database import Database

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from licd_daemon.formats.challenge import SealedContent
+from licd_formats.challenge import SealedContent
 from licd_vendor.domain.model import Binding, LicenseRecord, hash_project_key
 from licd_vendor.domain.release import Released, ReleaseFacts, decide_release
 from licd_vendor.domain.scan import Refusal, Refused

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from licd_daemon.formats.challenge import SealedContent
+from licd_formats.challenge import SealedContent
 from licd_vendor.domain.model import Binding, LicenseRecord, hash_project_key
 from licd_vendor.domain.scan import (
     Advance,

@@ -10,7 +10,7 @@ from vendor.deployment import Clock, Deployment, Page, Phone
 from vendor.test_alerts import acts, open_alerts
 from vendor.test_portal import bindings_in_force
 
-from licd_daemon.formats.license import License
+from licd_formats.license import License
 from licd_vendor import service
 from licd_vendor.staff import passwords
 from licd_vendor.store import staff

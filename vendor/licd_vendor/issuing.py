@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from licd_daemon.formats import claims, container_lic, strict
-from licd_daemon.formats.license import License, Portal, Vendor
+from licd_formats import claims, container_lic, strict
+from licd_formats.license import License, Portal, Vendor
 from licd_vendor.domain import issue
 from licd_vendor.domain.model import Contract
 from licd_vendor.errors import RefusedError

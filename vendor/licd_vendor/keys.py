@@ -31,9 +31,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from licd_daemon.formats import claims, strict
-from licd_daemon.formats.container_lic import VendorKeys, VendorKeysInvalid
-from licd_daemon.formats.license import Vendor
+from licd_formats import claims, strict
+from licd_formats.container_lic import VendorKeys, VendorKeysInvalid
+from licd_formats.license import Vendor
 from licd_vendor import home as files
 from licd_vendor.errors import RefusedError
 

@@ -8,7 +8,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, formataddr, make_msgid
 
-from licd_daemon.formats.license import License, LicensedApplication
+from licd_formats.license import License, LicensedApplication
 from licd_vendor import clock
 from licd_vendor.spans import span
 

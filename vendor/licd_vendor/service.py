@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from licd_daemon.formats.challenge import Purpose, SealedContent
+from licd_formats.challenge import Purpose, SealedContent
 from licd_vendor.domain import release, scan
 from licd_vendor.domain.issue import check_terms
 from licd_vendor.domain.model import LicenseRecord, Terms, hash_project_key

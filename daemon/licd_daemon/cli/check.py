@@ -17,7 +17,7 @@ from licd_daemon.cli.client import Client
 from licd_daemon.cli.options import client_command, output_option
 from licd_daemon.cli.text import clean, failure_lines, left, say, say_json, short, wall_time, when
 from licd_daemon.core.reasons import FailureReason
-from licd_daemon.paths import ephemeral_filesystem
+from licd_kit.filesystem import ephemeral_filesystem
 
 
 @click.command(short_help="Show what would block a registration now.")

@@ -17,8 +17,9 @@ from typing import Self, TypeVar
 import click
 from google.protobuf.message import Message
 
-from licd_daemon.cli.serve.config import admin_token_file, is_loopback, split_address
+from licd_daemon.cli.serve.config import admin_token_file
 from licd_daemon.cli.target import Target
+from licd_kit.addresses import is_loopback, split_address
 
 # grpc's own log would repeat every failed handshake on stderr, in words for its developers; it reads this when loaded.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")

@@ -18,9 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from licd_daemon.console.answers import failed, refused
 from licd_daemon.console.login import Login, Logins
 from licd_daemon.core.model import Role
-from licd_daemon.core.refusal import Reason, Refused
-from licd_daemon.rate_limit import RateLimit
+from licd_daemon.core.refusal import Reason, Refused, too_many_calls
 from licd_daemon.rpc.contract import ACCESS
+from licd_kit.rate_limit import RateLimit
 
 COOKIE = "licd_console"
 BODY_WITHIN_S = 10.0
@@ -54,7 +54,7 @@ class Guard:
 
     def open(self, behaviour: Behaviour) -> Behaviour:
         """A login: without a session, and rarely."""
-        return self._wrapped(behaviour, lambda request: self._login.take(_peer(request)))
+        return self._wrapped(behaviour, lambda request: _take(self._login, request))
 
     def reads(self, behaviour: Behaviour) -> Behaviour:
         """For anyone who may read."""
@@ -94,7 +94,7 @@ class Guard:
         return endpoint
 
     def _judge(self, request: Request, roles: frozenset[Role], limit: RateLimit) -> None:
-        limit.take(_peer(request))
+        _take(limit, request)
         login = self.login(request)
         role = self._logins.role(login) if login else None
         if role is None:
@@ -133,8 +133,9 @@ def _same_origin(request: Request) -> None:
         raise Refused(Reason.WRONG_ROLE, "This request did not come from the console's own page.")
 
 
-def _peer(request: Request) -> str:
-    return request.client.host if request.client else ""
+def _take(limit: RateLimit, request: Request) -> None:
+    if wait_ms := limit.take(request.client.host if request.client else ""):
+        raise too_many_calls(wait_ms)
 
 
 class Hardened:

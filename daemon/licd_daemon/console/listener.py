@@ -16,7 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from licd_daemon.cli.serve.config import split_address
+from licd_kit.addresses import split_address
 
 HEAD_WITHIN_S = 10.0
 MAX_CONNECTIONS = 128

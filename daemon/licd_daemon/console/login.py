@@ -17,12 +17,12 @@ from pathlib import Path
 
 import structlog
 
-from licd_daemon.clock import boottime_ms
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core.model import Role
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.operations.tokens import TokensInForce, hash_token
-from licd_daemon.private_files import write_whole
+from licd_kit.clock import boottime_ms
+from licd_kit.synced_files import write_whole
 
 SESSION_MS = 12 * 3_600_000
 LINK_S = 15 * 60

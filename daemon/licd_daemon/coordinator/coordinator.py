@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from licd_daemon.clock import ServiceClock, boot_id, boottime_ms, stopwatch_s
+from licd_daemon.clock import ServiceClock
 from licd_daemon.coordinator.latency import Latency
 from licd_daemon.coordinator.news import News
 from licd_daemon.coordinator.write_queue import Pending, Waiting, refuse, refuse_all
@@ -37,6 +37,7 @@ from licd_daemon.journal.port import (
     UnknownOutcome,
 )
 from licd_daemon.leadership.port import Leadership
+from licd_kit.clock import boot_id, boottime_ms, stopwatch_s
 
 log = structlog.get_logger(__name__)
 

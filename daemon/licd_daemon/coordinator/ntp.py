@@ -21,8 +21,8 @@ from dataclasses import dataclass
 
 import ntplib
 
-from licd_daemon.clock import boot_and_wall
 from licd_daemon.core.build import BUILD_MS
+from licd_kit.clock import boot_and_wall
 
 _PORT = 123
 _VERSION = 4

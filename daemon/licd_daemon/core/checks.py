@@ -23,7 +23,7 @@ from licd_daemon.core.model import (
     State,
 )
 from licd_daemon.core.reasons import FailureReason
-from licd_daemon.formats.license import License, LicensedApplication, Vendor
+from licd_formats.license import License, LicensedApplication, Vendor
 
 TOLERATED_AHEAD_MS = 10 * MINUTE_MS  # R2
 _PART = re.compile("([0-9]*)(.*)", re.DOTALL)

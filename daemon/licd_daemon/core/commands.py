@@ -2,7 +2,7 @@
 
 from licd_daemon.core.effective import Confirmed
 from licd_daemon.core.model import Application, EndReason, Failure, Frozen, Role
-from licd_daemon.formats.license import License
+from licd_formats.license import License
 
 
 class StartEpoch(Frozen, frozen=True):

@@ -32,7 +32,7 @@ from licd_daemon.core.model import (
     State,
 )
 from licd_daemon.core.refusal import Reason, Refused
-from licd_daemon.formats.license import License
+from licd_formats.license import License
 
 
 def _titles(failures: tuple[Failure, ...]) -> str:

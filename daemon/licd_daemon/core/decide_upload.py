@@ -24,7 +24,7 @@ from licd_daemon.core.events import LicenseExpired, LicenseInstalled, ProjectKey
 from licd_daemon.core.model import Failure, Now, Seat, Session, State
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.core.upload_effect import Effect
-from licd_daemon.formats.license import License
+from licd_formats.license import License
 
 _SHOWN_CHARACTERS = 300  # of names in a message, which travels in a header
 _KEPT_FAILURES = 100  # of nodes that a refused file would not admit: the refusal is an entry of the journal

@@ -12,7 +12,7 @@ from licd_daemon.core.decide_time import recertify_at
 from licd_daemon.core.model import Failure, Now, Seat, Session, SessionStatus, State
 from licd_daemon.core.upload_effect import Effect, RejectedNode
 from licd_daemon.core.view import connected
-from licd_daemon.formats.license import License
+from licd_formats.license import License
 
 
 def effect_of(state: State, license: License, now: Now) -> Effect:

@@ -10,7 +10,7 @@ import msgspec
 
 from licd_daemon.core.effective import Confirmed
 from licd_daemon.core.model import Application, EndReason, Failure, Role
-from licd_daemon.formats.license import License
+from licd_formats.license import License
 
 
 def snake(name: str) -> str:

@@ -16,7 +16,7 @@ import msgspec
 from immutables import Map
 
 from licd_daemon.core.reasons import FailureReason
-from licd_daemon.formats.license import License
+from licd_formats.license import License
 
 MINUTE_MS = 60_000
 DAY_MS = 24 * 60 * MINUTE_MS

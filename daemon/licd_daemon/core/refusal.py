@@ -58,3 +58,8 @@ class Refused(Exception):
         self.metadata = dict(metadata or {})
         self.retry_after_ms = retry_after_ms
         self.effect = effect
+
+
+def too_many_calls(retry_after_ms: int) -> Refused:
+    """The refusal of anyone who calls too often (R36)."""
+    return Refused(Reason.RATE_LIMITED, "Too many calls from this address: slow down.", retry_after_ms=retry_after_ms)

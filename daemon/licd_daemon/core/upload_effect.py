@@ -1,7 +1,7 @@
 """What an upload changes, as values: `effect.py` works them out."""
 
 from licd_daemon.core.model import Failure, Frozen
-from licd_daemon.formats.license import License
+from licd_formats.license import License
 
 
 class RejectedNode(Frozen, frozen=True):

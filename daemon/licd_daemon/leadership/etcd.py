@@ -21,10 +21,10 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
-from licd_daemon.clock import boottime_ms
 from licd_daemon.journal.etcd.keys import Keys
 from licd_daemon.journal.etcd.store import Created, Item, Modified, Put, Store, StoreUnavailable
 from licd_daemon.leadership.port import AlreadyLed, LeadershipUnavailable
+from licd_kit.clock import boottime_ms
 
 log = structlog.get_logger(__name__)
 

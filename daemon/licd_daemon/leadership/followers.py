@@ -7,9 +7,9 @@ late ends with its own. The election does not look at these keys.
 import contextlib
 from collections.abc import Callable
 
-from licd_daemon.clock import boottime_ms
 from licd_daemon.journal.etcd.keys import Keys
 from licd_daemon.journal.etcd.store import Put, Store, StoreUnavailable
+from licd_kit.clock import boottime_ms
 
 _RENEWALS_A_LEASE = 3
 

@@ -25,8 +25,8 @@ from pathlib import Path
 
 import structlog
 
-from licd_daemon.clock import boottime_ms
 from licd_daemon.leadership.port import AlreadyLed, LeadershipUnavailable
+from licd_kit.clock import boottime_ms
 
 _SIZE = 4096
 _LINE = re.compile(rb"licd lock 1 epoch ([0-9]{1,19}) holder [0-9a-f]{16}\n(?:proof-interval-ms ([0-9]{1,9})\n)?")

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import structlog
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from licd_daemon.clock import wall_ms
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.leader_clock import LeaderClock
 from licd_daemon.core import checks
@@ -27,13 +26,14 @@ from licd_daemon.core.effect import effect_of
 from licd_daemon.core.model import Challenge, ChallengeState, Failure, State
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.core.upload_effect import Effect
-from licd_daemon.formats.challenge import NO_PREDECESSOR, RELEASE_CODE, Purpose, SealedContent, seal, url_of
-from licd_daemon.formats.container_lic import LicenseInvalid, LicenseTypeMismatch
-from licd_daemon.formats.file_kinds import named
-from licd_daemon.formats.license import License
-from licd_daemon.formats.license_file import read
-from licd_daemon.formats.vendor_keys import VendorKeys
 from licd_daemon.operations.qr import Pictures, draw
+from licd_formats.challenge import NO_PREDECESSOR, RELEASE_CODE, Purpose, SealedContent, seal, url_of
+from licd_formats.container_lic import LicenseInvalid, LicenseTypeMismatch
+from licd_formats.file_kinds import named
+from licd_formats.license import License
+from licd_formats.license_file import read
+from licd_formats.vendor_keys import VendorKeys
+from licd_kit.clock import wall_ms
 
 log = structlog.get_logger(__name__)
 

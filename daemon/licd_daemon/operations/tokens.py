@@ -25,7 +25,7 @@ from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core import commands as c
 from licd_daemon.core.model import Role, Token
 from licd_daemon.operations import fields
-from licd_daemon.private_files import write_whole
+from licd_kit.synced_files import write_whole
 
 _PREFIX = "licd_"
 # What RFC 6750, section 2.1 lets a bearer token be; long enough that its hash alone gives it away to nobody.

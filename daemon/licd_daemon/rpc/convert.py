@@ -26,9 +26,9 @@ from licd_daemon.core.model import (
 from licd_daemon.core.reasons import FailureReason
 from licd_daemon.core.upload_effect import Effect
 from licd_daemon.core.view import NodeState, RegistrationState, registration_state
-from licd_daemon.formats.license import License
 from licd_daemon.operations.nodes import NodeView
 from licd_daemon.operations.registration import Leader, Registration
+from licd_formats.license import License
 
 # The contract's values carry their enum's prefix; protobuf takes them by name.
 NODE_STATE = {state: f"NODE_STATE_{state}" for state in NodeState}

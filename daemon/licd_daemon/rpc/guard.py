@@ -13,7 +13,6 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc import aio
 
-from licd_daemon.clock import stopwatch_s
 from licd_daemon.coordinator.latency import Latency
 from licd_daemon.core.refusal import Refused
 from licd_daemon.operations.fields import invalid_field
@@ -21,6 +20,7 @@ from licd_daemon.rpc.access import Access
 from licd_daemon.rpc.context import Context, Handler
 from licd_daemon.rpc.errors import abort, abort_internal
 from licd_daemon.rpc.limits import Limits
+from licd_kit.clock import stopwatch_s
 
 UNDECODABLE = object()
 """A request, or a message of a stream, that is none of its type."""

@@ -3,8 +3,9 @@
 Two token buckets: one for the calls that the contract names costly, one for all the others.
 """
 
-from licd_daemon.rate_limit import RateLimit
+from licd_daemon.core.refusal import too_many_calls
 from licd_daemon.rpc.contract import ACCESS
+from licd_kit.rate_limit import RateLimit
 
 
 class Limits:
@@ -21,4 +22,6 @@ class Limits:
             Refused: RATE_LIMITED.
         """
         access = ACCESS.get(method)
-        (self._costly if access and access.costly else self._cheap).take(peer.rpartition(":")[0])
+        limit = self._costly if access and access.costly else self._cheap
+        if wait_ms := limit.take(peer.rpartition(":")[0]):
+            raise too_many_calls(wait_ms)

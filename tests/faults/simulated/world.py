@@ -20,11 +20,11 @@ from faults.simulated.node import SimulatedNode
 from faults.simulated.schedule import Schedule, Step, schedule
 from faults.simulated.timeline import EPOCH_S, Machine, Timeline
 
-from licd_daemon import clock as daemon_clock
 from licd_daemon.core import commands as c
 from licd_daemon.core.model import EndReason, SessionStatus
 from licd_daemon.core.refusal import Refused
-from licd_daemon.formats.license import License, LicensedApplication, Portal, Vendor
+from licd_formats.license import License, LicensedApplication, Portal, Vendor
+from licd_kit import clock as daemon_clock
 
 REST_S = 100.0
 HOUR_S = 3600.0

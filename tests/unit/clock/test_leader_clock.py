@@ -8,13 +8,13 @@ from support.vendor import DAY, TestVendor
 from unit.core.world import HOUR
 from unit.daemon.deployment import Deployment
 
-from licd_daemon.clock import wall_ms
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.leader_clock import LeaderClock
 from licd_daemon.core import commands as c
 from licd_daemon.core.effective import Confirmed
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.journal.memory import MemoryJournal
+from licd_kit.clock import wall_ms
 
 LIMIT = 5_000
 LICENSE = TestVendor().license(issued_at=wall_ms() // 1000 - DAY)

@@ -9,7 +9,7 @@ from unit.core.world import LICENSE, MINUTE, OTHER_ID, SECOND, T0_S, YEAR_S, Wor
 from licd_daemon.core import commands as c
 from licd_daemon.core.checks import certificate_content_incorrect, clock_untrusted
 from licd_daemon.core.upload_effect import Effect
-from licd_daemon.formats.license import License
+from licd_formats.license import License
 
 DAY_S = 86_400
 DOUBT = clock_untrusted("jumped ahead by 83 s, which nothing has confirmed", "Set it right, or confirm it.")

@@ -21,7 +21,7 @@ from licd_daemon.core.model import Application, EndReason, Failure, Now, Policy,
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.core.upload_effect import Effect
 from licd_daemon.core.view import NodeState, node_state, registration_state
-from licd_daemon.formats.license import License, LicensedApplication, Portal, Vendor
+from licd_formats.license import License, LicensedApplication, Portal, Vendor
 
 SECOND = 1000
 MINUTE = 60 * SECOND

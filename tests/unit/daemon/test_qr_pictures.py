@@ -9,8 +9,8 @@ import resvg_py
 import zxingcpp
 from support.pictures import Pixels, pixels_of_png, pixels_of_text
 
-from licd_daemon.formats.challenge import TOKEN_CHARACTERS
 from licd_daemon.operations.qr import MAX_VERSION, Pictures, draw
+from licd_formats.challenge import TOKEN_CHARACTERS
 
 TOKEN = base64.b32encode(bytes(range(100, 207))).decode().rstrip("=")
 NORMAL = "https://portal.vendor.example/Q/" + TOKEN

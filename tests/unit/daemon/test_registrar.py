@@ -12,9 +12,9 @@ from licd_daemon.coordinator.leader_clock import LeaderClock
 from licd_daemon.core import commands as c
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.core.view import registration_state
-from licd_daemon.formats.challenge import NO_PREDECESSOR, Purpose
-from licd_daemon.formats.vendor_keys import VendorKeys
 from licd_daemon.operations.challenges import Registrar
+from licd_formats.challenge import NO_PREDECESSOR, Purpose
+from licd_formats.vendor_keys import VendorKeys
 
 
 def new_registrar(coordinator: Coordinator, vendor: TestVendor) -> Registrar:

@@ -14,7 +14,7 @@ from cryptography.x509.verification import PolicyBuilder, Store
 
 from licd_daemon.cli.serve.certificates import CA_LIFE, ensure_certificates
 from licd_daemon.core.build import BUILD_DATE
-from licd_daemon.pem import TlsInvalid, read_certificate, read_certificates, read_key
+from licd_kit.pem import TlsInvalid, read_certificate, read_certificates, read_key
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NAMES = ("licd.example", "192.0.2.7", "2001:db8::7")

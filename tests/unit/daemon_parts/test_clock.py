@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from licd_daemon import clock
-from licd_daemon.clock import STALL_MS, ServiceClock, boot_and_wall
+from licd_daemon.clock import STALL_MS, ServiceClock
 from licd_daemon.core.model import Now
+from licd_kit import clock
+from licd_kit.clock import boot_and_wall
 
 
 @dataclass

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from licd_daemon.clock import wall_ms
 from licd_daemon.coordinator.ntp import measure, split_server
+from licd_kit.clock import wall_ms
 
 _NTP_EPOCH_S = 2_208_988_800
 

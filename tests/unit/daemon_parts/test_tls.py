@@ -17,8 +17,8 @@ from cryptography.x509.oid import NameOID
 
 from licd_daemon.cli.serve.certificates import ensure_certificates
 from licd_daemon.core.model import Role
-from licd_daemon.pem import read_certificate
 from licd_daemon.tls import TlsFiles, TlsInvalid, Watch, peer_role, read_configuration, server_credentials
+from licd_kit.pem import read_certificate
 
 pytestmark = pytest.mark.asyncio
 Serve = Callable[[TlsFiles], Awaitable[int]]

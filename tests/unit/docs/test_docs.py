@@ -22,13 +22,13 @@ from licd_daemon.core.effective import NtpWord, Times, doubts, failure_of, start
 from licd_daemon.core.model import Application, EndCause, EndedRegistration, Failure, Now, State
 from licd_daemon.core.reasons import FailureReason, Saying
 from licd_daemon.core.refusal import Reason
-from licd_daemon.formats.claims import to_claims
-from licd_daemon.formats.file_kinds import named
-from licd_daemon.formats.license import License, LicensedApplication, Portal, Vendor
 from licd_daemon.journal import chain
 from licd_daemon.rpc import event_message
 from licd_daemon.rpc.errors import STATUS
 from licd_daemon.rpc.server import POLLED, REGISTERED
+from licd_formats.claims import to_claims
+from licd_formats.file_kinds import named
+from licd_formats.license import License, LicensedApplication, Portal, Vendor
 from licd_vendor.domain.scan import Refusal, Refused
 from licd_vendor.portal import words
 from node_client import NodeState

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyhpke import AEADId, CipherSuite, KDFId, KEMId, KEMKey
 
-from licd_daemon.formats import challenge
-from licd_daemon.formats.challenge import ChallengeInvalid, Purpose, SealedContent
+from licd_formats import challenge
+from licd_formats.challenge import ChallengeInvalid, Purpose, SealedContent
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "challenge.json").read_text())
 KEY = X25519PrivateKey.from_private_bytes(bytes.fromhex(VECTORS["portal_private_key"]))

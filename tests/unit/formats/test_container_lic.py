@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from licd_daemon.formats import container_lic
-from licd_daemon.formats.container_lic import LicenseInvalid, VendorKeys, VendorKeysInvalid
-from licd_daemon.formats.license import License, LicensedApplication, Portal, Vendor
+from licd_formats import container_lic
+from licd_formats.container_lic import LicenseInvalid, VendorKeys, VendorKeysInvalid
+from licd_formats.license import License, LicensedApplication, Portal, Vendor
 
 VECTOR_FOLDER = Path(__file__).parents[2] / "vectors"
 VECTORS: dict[str, Any] = json.loads((VECTOR_FOLDER / "container_lic.json").read_text())

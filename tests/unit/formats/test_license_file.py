@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.formats.test_container_lic import GOOD, KEY, KEYS, LICENSE
 
-from licd_daemon.formats.container_lic import MAX_BYTES, LicenseInvalid, LicenseTypeMismatch
-from licd_daemon.formats.file_kinds import named
-from licd_daemon.formats.license_file import read
+from licd_formats.container_lic import MAX_BYTES, LicenseInvalid, LicenseTypeMismatch
+from licd_formats.file_kinds import named
+from licd_formats.license_file import read
 
 TEXT = GOOD.decode()
 LINES = textwrap.wrap(TEXT, 76)

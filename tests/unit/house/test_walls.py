@@ -18,7 +18,7 @@ PURE = "The core and the engine are pure"
 NO_GRPC = "gRPC stops at rpc/"
 OVER_GRPC = "Only `licd serve` puts the daemon together"
 SLIPS = {
-    "the core asks a clock": (f"{DAEMON}/core/decide.py", "from licd_daemon.clock import wall_ms", FLOORS),
+    "the core asks a clock": (f"{DAEMON}/core/decide.py", "from licd_kit.clock import wall_ms", PURE),
     "the core draws a UUID": (f"{DAEMON}/core/decide.py", "import uuid", PURE),
     "gRPC in the event log": (f"{DAEMON}/operations/event_log.py", "import grpc", NO_GRPC),
     "the journal knows the coordinator": (f"{DAEMON}/journal/codec.py", COORDINATOR, FLOORS),
@@ -39,8 +39,14 @@ SLIPS = {
     "the vendor knows the daemon": (
         "vendor/licd_vendor/views.py",
         "from licd_daemon.core.model import Seat",
-        "The vendor's side takes the formats",
+        "The vendor's side takes formats and kit",
     ),
+    "the kit knows what a license is": (
+        "daemon/licd_kit/logs.py",
+        "from licd_formats.license import License",
+        "Daemon and vendor stand on formats and kit",
+    ),
+    "a module of the kit without a floor": ("daemon/licd_kit/helpers.py", "", "The kit's floors"),
 }
 BANNED = {
     "time": "import time\n",

@@ -28,9 +28,9 @@ from licd_daemon.core.model import (
     Token,
 )
 from licd_daemon.core.reasons import FailureReason
-from licd_daemon.formats.license import License, LicensedApplication, Portal, Vendor
 from licd_daemon.journal.codec import decode_state, encode_state
 from licd_daemon.journal.port import JournalCorrupt
+from licd_formats.license import License, LicensedApplication, Portal, Vendor
 
 FAILURE = Failure(FailureReason.CLOCK_DRIFT, "Server clocks do not agree", "Node ä is ahead", "Set its clock", "ä")
 LICENSE = License(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from licd_daemon.formats.license import Vendor
+from licd_formats.license import Vendor
 from licd_vendor import clock, home, keys
 from licd_vendor.cli import alerts, audits, contracts, issuing, key, licenses, portal, staff
 from licd_vendor.cli.common import PASSPHRASE_VARIABLE, RefusingGroup, Session, pass_session

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from licd_daemon.formats import claims
+from licd_formats import claims
 from licd_vendor import clock, service
 from licd_vendor.cli.common import Session, output_option, pass_session, print_fields, print_json, print_table
 from licd_vendor.cli.terms import SPAN

@@ -23,7 +23,7 @@ from email.headerregistry import AddressHeader
 from email.message import EmailMessage
 from email.policy import default
 
-from licd_daemon.formats import claims, strict
+from licd_formats import claims, strict
 from licd_vendor.domain import mail_form, mail_text, mail_values
 from licd_vendor.domain.mail_form import COMPANY, DATE, MAXIMUM, PROJECT, REQUIRED, WAY
 from licd_vendor.domain.names import folded, narrow

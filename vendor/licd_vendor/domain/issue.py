@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from licd_daemon.formats import claims, strict
-from licd_daemon.formats.license import License, LicensedApplication, Portal, Vendor
+from licd_formats import claims, strict
+from licd_formats.license import License, LicensedApplication, Portal, Vendor
 from licd_vendor.domain.model import Contract, LicenseRecord, Terms
 from licd_vendor.domain.names import folded, is_same_address
 from licd_vendor.errors import RefusedError

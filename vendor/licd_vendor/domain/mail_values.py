@@ -10,7 +10,7 @@ Rules:
 import re
 from datetime import date
 
-from licd_daemon.formats import claims, strict
+from licd_formats import claims, strict
 from licd_vendor.domain.names import folded
 from licd_vendor.errors import RefusedError
 

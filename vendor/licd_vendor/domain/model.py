@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from licd_daemon.formats.license import DEFAULT_OUTAGE_GRACE_SECONDS
+from licd_formats.license import DEFAULT_OUTAGE_GRACE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

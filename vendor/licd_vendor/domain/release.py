@@ -12,7 +12,7 @@ Rules:
 
 from dataclasses import dataclass
 
-from licd_daemon.formats.challenge import SealedContent
+from licd_formats.challenge import SealedContent
 from licd_vendor.domain.model import Binding, LicenseRecord, hash_project_key
 from licd_vendor.domain.scan import Refusal, Refused
 

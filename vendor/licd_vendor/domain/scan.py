@@ -26,7 +26,7 @@ Refreshing a QR keeps its predecessor, so it is no copy.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from licd_daemon.formats.challenge import SealedContent
+from licd_formats.challenge import SealedContent
 from licd_vendor.domain.model import Binding, LicenseRecord, hash_project_key
 
 SHOWN = "shown"

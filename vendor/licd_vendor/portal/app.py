@@ -27,7 +27,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from licd_daemon.formats.challenge import ChallengeInvalid, Purpose, SealedContent, open_sealed
+from licd_formats.challenge import ChallengeInvalid, Purpose, SealedContent, open_sealed
 from licd_vendor import clock, service
 from licd_vendor.domain.release import Released
 from licd_vendor.domain.scan import Refusal, Refused, Shown

@@ -18,7 +18,7 @@ from sqlalchemy import (
     update,
 )
 
-from licd_daemon.formats.challenge import SealedContent
+from licd_formats.challenge import SealedContent
 from licd_vendor.domain.model import Binding, hash_project_key
 from licd_vendor.domain.scan import SHOWN, Advance, Bind, FirstUnknown, KeepUnknown, Record, Refusal
 from licd_vendor.store.schema import bindings, licenses, scans, shown_codes, unknown_predecessors

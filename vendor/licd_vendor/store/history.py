@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 
-from licd_daemon.formats.challenge import Purpose, SealedContent
+from licd_formats.challenge import Purpose, SealedContent
 from licd_vendor.domain.model import Binding
 from licd_vendor.store.schema import bindings, issues, scans
 

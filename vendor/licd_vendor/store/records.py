@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, RowMapping, bindparam, case, exists, func, insert, or_, select, update
 
-from licd_daemon.formats.license import License
+from licd_formats.license import License
 from licd_vendor.domain.model import Contract, LicenseRecord, Terms
 from licd_vendor.errors import RefusedError
 from licd_vendor.store.schema import bindings, contracts, is_id, issues, licenses

@@ -15,7 +15,6 @@ from typing import Protocol
 
 import structlog
 
-from licd_daemon.clock import boottime_ms
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core.refusal import Refused
 from licd_daemon.journal.etcd.backend import EtcdJournal
@@ -24,6 +23,7 @@ from licd_daemon.journal.port import Journal, JournalUnavailable, PositionConfli
 from licd_daemon.leadership import followers
 from licd_daemon.leadership.etcd import EtcdLeadership, Leader
 from licd_daemon.leadership.port import AlreadyLed, Leadership, LeadershipUnavailable
+from licd_kit.clock import boottime_ms
 
 log = structlog.get_logger(__name__)
 

@@ -30,8 +30,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from licd_daemon.core.build import BUILD_DATE
 from licd_daemon.operations.certificate_check import issued_by, names_of
-from licd_daemon.pem import PrivateKey, TlsInvalid, fits, read_certificate, read_certificates, read_key
-from licd_daemon.private_files import write_whole
+from licd_kit.pem import PrivateKey, TlsInvalid, fits, read_certificate, read_certificates, read_key
+from licd_kit.synced_files import write_whole
 
 CA_LIFE = timedelta(days=20 * 365)
 RENEWED_BEFORE = timedelta(days=365)

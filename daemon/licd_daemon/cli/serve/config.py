@@ -9,13 +9,14 @@ Rules:
 - Plaintext is for loopback only (R34).
 """
 
-import ipaddress
 import os
 import re
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
+
+from licd_kit.addresses import is_host, is_ipv6, is_loopback, split_address
 
 LOG_FORMATS = ("json", "text")
 DEFAULT_ADDRESS = "127.0.0.1:7443"
@@ -31,7 +32,6 @@ GRPC_ENVIRONMENT = {
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, None: 1_000}
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(ms|s|m|h)?")
-_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
 DEFAULT_PROOF_MS = 5_000
 MIN_PROOF_MS = 1_000
 _MIN_HEARTBEAT_MS = 100
@@ -120,32 +120,6 @@ def duration_text(span_ms: int) -> str:
     return f"{span_ms}ms"
 
 
-def split_address(text: str) -> tuple[str, int]:
-    """Host (without brackets) and port of `host:port` or `[IPv6]:port`.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    host, colon, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    host = host[1:-1] if bracketed else host
-    if not colon or not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65_535:
-        raise ValueError(f"{text!r} is no host:port: write a name or an address and a port, such as {DEFAULT_ADDRESS}")
-    if not (_is_ipv6(host) if bracketed else _HOST.fullmatch(host)):
-        raise ValueError(f"{text!r} has no usable host: write a name, 10.0.0.1 or [::1], such as {DEFAULT_ADDRESS}")
-    return host, int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` can only be this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def default_data_dir() -> Path:
     """`/var/lib/licd` as root, else `$XDG_STATE_HOME/licd` (DESIGN section 5)."""
     if os.geteuid() == 0:
@@ -192,13 +166,6 @@ def admin_token_file(data_dir: Path) -> Path:
     return data_dir / "tokens" / "admin.token"
 
 
-def _is_ipv6(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).version == 6
-    except ValueError:
-        return False
-
-
 def _address(option: str, text: str) -> tuple[str, int]:
     try:
         return split_address(text)
@@ -227,10 +194,10 @@ def _check_names(option: str, names: tuple[str, ...]) -> None:
     if len(names) > _MAX_NAMES:
         raise ConfigInvalid(option, f"{len(names)} values are too many: give at most {_MAX_NAMES}")
     for name in names:
-        host_port = option == "--ntp-server" and ":" in name and not _is_ipv6(name)
+        host_port = option == "--ntp-server" and ":" in name and not is_ipv6(name)
         if host_port:
             _address(option, name)
-        elif not _HOST.fullmatch(name) and not _is_ipv6(name):
+        elif not is_host(name) and not is_ipv6(name):
             raise ConfigInvalid(option, f"{name!r} is neither a host name nor an IP address: correct or remove it")
 
 

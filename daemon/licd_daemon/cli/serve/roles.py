@@ -17,7 +17,7 @@ import structlog
 
 from licd_daemon import tls
 from licd_daemon.cli.serve import certificates
-from licd_daemon.cli.serve.config import ETCD, OFF, ServeConfig, address_file, is_loopback, split_address
+from licd_daemon.cli.serve.config import ETCD, OFF, ServeConfig, address_file
 from licd_daemon.cli.serve.follower_web import FollowerWeb
 from licd_daemon.cli.serve.served_certificate import ServedCertificate, Times, warnings_of
 from licd_daemon.cli.serve.web import ListenFailed, Served, Web
@@ -26,7 +26,6 @@ from licd_daemon.coordinator.leader_clock import LeaderClock
 from licd_daemon.core import commands as c
 from licd_daemon.core.build import BUILD_DATE
 from licd_daemon.core.refusal import Reason, Refused
-from licd_daemon.formats.vendor_keys import VendorKeys, VendorKeysInvalid
 from licd_daemon.journal.port import Journal, JournalUnavailable
 from licd_daemon.leadership.etcd import Leader
 from licd_daemon.operations import tokens
@@ -36,7 +35,6 @@ from licd_daemon.operations.event_log import Audit
 from licd_daemon.operations.nodes import Nodes
 from licd_daemon.operations.operations import Operations
 from licd_daemon.operations.registration import RegistrationOperations
-from licd_daemon.private_files import write_whole
 from licd_daemon.rpc.clock import ClockService
 from licd_daemon.rpc.cluster import ClusterService
 from licd_daemon.rpc.follower import FollowerServer
@@ -45,6 +43,9 @@ from licd_daemon.rpc.node import NodeService
 from licd_daemon.rpc.registration import RegistrationService
 from licd_daemon.rpc.server import Server, Services
 from licd_daemon.rpc.tokens import TokenService
+from licd_formats.vendor_keys import VendorKeys, VendorKeysInvalid
+from licd_kit.addresses import is_loopback, join_address, split_address
+from licd_kit.synced_files import write_whole
 
 log = structlog.get_logger(__name__)
 
@@ -319,11 +320,6 @@ def _bound(config: ServeConfig, server: _Binding, certificate: ServedCertificate
             "elsewhere"
         ) from None
     return join_address(host, port), local
-
-
-def join_address(host: str, port: int) -> str:
-    """`host:port`, or `[IPv6]:port`."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _operations(

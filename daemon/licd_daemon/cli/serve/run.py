@@ -22,13 +22,11 @@ import structlog
 
 from licd_daemon.cli.serve import roles as serving
 from licd_daemon.cli.serve.candidate import Candidate, CandidateConfig, Term
-from licd_daemon.cli.serve.config import ETCD, OFF, ServeConfig, is_loopback, split_address
+from licd_daemon.cli.serve.config import ETCD, OFF, ServeConfig
 from licd_daemon.cli.serve.stderr_relay import StderrRelay
 from licd_daemon.cli.serve.web import ListenFailed
-from licd_daemon.clock import boottime_ms
 from licd_daemon.coordinator.coordinator import Coordinator, CoordinatorConfig
 from licd_daemon.core.model import Policy
-from licd_daemon.formats.vendor_keys import VendorKeysInvalid
 from licd_daemon.journal.etcd import url as etcd_url
 from licd_daemon.journal.etcd.client import EtcdClient
 from licd_daemon.journal.memory import MemoryJournal
@@ -36,10 +34,13 @@ from licd_daemon.journal.port import Journal, JournalError
 from licd_daemon.journal.sqlite.backend import SqliteJournal
 from licd_daemon.leadership.port import AlreadyLed, Leadership, LeadershipUnavailable
 from licd_daemon.leadership.sole import SoleLeadership
-from licd_daemon.logs import configure
 from licd_daemon.operations import tokens
-from licd_daemon.paths import ephemeral_filesystem
-from licd_daemon.pem import TlsInvalid
+from licd_formats.vendor_keys import VendorKeysInvalid
+from licd_kit.addresses import is_loopback, join_address, split_address
+from licd_kit.clock import boottime_ms
+from licd_kit.filesystem import ephemeral_filesystem
+from licd_kit.logs import configure
+from licd_kit.pem import TlsInvalid
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -196,7 +197,7 @@ def _with_port(address: str) -> str:
         try:
             with socket.socket(family, socket.SOCK_STREAM) as probe:
                 probe.bind((host, port))
-                return serving.join_address(host, port)
+                return join_address(host, port)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise CannotStart(f"{address}: the address is not this machine's: listen elsewhere") from None
@@ -210,7 +211,7 @@ def _console_url(config: ServeConfig) -> str:
     reached, _ = split_address(config.advertise or config.listen)
     if is_loopback(host) and not is_loopback(reached):
         return ""
-    return f"{'http' if config.insecure else 'https'}://{serving.join_address(reached, port)}"
+    return f"{'http' if config.insecure else 'https'}://{join_address(reached, port)}"
 
 
 async def _bound_again(start: Callable[[], Awaitable[T]]) -> T:

@@ -18,7 +18,7 @@ from licd_daemon.coordinator.latency import Latency
 from licd_daemon.operations.operations import Operations
 from licd_daemon.ops.metrics import Metrics
 from licd_daemon.ops.probes import Ops
-from licd_daemon.paths import ephemeral_filesystem
+from licd_kit.filesystem import ephemeral_filesystem
 
 
 class ListenFailed(Exception):

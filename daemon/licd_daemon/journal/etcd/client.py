@@ -23,7 +23,6 @@ import structlog
 from grpc import aio
 
 from licd.etcd.v1 import etcd_pb2 as pb
-from licd_daemon.clock import boottime_ms
 from licd_daemon.journal.etcd.store import (
     Committed,
     Condition,
@@ -37,6 +36,7 @@ from licd_daemon.journal.etcd.store import (
     Write,
 )
 from licd_daemon.journal.etcd.url import EtcdTarget
+from licd_kit.clock import boottime_ms
 
 T = TypeVar("T")
 Stamp = tuple[tuple[int, int], ...]

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from licd_daemon.cli.serve.config import ETCD, ConfigInvalid, duration_text, is_loopback, parse_duration, split_address
+from licd_daemon.cli.serve.config import ETCD, ConfigInvalid, duration_text, parse_duration
+from licd_kit.addresses import is_loopback, split_address
 
 _OPTION = "--journal"
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}(/[A-Za-z0-9_.-]{1,64}){0,7}")

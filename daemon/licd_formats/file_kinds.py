@@ -11,8 +11,8 @@ import json
 import quopri
 import re
 
-from licd_daemon.formats.container_lic import MAX_BYTES
-from licd_daemon.formats.license_file import text_of, tidied
+from licd_formats.container_lic import MAX_BYTES
+from licd_formats.license_file import text_of, tidied
 
 _SIGNATURE = 86  # characters of base64url for the 64 bytes of an Ed25519 signature
 _ATTACHED = "upload the file Container.lic itself, as the vendor attached it."

@@ -3,8 +3,7 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from licd_daemon.clock import boottime_ms
-from licd_daemon.core.refusal import Reason, Refused
+from licd_kit.clock import boottime_ms
 
 MAX_PEERS = 10_000
 
@@ -23,12 +22,8 @@ class RateLimit:
         self._burst = burst
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
-    def take(self, peer: str) -> None:
-        """Takes one call's worth.
-
-        Raises:
-            Refused: RATE_LIMITED.
-        """
+    def take(self, peer: str) -> int:
+        """Takes one call's worth: 0, or the milliseconds until there is one again, and then takes none."""
         now = boottime_ms()
         bucket = self._buckets.get(peer)
         if bucket is None:
@@ -38,6 +33,6 @@ class RateLimit:
         bucket.level = min(self._burst, bucket.level + (now - bucket.at) * self._per_ms)
         bucket.at = now
         if bucket.level < 1:
-            wait = int((1 - bucket.level) / self._per_ms) + 1
-            raise Refused(Reason.RATE_LIMITED, "Too many calls from this address: slow down.", retry_after_ms=wait)
+            return int((1 - bucket.level) / self._per_ms) + 1
         bucket.level -= 1
+        return 0

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from licd_daemon.paths import ephemeral_filesystem
+from licd_kit.filesystem import ephemeral_filesystem
 
 MOUNTS = """\
 22 1 0:21 / / rw,relatime master:1 - overlay overlay rw,lowerdir=/a:/b,upperdir=/c

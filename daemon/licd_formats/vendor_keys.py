@@ -15,7 +15,7 @@ from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from licd_daemon.formats import strict
+from licd_formats import strict
 
 MAX_KEY_ID = 128
 _MAX_BYTES = 64 * 1024

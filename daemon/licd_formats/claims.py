@@ -19,9 +19,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from licd_daemon.formats import strict
-from licd_daemon.formats.license import DEFAULT_OUTAGE_GRACE_SECONDS, License, LicensedApplication, Portal, Vendor
-from licd_daemon.formats.strict import Malformed
+from licd_formats import strict
+from licd_formats.license import DEFAULT_OUTAGE_GRACE_SECONDS, License, LicensedApplication, Portal, Vendor
+from licd_formats.strict import Malformed
 
 AUTH_METHOD = "LOCAL_CONTAINER"
 VERSION = 1

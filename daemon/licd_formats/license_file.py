@@ -13,8 +13,8 @@ Mail programs, editors and shells wrap, indent, quote and re-encode what passes 
 import codecs
 import re
 
-from licd_daemon.formats.container_lic import MAX_BYTES, LicenseInvalid, VendorKeys, verify
-from licd_daemon.formats.license import License
+from licd_formats.container_lic import MAX_BYTES, LicenseInvalid, VendorKeys, verify
+from licd_formats.license import License
 
 # DOS's end of file, soft hyphen, zero-width spaces and joiners, marks of direction, byte order marks.
 _INVISIBLE = re.compile("[\x1a\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")

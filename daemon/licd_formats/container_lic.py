@@ -16,9 +16,9 @@ import json
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from licd_daemon.formats import claims, strict
-from licd_daemon.formats.license import License
-from licd_daemon.formats.vendor_keys import MAX_KEY_ID, VendorKeys, VendorKeysInvalid
+from licd_formats import claims, strict
+from licd_formats.license import License
+from licd_formats.vendor_keys import MAX_KEY_ID, VendorKeys, VendorKeysInvalid
 
 __all__ = ["MAX_BYTES", "LicenseInvalid", "LicenseTypeMismatch", "VendorKeys", "VendorKeysInvalid", "sign", "verify"]
 
