@@ -7,8 +7,9 @@ import pytest
 from licd_daemon.cli.config_file import FILE_KEYS, read_file
 from licd_daemon.cli.options import client_command
 from licd_daemon.cli.serve.command import serve
-from licd_daemon.cli.serve.config import ConfigInvalid, ServeConfig, duration_text, parse_duration
+from licd_daemon.cli.serve.config import ServeConfig
 from licd_kit.addresses import is_loopback, split_address
+from licd_kit.options import ConfigInvalid, duration_text, parse_duration
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ the other's keys; a key that nobody knows is an error, and so is a value of anot
 import tomllib
 from pathlib import Path
 
-from licd_daemon.cli.serve.config import ConfigInvalid
+from licd_kit.options import ConfigInvalid
 
 _MAX_BYTES = 64 * 1024
 

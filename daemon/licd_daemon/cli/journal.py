@@ -6,8 +6,13 @@ from pathlib import Path
 import click
 
 from licd_daemon.cli.options import Group, config_option, data_dir_option, option
-from licd_daemon.cli.serve.config import ETCD, ConfigInvalid, journal_file
+from licd_daemon.journal import target as targets
+from licd_daemon.journal.etcd.url import EtcdTarget
 from licd_daemon.journal.port import Head, JournalError
+from licd_daemon.journal.target import MemoryTarget, SqliteTarget
+from licd_kit.options import ConfigInvalid
+
+Stored = SqliteTarget | EtcdTarget
 
 
 @click.group(cls=Group)
@@ -27,12 +32,10 @@ def journal(**_: object) -> None:
 @config_option
 def verify(data_dir: Path, journal_url: str) -> None:
     """Check every entry against its digest, and print the last one's position and digest."""
-    if not journal_url.startswith(ETCD):
-        _path(data_dir, journal_url)
+    target = _stored(journal_url, data_dir)
+    _check_file(target)
     try:
-        _print_head(asyncio.run(_verify(data_dir, journal_url)))
-    except ConfigInvalid as error:
-        raise click.UsageError(str(error)) from None
+        _print_head(asyncio.run(_verify(target)))
     except JournalError as error:
         raise click.ClickException(str(error)) from None
 
@@ -45,56 +48,68 @@ def copy(source: str, target: str) -> None:
 
     Start no daemon on the old one afterwards: that would be a second cluster.
     """
-    from licd_daemon.journal.journal_copy import copy_now
     from licd_daemon.leadership.port import AlreadyLed, LeadershipUnavailable
 
-    _judge(source, target)
+    ends = _ends(source, target)
     try:
-        _print_head(copy_now(source, target))
-    except ConfigInvalid as error:
-        raise click.UsageError(str(error)) from None
+        _print_head(asyncio.run(_copy(*ends)))
     except (JournalError, AlreadyLed, LeadershipUnavailable) as error:
         raise click.ClickException(str(error)) from None
 
 
-def _judge(source: str, target: str) -> None:
-    """A name that is wrong must make nothing."""
+def _ends(source: str, target: str) -> tuple[Stored, Stored]:
+    """Where a copy comes from and goes to: a name that is wrong must make nothing."""
     if source == target:
         raise click.UsageError("FROM and TO are the same journal")
     for url in (source, target):
-        if not url.startswith((ETCD, "sqlite:")):
+        if not url.startswith(("etcd://", "sqlite:")):
             raise click.UsageError(f"{url!r} is neither sqlite:PATH nor etcd://HOST:PORT")
-    if source.startswith("sqlite:"):
-        _path(Path(), source)
-    if target.startswith("sqlite:") and not Path(target.removeprefix("sqlite:")).absolute().parent.is_dir():
+    start, end = _stored(source), _stored(target)
+    _check_file(start)
+    if isinstance(end, SqliteTarget) and not end.path.absolute().parent.is_dir():
         raise click.UsageError(f"{target}: there is no such folder: make it first")
+    return start, end
 
 
 def _print_head(head: Head) -> None:
     click.echo(f"position {head.position}\ndigest   {head.digest.hex()}")
 
 
-def _path(data_dir: Path, journal_url: str) -> Path:
+def _stored(journal_url: str, data_dir: Path = Path()) -> Stored:
     try:
-        path = journal_file(data_dir, journal_url)
+        target = targets.parse(journal_url, data_dir)
     except ConfigInvalid as error:
         raise click.UsageError(str(error)) from None
-    if path is None:
+    if isinstance(target, MemoryTarget):
         raise click.UsageError("--journal: memory: leaves nothing to verify: name a stored journal")
+    return target
+
+
+def _check_file(target: Stored) -> None:
+    """Opening a file that is not there would make one."""
+    if not isinstance(target, SqliteTarget):
+        return
     try:
-        # Opening it would make one.
-        found = path.is_file()
+        found = target.path.is_file()
     except OSError as error:
         raise click.UsageError(
-            f"--data-dir: can't look at {path} ({error.strerror}): run as the daemon's user"
+            f"--data-dir: can't look at {target.path} ({error.strerror}): run as the daemon's user"
         ) from None
     if not found:
-        raise click.UsageError(f"--data-dir: there is no journal at {path}: name the daemon's data directory")
-    return path
+        raise click.UsageError(f"--data-dir: there is no journal at {target.path}: name the daemon's data directory")
 
 
-async def _verify(data_dir: Path, journal_url: str) -> Head:
-    from licd_daemon.journal.journal_copy import opened
+async def _verify(target: Stored) -> Head:
+    from licd_daemon.journal.opening import opened
 
-    async with opened(data_dir, journal_url) as journal_at_rest:
+    async with opened(target) as journal_at_rest:
         return await journal_at_rest.verify()
+
+
+async def _copy(source: Stored, target: Stored) -> Head:
+    from licd_daemon.journal.journal_copy import copy
+    from licd_daemon.journal.opening import opened
+    from licd_daemon.leadership.at_rest import at_rest
+
+    async with at_rest(source), at_rest(target), opened(source) as original, opened(target) as made:
+        return await copy(original, made)

@@ -15,7 +15,8 @@ import click
 from click.core import ParameterSource
 
 from licd_daemon.cli.config_file import read_file
-from licd_daemon.cli.serve.config import ConfigInvalid, default_data_dir, parse_duration
+from licd_daemon.cli.serve.config import default_data_dir
+from licd_kit.options import ConfigInvalid, parse_duration
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 FILE = click.Path(path_type=Path)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from licd_daemon.cli.serve.config import ConfigInvalid, ServeConfig
+from licd_daemon.cli.serve.config import ServeConfig
 from licd_daemon.journal.etcd.url import EtcdTarget, parse
+from licd_kit.options import ConfigInvalid
 
 
 def test_the_shortest() -> None:

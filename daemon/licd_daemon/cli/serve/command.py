@@ -22,9 +22,9 @@ from licd_daemon.cli.serve.config import (
     DEFAULT_OPS,
     GRPC_ENVIRONMENT,
     LOG_FORMATS,
-    ConfigInvalid,
     ServeConfig,
 )
+from licd_kit.options import ConfigInvalid
 
 _SPANS = frozenset({"lease_ttl", "heartbeat_interval", "proof_interval", "recovery_window", "max_clock_drift"})
 

@@ -10,28 +10,27 @@ Rules:
 """
 
 import os
-import re
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from licd_daemon.journal import target
+from licd_daemon.journal.etcd.url import EtcdTarget
+from licd_daemon.journal.target import JournalTarget
 from licd_kit.addresses import is_host, is_ipv6, is_loopback, split_address
+from licd_kit.options import ConfigInvalid, duration_text
 
 LOG_FORMATS = ("json", "text")
 DEFAULT_ADDRESS = "127.0.0.1:7443"
 DEFAULT_CONSOLE = "127.0.0.1:8443"
 DEFAULT_OPS = "127.0.0.1:9464"
 OFF = "off"
-ETCD = "etcd://"
 GRPC_ENVIRONMENT = {
     "GRPC_VERBOSITY": "NONE",  # it writes a raw line for every failed handshake; the log has its own form
     "GRPC_EXPERIMENTS": "-event_engine_listener",  # one thread less to wake for each message (docs/adr/0016-speed.md)
 }
 """What the daemon's process sets, unless it is set already, before it imports gRPC."""
 
-_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, None: 1_000}
-_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(ms|s|m|h)?")
 DEFAULT_PROOF_MS = 5_000
 MIN_PROOF_MS = 1_000
 _MIN_HEARTBEAT_MS = 100
@@ -41,21 +40,13 @@ _MAX_DRIFT_MS = 3_600_000
 _MAX_NAMES = 64
 
 
-class ConfigInvalid(ValueError):
-    """An option that can't be used. `option`: its name, such as `--lease-ttl`; the text says what to do."""
-
-    def __init__(self, option: str, problem: str) -> None:
-        super().__init__(f"{option}: {problem}")
-        self.option = option
-
-
 @dataclass(frozen=True, slots=True)
 class ServeConfig:
     """The options of `licd serve`; durations in milliseconds.
 
     `console_listen`, `ops_listen`: host:port, or `off`.
     `proof_interval_ms`: how long a proof of leadership holds (R31); None: the default, see `proof_ms`.
-    `journal`: "" for SQLite in the data directory, `sqlite:PATH`, `memory:`, or `etcd://...` (`journal/etcd/url.py`).
+    `journal`: see `journal/target.py`; `journal_target` is what it names.
 
     Raises:
         ConfigInvalid: an option that can't be used.
@@ -80,6 +71,7 @@ class ServeConfig:
     max_clock_drift_ms: int = 5_000
     ntp_server: tuple[str, ...] = ()
     log_format: Literal["json", "text"] = "json"
+    journal_target: JournalTarget = field(init=False)
 
     @property
     def proof_ms(self) -> int:
@@ -97,29 +89,6 @@ class ServeConfig:
             raise ConfigInvalid("--log-format", f"{self.log_format!r} is neither json nor text")
 
 
-def parse_duration(text: str) -> int:
-    """Milliseconds from `15s`, `500ms`, `5m`, `1h`, or bare seconds.
-
-    Raises:
-        ValueError: it is none of these, or a fraction of a millisecond.
-    """
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(f"{text!r} is not a valid duration: write 15s, 500ms, 5m, 1h, or a number of seconds")
-    span = Decimal(match[1]) * _UNITS_MS[match[2]]
-    if span != int(span):
-        raise ValueError(f"{text!r} is finer than a millisecond: write whole milliseconds, such as 500ms")
-    return int(span)
-
-
-def duration_text(span_ms: int) -> str:
-    """`span_ms` in the largest unit that holds it whole, as `parse_duration` reads it."""
-    for unit in ("h", "m", "s"):
-        if span_ms and span_ms % _UNITS_MS[unit] == 0:
-            return f"{span_ms // _UNITS_MS[unit]}{unit}"
-    return f"{span_ms}ms"
-
-
 def default_data_dir() -> Path:
     """`/var/lib/licd` as root, else `$XDG_STATE_HOME/licd` (DESIGN section 5)."""
     if os.geteuid() == 0:
@@ -132,23 +101,6 @@ def default_data_dir() -> Path:
 def address_file(data_dir: Path) -> Path:
     """Where the daemon writes the host:port that local commands reach it at."""
     return data_dir / "address"
-
-
-def journal_file(data_dir: Path, journal: str) -> Path | None:
-    """The SQLite file that `--journal` names; None: memory only.
-
-    Raises:
-        ConfigInvalid: it names no journal.
-    """
-    if not journal:
-        return data_dir / "journal.db"
-    if journal == "memory:":
-        return None
-    scheme, _, path = journal.partition(":")
-    if scheme == "sqlite" and path:
-        return Path(path)
-    remedy = "write sqlite:PATH, etcd://HOST:PORT, memory:, or leave it out for SQLite in the data directory"
-    raise ConfigInvalid("--journal", f"{journal!r} names no journal: {remedy}")
 
 
 def console_link_file(data_dir: Path) -> Path:
@@ -216,12 +168,9 @@ def _check_files(config: ServeConfig) -> None:
 
 
 def _check_journal(config: ServeConfig) -> None:
-    if not config.journal.startswith(ETCD):
-        journal_file(config.data_dir, config.journal)
+    object.__setattr__(config, "journal_target", target.parse(config.journal, config.data_dir))
+    if not isinstance(config.journal_target, EtcdTarget):
         return
-    from licd_daemon.journal.etcd.url import parse  # it is built on this module
-
-    parse(config.journal)
     host = split_address(config.listen)[0]
     if config.advertise is None and host in ("0.0.0.0", "::"):  # noqa: S104 (asked about, not bound)
         raise ConfigInvalid(

@@ -17,7 +17,7 @@ import structlog
 
 from licd_daemon import tls
 from licd_daemon.cli.serve import certificates
-from licd_daemon.cli.serve.config import ETCD, OFF, ServeConfig, address_file
+from licd_daemon.cli.serve.config import OFF, ServeConfig, address_file
 from licd_daemon.cli.serve.follower_web import FollowerWeb
 from licd_daemon.cli.serve.served_certificate import ServedCertificate, Times, warnings_of
 from licd_daemon.cli.serve.web import ListenFailed, Served, Web
@@ -26,6 +26,7 @@ from licd_daemon.coordinator.leader_clock import LeaderClock
 from licd_daemon.core import commands as c
 from licd_daemon.core.build import BUILD_DATE
 from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.journal.etcd.url import EtcdTarget
 from licd_daemon.journal.port import Journal, JournalUnavailable
 from licd_daemon.leadership.etcd import Leader
 from licd_daemon.operations import tokens
@@ -243,7 +244,7 @@ def _renewal(config: ServeConfig) -> Callable[[Times], None] | None:
 def _times_at_start(config: LeadingConfig) -> Times:
     """One of several daemons has to lead although all of their certificates may have ended: no end is sure at first."""
     times = _times(config.coordinator)
-    return times._replace(confirmed=BUILD_DATE) if config.options.journal.startswith(ETCD) else times
+    return times._replace(confirmed=BUILD_DATE) if isinstance(config.options.journal_target, EtcdTarget) else times
 
 
 def _times(coordinator: Coordinator) -> Times:

@@ -22,16 +22,17 @@ import structlog
 
 from licd_daemon.cli.serve import roles as serving
 from licd_daemon.cli.serve.candidate import Candidate, CandidateConfig, Term
-from licd_daemon.cli.serve.config import ETCD, OFF, ServeConfig
+from licd_daemon.cli.serve.config import OFF, ServeConfig
 from licd_daemon.cli.serve.stderr_relay import StderrRelay
 from licd_daemon.cli.serve.web import ListenFailed
 from licd_daemon.coordinator.coordinator import Coordinator, CoordinatorConfig
 from licd_daemon.core.model import Policy
-from licd_daemon.journal.etcd import url as etcd_url
 from licd_daemon.journal.etcd.client import EtcdClient
+from licd_daemon.journal.etcd.url import EtcdTarget
 from licd_daemon.journal.memory import MemoryJournal
 from licd_daemon.journal.port import Journal, JournalError
 from licd_daemon.journal.sqlite.backend import SqliteJournal
+from licd_daemon.journal.target import MemoryTarget, SqliteTarget
 from licd_daemon.leadership.port import AlreadyLed, Leadership, LeadershipUnavailable
 from licd_daemon.leadership.sole import SoleLeadership
 from licd_daemon.operations import tokens
@@ -110,15 +111,18 @@ async def _serve(config: ServeConfig) -> int:
 
 async def _serve_until(config: ServeConfig, stop: asyncio.Event, reload: asyncio.Event) -> int:
     serving.read_vendor_keys(config)
-    _make_data_dir(config.data_dir, lasting=not config.journal.startswith(ETCD))
+    target = config.journal_target
+    _make_data_dir(config.data_dir, lasting=not isinstance(target, EtcdTarget))
     serving.make_certificates(config)
-    if config.journal.startswith(ETCD):
-        return await _serve_one_of_several(config, stop, reload)
-    return await _serve_alone(config, stop, reload)
+    if isinstance(target, EtcdTarget):
+        return await _serve_one_of_several(config, target, stop, reload)
+    return await _serve_alone(config, target, stop, reload)
 
 
-async def _serve_alone(config: ServeConfig, stop: asyncio.Event, reload: asyncio.Event) -> int:
-    journal, folder = await _journal(config)
+async def _serve_alone(
+    config: ServeConfig, target: SqliteTarget | MemoryTarget, stop: asyncio.Event, reload: asyncio.Event
+) -> int:
+    journal, folder = await _journal(target, config.data_dir)
     leadership = SoleLeadership(folder / "lock", config.proof_ms, misplaced=journal.misplaced)
     try:
         coordinator = _coordinator(config, journal, leadership)
@@ -135,9 +139,10 @@ async def _serve_alone(config: ServeConfig, stop: asyncio.Event, reload: asyncio
         await journal.close()
 
 
-async def _serve_one_of_several(config: ServeConfig, stop: asyncio.Event, reload: asyncio.Event) -> int:
+async def _serve_one_of_several(
+    config: ServeConfig, target: EtcdTarget, stop: asyncio.Event, reload: asyncio.Event
+) -> int:
     config = _with_ports(config)
-    target = etcd_url.parse(config.journal)
     store = EtcdClient(target)
 
     async def follow() -> serving.Following:
@@ -242,12 +247,11 @@ def _make_data_dir(data_dir: Path, *, lasting: bool) -> None:
         )
 
 
-async def _journal(config: ServeConfig) -> tuple[Journal, Path]:
+async def _journal(target: SqliteTarget | MemoryTarget, data_dir: Path) -> tuple[Journal, Path]:
     """The journal, and the folder that its lock file is in."""
-    if config.journal == "memory:":
-        return MemoryJournal(), config.data_dir
-    path = Path(config.journal.removeprefix("sqlite:")) if config.journal else config.data_dir / "journal.db"
-    return await SqliteJournal.open(path), path.parent
+    if isinstance(target, MemoryTarget):
+        return MemoryJournal(), data_dir
+    return await SqliteJournal.open(target.path), target.path.parent
 
 
 async def _until_stopped(stop: asyncio.Event, coordinator: Coordinator) -> int:

@@ -7,7 +7,7 @@ import socket
 import ssl
 from dataclasses import dataclass
 
-from licd_daemon.cli.serve.config import ETCD, OFF, ServeConfig, console_link_file
+from licd_daemon.cli.serve.config import OFF, ServeConfig, console_link_file
 from licd_daemon.cli.serve.served_certificate import ServedCertificate, standing_of
 from licd_daemon.console.certificate import read_context, server_context
 from licd_daemon.console.console import Console, Settings
@@ -15,6 +15,7 @@ from licd_daemon.console.listener import WebServer, bind
 from licd_daemon.console.login import LoginLink
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.latency import Latency
+from licd_daemon.journal.etcd.url import EtcdTarget
 from licd_daemon.operations.operations import Operations
 from licd_daemon.ops.metrics import Metrics
 from licd_daemon.ops.probes import Ops
@@ -74,13 +75,21 @@ class Web:
         if self._console_socket is not None:
             settings = Settings(
                 self._config.max_clock_drift_ms,
-                "" if self._config.journal.startswith(ETCD) else ephemeral_filesystem(self._config.data_dir) or "",
+                ""
+                if isinstance(self._config.journal_target, EtcdTarget)
+                else ephemeral_filesystem(self._config.data_dir) or "",
                 secure=served.certificate is not None,
             )
             link = LoginLink(console_link_file(self._config.data_dir), self.console_url, served.coordinator)
             self._console = Console(served.coordinator, served.operations, settings, link)
             context = tls_context(served.certificate)
             self._serve(WebServer(self._console.app, self._console_socket, context))
+
+    def _ephemeral(self) -> str:
+        """The data directory's file system if it dies with the container; with etcd nothing is lost with it."""
+        if isinstance(self._config.journal_target, EtcdTarget):
+            return ""
+        return ephemeral_filesystem(self._config.data_dir) or ""
 
     def _serve(self, server: WebServer) -> None:
         self._servers.append(server)

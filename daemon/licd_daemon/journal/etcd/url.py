@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from licd_daemon.cli.serve.config import ETCD, ConfigInvalid, duration_text, parse_duration
 from licd_kit.addresses import is_loopback, split_address
+from licd_kit.options import ConfigInvalid, duration_text, parse_duration
 
+SCHEME = "etcd://"
 _OPTION = "--journal"
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}(/[A-Za-z0-9_.-]{1,64}){0,7}")
 _NAMES = ("ca", "cert", "key", "user", "password-file", "lease-ttl", "insecure")
@@ -45,7 +46,7 @@ def parse(url: str) -> EtcdTarget:
     Raises:
         ConfigInvalid: it names none; says which part and what to write.
     """
-    rest, _, query = url.removeprefix(ETCD).partition("?")
+    rest, _, query = url.removeprefix(SCHEME).partition("?")
     hosts, _, prefix = rest.partition("/")
     endpoints = tuple(_endpoint(text) for text in hosts.split(","))
     if len(endpoints) > _MAX_ENDPOINTS:
