@@ -55,9 +55,9 @@ MUTANTS = (
     Mutant(
         "repeated-join-does-not-renew",
         "R13: a repeated one renews too",
-        f"{SHELL}/rpc/node.py",
-        "not self._coordinator.leases.renew(session_id, served)",
-        "session_id not in self._coordinator.leases._leases",
+        f"{SHELL}/engine/engine.py",
+        "presence is None or not self.leases.renew(session_id, served)",
+        "presence is None or session_id not in self.leases._leases",
         first=1,
     ),
     Mutant(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from support.beats import Beat
 from unit.core.world import APPLICATION, MINUTE, drift_of, license_of
 
 from licd_daemon.clock import ServiceClock
@@ -17,7 +18,6 @@ from licd_daemon.core import commands as c
 from licd_daemon.core.events import AnyEvent, Registered, SessionEnded
 from licd_daemon.core.model import EndReason, Policy, SessionStatus, State
 from licd_daemon.core.refusal import Reason, Refused
-from licd_daemon.core.view import node_state
 from licd_daemon.engine.engine import Batch, Engine
 from licd_daemon.engine.presence import Presence, Told
 from node_client.belief import Answer, Belief, OlderEpochError
@@ -142,12 +142,11 @@ class Daemon:
 
     def answer_of(self, name: str) -> Answer | None:
         """What Join and Resume answer."""
-        session, presence = self.state.sessions.get(name), self.presences.get(name)
-        if session is None or presence is None or not self.engine.leases.renew(name, self._served()):
+        granted = self.engine.grant(name, self._served())
+        if granted is None:
             return None
-        word = NodeState(str(node_state(self.state, session)[0]))
-        ttl, epoch_id, stream = self.lease_ttl_ms / 1000, self.state.epoch_id, presence.give()
-        return Answer(name, self.state.epoch, ttl, 5, word, epoch_id=epoch_id, stream=stream)
+        word, ttl, epoch_id = NodeState(str(granted.node_state)), self.lease_ttl_ms / 1000, self.state.epoch_id
+        return Answer(name, self.state.epoch, ttl, 5, word, epoch_id=epoch_id, stream=granted.stream)
 
     def heard(self, stream: Stream) -> None:
         """One heartbeat that has arrived."""
@@ -158,13 +157,8 @@ class Daemon:
                 self._serve(name, presence, stream, number, serial)
 
     def _serve(self, name: str, presence: Presence, stream: Stream, number: int, serial: int) -> None:
-        if not self.engine.leases.renew(name, self._served()):
-            return
-        self.engine.heard(name)
-        if presence.acknowledges_loss(serial):
-            presence.loss_acknowledged()
-            self.engine.loss_acknowledged(name)
-        stream.to_node.append(("ack", number, self.state.epoch, self.lease_ttl_ms))
+        if self.engine.beat(name, presence, Beat(number, serial), 0.0, self._served()):
+            stream.to_node.append(("ack", number, self.state.epoch, self.lease_ttl_ms))
 
 
 class Cluster:
@@ -375,13 +369,8 @@ class Cluster:
         node.stream = stream
 
         def opened(refusal: Refused | None) -> None:
-            presence = self.daemon.presences.get(node.name)
-            session = self.daemon.state.sessions.get(node.name)
-            if refusal is not None or presence is None or session is None or not presence.opens(number):
+            if refusal is not None or self.daemon.engine.open(node.name, number, stream, "") is None:
                 stream.broken = True
-                return
-            presence.attach(stream, "")
-            presence.tell(self.daemon.state, session)
 
         self.daemon.submit(c.Resume(node.name, node.name, 0), opened)
 

@@ -227,9 +227,8 @@ class Coordinator:
         """The position of the last durable entry."""
         return self._journal_head.position
 
-    def loss_acknowledged(self, session_id: str) -> None:
-        """A node has echoed the loss of its seat: the draining seat is free as soon as that is durable (R13)."""
-        self.engine.loss_acknowledged(session_id)
+    def wake(self) -> None:
+        """A batch is due that no command asks for."""
         self._pending.wake.set()
 
     async def _tick(self) -> None:

@@ -11,15 +11,17 @@ given.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 from licd_daemon.core import commands as c
 from licd_daemon.core.decide import decide
 from licd_daemon.core.events import AnyEvent, HoldersHeard, TimeMarked
 from licd_daemon.core.evolve import evolve
 from licd_daemon.core.leases import Deadline, Leases, seatless_first
-from licd_daemon.core.model import EndedRegistration, Now, Policy, State
+from licd_daemon.core.model import EndedRegistration, Failure, Now, Policy, State
 from licd_daemon.core.refusal import Reason, Refused
-from licd_daemon.engine.presence import Presences
+from licd_daemon.core.view import NodeState, node_state
+from licd_daemon.engine.presence import Presence, Presences, Stream
 from licd_daemon.engine.publication import Publication
 
 RETRY_MS = 1000
@@ -46,8 +48,31 @@ class Batch:
     refusals: Sequence[Refused | None]
 
 
+class Beat(Protocol):
+    """A heartbeat: its number on its stream, and the serial of the latest `state` that its node has applied."""
+
+    @property
+    def sequence(self) -> int:
+        """Rises strictly within a stream."""
+
+    @property
+    def state_serial(self) -> int:
+        """0: none yet."""
+
+
+class Granted(NamedTuple):
+    """What Join and Resume are answered: the node's state and why, and the number of the stream to open."""
+
+    node_state: NodeState
+    failures: tuple[Failure, ...]
+    stream: int
+
+
 class Engine:
-    """See the module. `writable`: whether the latest append was durable."""
+    """See the module. `writable`: whether the latest append was durable.
+
+    `acknowledged`: the sessions whose nodes have acknowledged a loss since the latest batch. A batch is due soon then.
+    """
 
     def __init__(self, policy: Policy, lease_ttl_ms: int, state: State | None = None) -> None:
         self.state = state or State()
@@ -58,7 +83,7 @@ class Engine:
         self._publication = Publication(self.leases, self.presences)
         self._handover_ms = 0
         self._heard = 0
-        self._acknowledged: set[str] = set()
+        self.acknowledged: set[str] = set()
 
     def start(self, command: c.StartEpoch, now: Now) -> Batch:
         """Decides on the epoch that this daemon leads in: `started` comes after its append (R14, R18)."""
@@ -95,7 +120,7 @@ class Engine:
         return Batch(commands, now, events, state, refusals)
 
     def _due(self, now: Now, serving: bool) -> list[c.Command]:
-        acknowledged, self._acknowledged = self._acknowledged, set()
+        acknowledged, self.acknowledged = self.acknowledged, set()
         if not serving:
             return [c.Tick(self._heard)]
         first, rest = seatless_first(self.leases.due(now.served), self.state)
@@ -148,7 +173,33 @@ class Engine:
     def _promote(self, served: int) -> None:
         self.leases.promote(self.state, served, self._handover_ms)
 
-    def heard(self, session_id: str) -> None:
+    def beat(self, session_id: str, presence: Presence, beat: Beat, received: float, served: int | None) -> bool:
+        """Takes a heartbeat on the session's current stream; False: it gets no acknowledgement (R13, R16).
+
+        Args:
+            session_id: The session.
+            presence: Its presence.
+            beat: The heartbeat.
+            received: When it came, in ms of the wall clock.
+            served: Served time in ms; None: nothing may be acknowledged at this instant (R31).
+        """
+        if beat.sequence <= presence.sequence:
+            presence.refuse()
+            return False
+        presence.sequence = beat.sequence
+        if served is None or not self.leases.renew(session_id, served):
+            return False
+        self._hear(session_id)
+        presence.heard_at = int(received)
+        self.presences.heartbeats += 1
+        if presence.acknowledges_loss(beat.state_serial):
+            presence.loss_acknowledged()
+            # No command among others: those before it might give the seat back and take it away again, which this echo
+            # says nothing of. One that comes while nothing can be written is forgotten; the lease's end frees the seat.
+            self.acknowledged.add(session_id)
+        return True
+
+    def _hear(self, session_id: str) -> None:
         """A session gave a sign of life: if the registration lives in it, it vouches for all who have joined (R17).
 
         The next batch takes that along, so no heartbeat costs an append. For whom it vouches is settled here: a session
@@ -156,13 +207,30 @@ class Engine:
         """
         self._heard = max(self._heard, self.state.vouched_by(session_id))
 
-    def loss_acknowledged(self, session_id: str) -> None:
-        """A node has echoed the loss of its seat: the draining seat is free with the next batch (R13).
+    def grant(self, session_id: str, served: int) -> Granted | None:
+        """What Join and Resume are answered, and renews the lease that the node counts from when it asked (R13).
 
-        No command among others: those before it might give the seat back and take it away again, which this echo says
-        nothing of. One that comes while the journal can't be written is forgotten; the lease's end frees that seat.
+        By the state of this instant: a seat that was withdrawn since the command was carried out must not be promised.
+        None: the session has just ended.
         """
-        self._acknowledged.add(session_id)
+        session, presence = self.state.sessions.get(session_id), self.presences.get(session_id)
+        if session is None or presence is None or not self.leases.renew(session_id, served):
+            return None
+        return Granted(*node_state(self.state, session), presence.give())
+
+    def opening(self, session_id: str, number: int) -> Presence | None:
+        """The presence that a stream of this number opens; None: it is an older one, or was opened already (R16)."""
+        presence = self.presences.get(session_id)
+        return presence if presence is not None and presence.opens(number) else None
+
+    def open(self, session_id: str, number: int, stream: Stream, address: str) -> Presence | None:
+        """Binds a stream to its session and tells it how things stand; None: see `opening`."""
+        presence, session = self.opening(session_id, number), self.state.sessions.get(session_id)
+        if presence is None or session is None:
+            return None
+        presence.attach(stream, address)
+        presence.tell(self.state, session)
+        return presence
 
 
 def _over(due: Sequence[tuple[Deadline, str]]) -> list[c.Command]:

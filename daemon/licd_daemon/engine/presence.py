@@ -98,6 +98,13 @@ class Presence:
         """Whether this stale Resume comes from a process that waited for its refusal: then it is a copy's."""
         return self.nonce != "" and hmac.compare_digest(self.nonce.encode(), nonce.encode())
 
+    def copied(self, nonce: str, fresh: str) -> bool:
+        """Whether a stale Resume ends the session as a copied one (R16); if not, it is refused with a `fresh` nonce."""
+        if self.brings_back(nonce):
+            return True
+        self.nonce = fresh
+        return False
+
     def resumed(self, last_stream: int) -> None:
         """A Resume that is not stale was carried out: the stream that the session has ends."""
         if self.opened == 0:

@@ -19,11 +19,9 @@ from grpc import aio
 
 from licd.v1 import node_service_pb2 as pb
 from licd_daemon.coordinator.coordinator import Coordinator
-from licd_daemon.core import commands as c
-from licd_daemon.core.checks import clock_drift, clock_near
-from licd_daemon.core.drift import Level
-from licd_daemon.core.model import Session, Tally
+from licd_daemon.core.model import Tally
 from licd_daemon.core.pace import Pace
+from licd_daemon.engine.clock_verdict import clock_verdict
 from licd_daemon.engine.presence import Exchange, Presence, Told
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import (
@@ -129,12 +127,13 @@ class _Sampled(NamedTuple):
 
 
 class Heartbeats:
-    """Serves heartbeats: renews leases, judges clocks, notices acknowledged losses."""
+    """Serves heartbeats: gathers them into rounds and samples, which the engine judges."""
 
     def __init__(
         self, coordinator: Coordinator, lease_ttl_ms: int, heartbeat_interval_ms: int, max_drift_ms: int
     ) -> None:
         self._coordinator = coordinator
+        self._engine = coordinator.engine
         self._pace = Pace(heartbeat_interval_ms, lease_ttl_ms)
         self._max_drift_ms = max_drift_ms
         self._response = pb.KeepAliveResponse(heartbeat_ack=pb.HeartbeatAck(lease_ttl=duration(lease_ttl_ms)))
@@ -154,26 +153,17 @@ class Heartbeats:
         """
         coordinator = self._coordinator
         received = coordinator.clock.raw_wall()
-        sequence = heartbeat.sequence
-        if sequence <= presence.sequence:
-            presence.refuse()
-            return None
-        presence.sequence = sequence
         served = coordinator.served_if_leading()
-        if served is None or not coordinator.leases.renew(session_id, served):
+        if served is None or not self._engine.beat(session_id, presence, heartbeat, received, served):
             return None
-        coordinator.engine.heard(session_id)
-        presence.heard_at = int(received)
-        coordinator.presences.heartbeats += 1
+        if self._engine.acknowledged:
+            coordinator.wake()
         if served >= presence.sample_due and heartbeat.HasField("ack_sent_at"):
             sampled = _Sampled(session_id, presence, heartbeat, served)
             if presence.sample_due:
                 self._judge_soon(sampled)
             else:
                 self._judge_clock(sampled)
-        if presence.acknowledges_loss(heartbeat.state_serial):
-            presence.loss_acknowledged()
-            coordinator.loss_acknowledged(session_id)
         return received
 
     def round(self) -> asyncio.Future[None]:
@@ -202,7 +192,7 @@ class Heartbeats:
         presence.exchanged(Exchange(milliseconds(heartbeat.sent_at), received, acknowledged, stamp, served))
         ack = self._response.heartbeat_ack
         ack.sequence = heartbeat.sequence
-        state = coordinator.state
+        state = self._engine.state
         ack.epoch = state.epoch
         received_at, sent_at = ack.received_at, ack.sent_at
         received_at.seconds, received_at.nanos = divmod(int(received * 1_000_000), 1_000_000_000)
@@ -223,29 +213,12 @@ class Heartbeats:
             self._judge_clock(each)
 
     def _judge_clock(self, sampled: _Sampled) -> None:
-        """R21: the heartbeat completes the exchange before it. A leader that is not sure of its clock blames nobody."""
+        """R21: the heartbeat completes the exchange before it."""
         session_id, presence, heartbeat, served = sampled
+        limit_ms, astray = self._max_drift_ms, self._coordinator.clock.astray()
         level = presence.judge_clock(
-            nanoseconds(heartbeat.ack_sent_at), milliseconds(heartbeat.ack_received_at), served, self._max_drift_ms
+            nanoseconds(heartbeat.ack_sent_at), milliseconds(heartbeat.ack_received_at), served, limit_ms
         )
-        session = self._coordinator.state.sessions.get(session_id)
-        if level is None or session is None or presence.estimate is None:
-            return
-        if self._coordinator.state.clock_untrusted is not None or self._coordinator.clock.astray():
-            if session.clock is not None or session.clock_warning is not None:
-                self._coordinator.submit_soon(c.JudgeClock(session_id, None, joining=False))
-            return
-        joining, presence.joining = presence.joining, False
-        if level is _told(session):
-            return
-        words = (session.node_name, *presence.estimate, self._max_drift_ms)
-        failure = clock_drift(*words) if level is Level.OVER else None
-        warning = clock_near(*words) if level is Level.NEAR else None
-        self._coordinator.submit_soon(c.JudgeClock(session_id, failure, joining, warning))
-
-
-def _told(session: Session) -> Level:
-    """What is reported about the session's clock."""
-    if session.clock is not None:
-        return Level.OVER
-    return Level.FINE if session.clock_warning is None else Level.NEAR
+        verdict = clock_verdict(self._engine.state, session_id, presence, level, limit_ms, astray=astray)
+        if verdict is not None:
+            self._coordinator.submit_soon(verdict)

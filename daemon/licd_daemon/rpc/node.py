@@ -13,7 +13,7 @@ from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core import commands as c
 from licd_daemon.core.model import EndReason
 from licd_daemon.core.refusal import Reason, Refused
-from licd_daemon.core.view import node_state, outage_grace_s
+from licd_daemon.core.view import outage_grace_s
 from licd_daemon.engine.presence import Presence
 from licd_daemon.operations import fields
 from licd_daemon.operations.fields import invalid_field
@@ -32,6 +32,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
         self, coordinator: Coordinator, *, lease_ttl_ms: int, heartbeat_interval_ms: int, max_clock_drift_ms: int
     ) -> None:
         self._coordinator = coordinator
+        self._engine = coordinator.engine
         self._lease_ttl = duration(lease_ttl_ms)
         self._max_drift = duration(max_clock_drift_ms)
         self._heartbeats = Heartbeats(coordinator, lease_ttl_ms, heartbeat_interval_ms, max_clock_drift_ms)
@@ -80,10 +81,9 @@ class NodeService(pb_grpc.NodeServiceServicer):
         """
         proof = c.Prove(command.session_id, command.secret_hash, command.highest_epoch_seen, command.epoch_id)
         await self._coordinator.submit(proof)
-        if presence.brings_back(nonce):
+        if presence.copied(nonce, secrets.token_hex(16)):
             await self._coordinator.submit(c.EndSession(command.session_id, EndReason.COPIED))
             return
-        presence.nonce = secrets.token_hex(16)
         raise Refused(
             Reason.STALE_RESUME,
             "A newer stream of this session was opened: call again with the nonce if you wait for this answer.",
@@ -91,27 +91,20 @@ class NodeService(pb_grpc.NodeServiceServicer):
         )
 
     def _answer(self, session_id: str) -> dict[str, Any]:
-        """What Join and Resume answer; renews the lease that the node counts from when it sent the request (R13).
-
-        By the state of this instant: a seat that was withdrawn since the command was carried out must not be promised.
-        """
-        state = self._coordinator.state
-        session = state.sessions.get(session_id)
-        served = self._coordinator.now().served
-        presence = self._coordinator.presences.get(session_id)
-        if session is None or presence is None or not self._coordinator.leases.renew(session_id, served):
+        """What Join and Resume answer, from the lease that the engine grants (R13)."""
+        granted, state = self._engine.grant(session_id, self._coordinator.now().served), self._engine.state
+        if granted is None:
             raise Refused(Reason.SESSION_EXPIRED, "This session has just ended: join again.")
-        reported, failures = node_state(state, session)
         return {
             "session_id": session_id,
             "epoch": state.epoch,
             "epoch_id": state.epoch_id,
-            "stream": presence.give(),
+            "stream": granted.stream,
             "lease_ttl": self._lease_ttl,
             "heartbeat_interval": duration(self._heartbeats.interval_ms()),
             "max_clock_drift": self._max_drift,
-            "state": NODE_STATE[reported],
-            "failures": [failure_message(failure) for failure in failures],
+            "state": NODE_STATE[granted.node_state],
+            "failures": [failure_message(failure) for failure in granted.failures],
             "outage_grace": duration(1000 * outage_grace_s(state)),
         }
 
@@ -146,7 +139,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
             session_id = fields.text("open.session_id", first.open.session_id, 64)
             secret_hash = _hash(fields.secret("open.resume_secret", first.open.resume_secret))
             number = first.open.stream
-            in_time = self._opening(session_id, number) is not None
+            in_time = self._engine.opening(session_id, number) is not None
             # An `open` that comes too late must not bring a lost session back: it proves itself, and changes nothing.
             await self._coordinator.submit((c.Resume if in_time else c.Prove)(session_id, secret_hash))
         except TimeoutError:
@@ -156,19 +149,11 @@ class NodeService(pb_grpc.NodeServiceServicer):
             await stream.send(_verdict(refusal))
             return None
         # Again: another answer may have been given, or its stream opened, while this one was proven.
-        presence = self._opening(session_id, number) if in_time else None
-        session = self._coordinator.state.sessions.get(session_id)
-        if presence is None or session is None:
+        presence = self._engine.open(session_id, number, stream, context.peer()) if in_time else None
+        if presence is None:
             await stream.send(_ended("SUPERSEDED"))
             return None
-        presence.attach(stream, context.peer())
-        presence.tell(self._coordinator.state, session)
         return session_id, presence
-
-    def _opening(self, session_id: str, number: int) -> Presence | None:
-        """The presence that a stream of this number opens; None: it is an older one, or was opened already (R16)."""
-        presence = self._coordinator.presences.get(session_id)
-        return presence if presence is not None and presence.opens(number) else None
 
     async def _serve(self, stream: NodeStream, context: Context, session_id: str, presence: Presence) -> None:
         try:

@@ -12,11 +12,10 @@ from faults.crash_points import APPLICATION
 from faults.searched.daemon import Running, Stream, register
 from faults.searched.system import LEASE, UNIT, Call, Choice, Node, System, name_of, put, status_of, vouched
 from faults.simulated.world import license_for
+from support.beats import Beat
 
 from licd_daemon.core import commands as c
 from licd_daemon.core.model import EndReason, SessionStatus, State
-from licd_daemon.core.view import NodeState as Word
-from licd_daemon.core.view import node_state
 from node_client.belief import Answer, Belief
 from node_client.values import NodeState
 
@@ -159,12 +158,11 @@ class Model:
         answer: Answer | str = "SESSION_EXPIRED"
         presence = running.presences.get(key)
         if node.session_id and presence is not None and refusal is None:
-            presence.supersede()
+            presence.resumed(0)
         if refusal is not None:
             answer = refusal.metadata.get("ended", str(refusal.reason))
-        elif running.leases.renew(key, running.served):
-            word, _ = node_state(running.state, running.state.sessions[key])
-            answer = Answer(key, running.state.epoch, LEASE / 1000, 1.0, NodeState(Word(word).value))
+        elif granted := running.engine.grant(key, running.served):
+            answer = Answer(key, running.state.epoch, LEASE / 1000, 1.0, NodeState(granted.node_state.value))
         system = running.result()
         if refusal is None:
             system = vouched(system, number)
@@ -188,12 +186,9 @@ class Model:
         node = system.nodes[number]
         running = Running(system)
         refusal = running.do(c.Resume(node.session_id, node.session_id * 3, 0))
-        presence = running.presences.get(node.session_id)
-        session = running.state.sessions.get(node.session_id)
-        if refusal is not None or presence is None or session is None:
+        stream = Stream(running.outs.setdefault(node.session_id, []))
+        if refusal is not None or running.engine.open(node.session_id, 0, stream, "") is None:
             return put(system, number, up=None)
-        presence.attach(Stream(running.outs.setdefault(node.session_id, [])), "")
-        presence.tell(running.state, session)
         return vouched(running.result(), number)
 
     def _lose(self, system: System, number: int) -> System:
@@ -214,13 +209,12 @@ class Model:
         system = put(system, number, up=rest)
         running = Running(system)
         presence = running.presences.get(node.session_id)
-        if presence is None or presence.stream is None or not running.leases.renew(node.session_id, running.served):
+        beat = Beat(0, serial)
+        if presence is None or presence.stream is None:
             return system
-        running.engine.heard(node.session_id)
+        if not running.engine.beat(node.session_id, presence, beat, 0.0, running.served):
+            return system
         running.outs.setdefault(node.session_id, []).append(("ack", running.state.epoch, sent))
-        if presence.acknowledges_loss(serial):
-            presence.loss_acknowledged()
-            running.engine.loss_acknowledged(node.session_id)
         running.do()
         return vouched(running.result(), number)
 

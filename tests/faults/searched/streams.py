@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 from faults.crash_points import APPLICATION
 from faults.searched.system import LEASE
 from faults.simulated.world import license_for
+from support.beats import Beat
 
 from licd_daemon.core import commands as c
 from licd_daemon.core.decide import decide
 from licd_daemon.core.model import Now, Policy, Seat, State
 from licd_daemon.core.view import node_state
+from licd_daemon.engine.engine import Engine
 from licd_daemon.engine.presence import Presence
 from node_client.belief import Answer, Belief
 from node_client.values import NodeState
@@ -105,7 +107,9 @@ class Step:
 
     def __post_init__(self) -> None:
         *values, live = self.system.remembered
-        self.presence = Presence(self.system.state.epoch, joining=False)
+        self.engine = Engine(Policy(LEASE), LEASE, self.system.state)
+        self.engine.leases.grant("s", 0)
+        self.presence = self.engine.presences._by_session["s"] = Presence(self.system.state.epoch, joining=False)
         for name, value in zip(REMEMBERED, values, strict=True):
             setattr(self.presence, name, value)
         self.presence.stream = Stream(live[0], live[1], self.out) if live else None
@@ -258,9 +262,8 @@ def _resumes(at: Step, message: Message) -> System:
     if not at.presence.stale(last):
         at.presence.resumed(last)
         return at.done(net=_with(at, message, "given", _answer(at.system.state, at.presence.give())))
-    if at.presence.brings_back(nonce):
+    if at.presence.copied(nonce, str(at.system.nonces + 1)):
         return at.done(ended=True)
-    at.presence.nonce = str(at.system.nonces + 1)
     return at.done(net=_with(at, message, "stale", at.presence.nonce), nonces=at.system.nonces + 1)
 
 
@@ -270,11 +273,8 @@ def _with(at: Step, message: Message, *what: Any) -> tuple[Message, ...]:
 
 def _opens(at: Step, message: Message) -> System:
     stream = Stream(message.whom, message.link, at.out)
-    if not at.presence.opens(message.what[0]):
+    if at.engine.open("s", message.what[0], stream, "") is None:
         stream.ended("SUPERSEDED")
-        return at.done()
-    at.presence.attach(stream, "")
-    at.presence.tell(at.system.state, at.system.state.sessions["s"])
     return at.done()
 
 
@@ -282,13 +282,9 @@ def _beats(at: Step, message: Message) -> System:
     sequence, serial = message.what
     if not isinstance(at.presence.stream, Stream) or at.presence.stream.key != (message.whom, message.link):
         return at.done()
-    if sequence <= at.presence.sequence:
-        at.presence.refuse()
-        return at.done()
-    at.presence.sequence = sequence
+    at.engine.beat("s", at.presence, Beat(sequence, serial), 0.0, 0)
     wrong = ""
-    if at.presence.acknowledges_loss(serial):
-        at.presence.loss_acknowledged()
+    if at.engine.acknowledged:
         believes = at.system.processes[message.whom].belief.reported is NodeState.LICENSED
         if believes and len(at.system.processes) == 1 and not _held(at.system):
             wrong = "R13: a loss passes for acknowledged, and the process believes in its seat"

@@ -195,9 +195,11 @@ async def test_R13_an_acknowledged_loss_that_could_not_be_written_is_over_with_i
         await register(coordinator, "a")
         await coordinator.submit(c.ResetRegistration())
         deployment.journal.orders = [order] * 2
-        coordinator.loss_acknowledged("a")
+        coordinator.engine.acknowledged.add("a")
+        coordinator.wake()
         await until(lambda: not coordinator.serving)
-        coordinator.loss_acknowledged("a")
+        coordinator.engine.acknowledged.add("a")
+        coordinator.wake()
         await until(lambda: coordinator.serving)
         assert coordinator.state.sessions["a"].seat is Seat.DRAINING
         for _ in range(0, with_margin(LEASE) + 5500, 500):

@@ -2,45 +2,13 @@
 
 from collections.abc import Sequence
 
-from unit.core.world import APPLICATION, LEASE, MINUTE, T0_S, World, licensed
+from unit.core.world import licensed
+from unit.engine.led import SPAN, Led, join
 
 from licd_daemon.core import commands as c
 from licd_daemon.core.events import SeatGranted, SessionEnded, SessionJoined, TimeMarked
-from licd_daemon.core.leases import with_margin
-from licd_daemon.core.model import EndReason, Now, Policy, Seat, SessionStatus
+from licd_daemon.core.model import EndReason, Seat, SessionStatus
 from licd_daemon.core.refusal import Reason, Refused
-from licd_daemon.engine.engine import Batch, Engine
-
-SPAN = with_margin(LEASE)
-T0_MS = T0_S * 1000
-
-
-class Led:
-    """An engine whose epoch has begun on the journal of a world."""
-
-    def __init__(self, world: World) -> None:
-        self.served = world.now.served
-        self.engine = Engine(Policy(5 * MINUTE), LEASE, world.state)
-        self.engine.started(self.engine.start(c.StartEpoch(world.epoch + 1, LEASE), self.now))
-
-    @property
-    def now(self) -> Now:
-        return Now(T0_MS + self.served, self.served, self.served)
-
-    def begin(self, *commands: c.Command, leads: bool = True) -> Batch:
-        return self.engine.begin(commands, self.now, leads=leads)
-
-    def do(self, *commands: c.Command) -> Batch:
-        batch = self.begin(*commands)
-        self.engine.committed(batch, self.served)
-        return batch
-
-    def status(self, name: str) -> SessionStatus:
-        return self.engine.state.sessions[name].status
-
-
-def join(name: str) -> c.Join:
-    return c.Join(name, name, name, name, APPLICATION)
 
 
 def reasons(refusals: Sequence[Refused | None]) -> list[Reason | None]:
@@ -71,7 +39,7 @@ def test_commands_of_a_batch_build_on_each_other_and_each_has_its_verdict() -> N
 def test_R13_a_seat_that_silence_frees_goes_to_no_lease_that_is_over_at_that_instant() -> None:
     led = Led(licensed(max_nodes=2).register("a", "d"))
     led.do(c.Resume("a", "a", 0), c.Resume("d", "d", 0), join("waits"))
-    led.engine.heard("d")
+    led.beat("d", 1)
     led.served += SPAN - 1
     led.do()
     assert led.engine.leases.renew("d", led.served)
@@ -139,7 +107,7 @@ def test_R13_an_acknowledged_loss_drains_after_the_leases_and_before_the_command
     led.do(c.Resume("a", "a", 0), join("b"))
     led.do(c.EndSession("a", EndReason.EVICTED))
     assert led.engine.state.sessions["b"].seat is Seat.NONE
-    led.engine.loss_acknowledged("a")
+    led.engine.acknowledged.add("a")
     batch = led.do()
     assert batch.state.sessions["a"].seat is Seat.NONE
 
