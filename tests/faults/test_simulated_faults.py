@@ -2,6 +2,7 @@
 
 import pytest
 from faults.simulated.schedule import schedule
+from faults.simulated.world import simulate
 from support import seeded
 
 SCHEDULES = 160
@@ -20,3 +21,8 @@ def test_the_same_seed_is_the_same_schedule_and_another_is_not() -> None:
     assert schedule(7) == schedule(7)
     assert schedule(7).steps == schedule(7).steps
     assert schedule(7).steps != schedule(8).steps
+
+
+def test_its_nodes_get_seats() -> None:
+    """Where nobody ever holds one, no promise can be broken."""
+    assert any("LICENSED" in line for line in simulate(2).log)

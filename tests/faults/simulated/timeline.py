@@ -9,7 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-EPOCH_S = 1_700_000_000  # the wall time at the world's beginning
+from licd_daemon.core.build import BUILD_MS
+
+EPOCH_S = BUILD_MS // 1000 + 86_400
+"""The wall time at the world's beginning: an earlier one than this release's no daemon believes (R23)."""
 
 Act = Callable[[], object]
 
