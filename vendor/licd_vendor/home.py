@@ -5,13 +5,13 @@ Rules:
 - As root `/var/lib/licd-vendor`, else `$XDG_STATE_HOME/licd-vendor` (by default `~/.local/state`); `--home` and
   `LICD_VENDOR_HOME` say otherwise.
 - The directory is 0700. A secret is 0600 from the moment it exists; an existing one is never written over.
-- A public file appears whole or not at all: written next to its place, then renamed.
+- A file appears whole or not at all, and is on the disk when its write has returned (`licd_kit.synced_files`).
 """
 
 import os
-import tempfile
 from pathlib import Path
 
+from licd_kit.synced_files import create_whole, write_whole
 from licd_vendor.errors import RefusedError
 
 PRIVATE, PUBLIC = 0o600, 0o644
@@ -44,9 +44,7 @@ def create_secret(path: Path, content: bytes) -> None:
         RefusedError: When the file is there already, or cannot be written.
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+        create_whole(path, content, PRIVATE)
     except FileExistsError:
         raise RefusedError(f"{path}: is there already, and keys are never written over; move it away first") from None
     except OSError as fault:
@@ -69,15 +67,7 @@ def write_public(path: Path, content: bytes, mode: int = PUBLIC) -> None:
         RefusedError: When it cannot be written.
     """
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
-                file.write(content)
-                file.flush()
-                os.fchmod(file.fileno(), mode)
-                Path(file.name).replace(path)
-            except OSError:
-                Path(file.name).unlink()
-                raise
+        write_whole(path, content, mode)
     except OSError as fault:
         raise RefusedError(f"{path}: {fault.strerror}") from None
 

@@ -34,6 +34,7 @@ from cryptography.hazmat.primitives.serialization import (
 from licd_formats import claims, strict
 from licd_formats.container_lic import VendorKeys, VendorKeysInvalid
 from licd_formats.license import Vendor
+from licd_kit.synced_files import sync_folder
 from licd_vendor import home as files
 from licd_vendor.errors import RefusedError
 
@@ -131,6 +132,7 @@ def retire(home: Path, key_id: str, passphrase: Passphrase) -> None:
     files.write_public(home / PUBLIC_SET, VendorKeys.of(public).to_jwk_set().encode())
     try:
         (home / f"signing-{key_id}.key").unlink(missing_ok=True)
+        sync_folder(home)
     except OSError as fault:
         raise RefusedError(f"{home / f'signing-{key_id}.key'}: {fault.strerror}") from None
 
