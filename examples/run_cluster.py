@@ -14,7 +14,7 @@ import sys
 import threading
 from pathlib import Path
 
-from licd_daemon.cli.demo.parts import PartFailed, Parts, eventually
+from licd_daemon.cli.demo.parts import ENDING_SIGNALS, PartFailed, Parts, eventually
 
 NODES = {"report-1": 8081, "report-2": 8082, "report-3": 8083}
 PORTAL_PORT = 8600
@@ -34,8 +34,9 @@ def main() -> int:
         options.folder.resolve(), listen, f"http://{options.portal_host or '127.0.0.1'}:{PORTAL_PORT}", DAEMON
     )
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    for number in ENDING_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, lambda *_: stop.set())
     try:
         start(parts)
         print(welcome(parts), flush=True)
@@ -69,6 +70,7 @@ def start(parts: Parts) -> None:
     eventually("three report servers are connected", lambda: len(parts.nodes()) == len(NODES))
     (parts.folder / "env").write_text(
         f"export PATH={Path(sys.executable).parent}:$PATH\n"
+        f"export LICD_DATA_DIR={parts.data_dir}\n"
         f"export LICD_ADDRESS={parts.address}\n"
         f"export LICD_CA={parts.ca}\n"
         f"export LICD_TOKEN_FILE={parts.token_file('admin')}\n"

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,33 @@ def test_make_run_leads_to_a_registered_cluster_with_what_it_printed(run_cluster
     parts.end_all()
     run_cluster.start(parts)
     assert "licd qr" in run_cluster.welcome(parts), "the license is there, the next start needs a scan"
+
+
+RUN = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("run_cluster", sys.argv.pop(1))
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+module.NODES, module.DAEMON = dict.fromkeys(module.NODES, 0), "127.0.0.1:0"
+module.PORTAL_PORT = int(sys.argv.pop(1))
+sys.exit(module.main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_lets_the_report_servers_leave_before_the_daemon_stops(parts: Parts, number: signal.Signals):
+    """A terminal sends it to the whole foreground process group, as here."""
+    port = parts.portal_url.rpartition(":")[2]
+    command = [sys.executable, "-c", RUN, str(ROOT / "examples/run_cluster.py"), port, "--folder", str(parts.folder)]
+    make_run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert make_run.stdout is not None
+    with make_run.stdout:
+        assert "Ctrl-C stops everything.\n" in iter(make_run.stdout.readline, "")
+        os.killpg(make_run.pid, number)
+        assert "the next start needs a scan" in make_run.stdout.read()
+    assert make_run.wait(60) == 0
+    parts.start_daemon()
+    assert parts.licd("events", "--kind", "session_ended").count("reason=LEFT") == 3
 
 
 def test_make_run_again_with_another_portal_address_reissues_the_license(run_cluster, parts: Parts):

@@ -26,6 +26,7 @@ VERSION = "10.0"
 NODE_APPLICATION = f"name={APPLICATION},version={VERSION}.19,build_date=2024-05-31"
 WAIT_S = 30.0
 STOP_S = 10.0
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 T = TypeVar("T")
 
@@ -125,7 +126,13 @@ class Parts:
         """Starts a process that logs to `NAME.log` in the folder."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **(env or {})}
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(env or {})},
+                # A terminal sends Ctrl-C to its whole group: the daemon would stop before the nodes have left it.
+                process_group=0,
             )
 
     def end(self, name: str, number: int = signal.SIGTERM) -> None:

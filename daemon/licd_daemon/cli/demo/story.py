@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from licd_daemon.cli.demo.parts import PartFailed, Parts, clock_ahead, eventually, open_on_phone
+from licd_daemon.cli.demo.parts import ENDING_SIGNALS, PartFailed, Parts, clock_ahead, eventually, open_on_phone
 
 LEASE_S = 6
 QUICK = ("--lease-ttl", f"{LEASE_S}s", "--heartbeat-interval", "2s")
@@ -204,6 +204,9 @@ def play(story: Story) -> int:
 
 def main() -> int:
     """Plays the story in a folder of its own, which is kept when it fails."""
+    for number in ENDING_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="licd-demo-") as folder:
         parts = Parts(Path(folder), PORTAL, f"http://{PORTAL}", "127.0.0.1:0")
         return play(Story(parts))
