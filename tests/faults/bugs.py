@@ -209,6 +209,7 @@ MUTANTS = (
         f"{SHELL}/engine/presence.py",
         'return self.nonce != "" and hmac.compare_digest(self.nonce.encode(), nonce.encode())',
         "return True",
+        first=20,
         profile="late",
     ),
     Mutant(

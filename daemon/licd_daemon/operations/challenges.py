@@ -9,9 +9,7 @@
 
 import asyncio
 import base64
-import hmac
 import secrets
-from dataclasses import dataclass
 
 import structlog
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
@@ -20,12 +18,13 @@ from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.leader_clock import LeaderClock
 from licd_daemon.core import checks
 from licd_daemon.core import commands as c
-from licd_daemon.core.decide_registration import challenge_expired, locked_out, refuse_challenge
+from licd_daemon.core.decide_registration import refuse_challenge
 from licd_daemon.core.decide_upload import try_upload
 from licd_daemon.core.effect import effect_of
-from licd_daemon.core.model import Challenge, ChallengeState, Failure, State
+from licd_daemon.core.model import Challenge, Failure, State
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.core.upload_effect import Effect
+from licd_daemon.engine.codes import Codes, Verifier
 from licd_daemon.operations.qr import Pictures, draw
 from licd_formats.challenge import NO_PREDECESSOR, RELEASE_CODE, Purpose, SealedContent, seal, url_of
 from licd_formats.container_lic import LicenseInvalid, LicenseTypeMismatch
@@ -40,21 +39,6 @@ log = structlog.get_logger(__name__)
 _MEMORY_KIB = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class _Verifier:
-    """What is kept of the digits. `sealed_wall`: the time in the challenge, in ms; `sealed_run`: its boottime."""
-
-    challenge_id: str
-    sealed_wall: int
-    sealed_run: int
-    salt: bytes
-    digest: bytes
-
-    def matches(self, code: str) -> bool:
-        """Compares in constant time; takes 0.1 s, so call it off the loop."""
-        return hmac.compare_digest(_stretch(code, self.salt), self.digest)
-
-
 def _stretch(code: str, salt: bytes) -> bytes:
     return Argon2id(salt=salt, length=32, iterations=2, lanes=1, memory_cost=_MEMORY_KIB).derive(code.encode())
 
@@ -66,7 +50,7 @@ class Registrar:
         self._coordinator = coordinator
         self._leader_clock = leader_clock
         self.vendor_keys = vendor_keys
-        self._verifier: _Verifier | None = None
+        self._codes = Codes()
         self._one_at_a_time = asyncio.Lock()
 
     async def upload(self, content: bytes, auth_method: str, *, replace: bool = False) -> tuple[State, Effect]:
@@ -127,7 +111,7 @@ class Registrar:
         async with self._one_at_a_time:
             command = c.CreateChallenge(challenge_id.hex(), state.license.license_id, url)
             after = await self._coordinator.submit(command)
-            self._verifier = _Verifier(challenge_id.hex(), sealed_wall, sealed_run, salt, digest)
+            self._codes.keep(Verifier(challenge_id.hex(), sealed_wall, sealed_run, salt, digest))
         if after.challenge is None:
             raise Refused(Reason.CHALLENGE_EXPIRED, "The license has changed meanwhile: create a fresh QR.")
         return after.challenge, pictures
@@ -142,42 +126,22 @@ class Registrar:
 
     async def _submit(self, challenge_id: str, code: str) -> State:
         async with self._one_at_a_time:
-            if self._is_used(challenge_id):
-                return await self._repeat(code)
-            self._refuse_unverifiable(challenge_id)
+            if self._codes.repeats(self._coordinator.state, challenge_id, self._coordinator.now()):
+                self._codes.settle_repeat(right=await self._compare(challenge_id, code) is not None)
+                return self._coordinator.state
             await self._coordinator.submit(c.AttemptCode(challenge_id))
-            right = await self._compare(challenge_id, code)
-            if right and self._verifier is not None:
-                elapsed = self._coordinator.now().run - self._verifier.sealed_run
-                await self._leader_clock.confirm_by_code(self._verifier.sealed_wall + elapsed)
-            return await self._coordinator.submit(c.SettleCode(challenge_id, right))
+            matched = await self._compare(challenge_id, code)
+            if matched is not None:
+                await self._leader_clock.confirm_by_code(matched.confirmed_wall(self._coordinator.now().run))
+            return await self._coordinator.submit(c.SettleCode(challenge_id, matched is not None))
 
-    def _is_used(self, challenge_id: str) -> bool:
-        challenge = self._coordinator.state.challenge
-        return challenge is not None and challenge.used and challenge.challenge_id == challenge_id
-
-    def _refuse_unverifiable(self, challenge_id: str) -> None:
-        """A challenge whose append had an unknown outcome may be in force without a verifier: no code can be right."""
-        challenge = self._coordinator.state.challenge
-        held = self._verifier.challenge_id if self._verifier else None
-        if challenge is not None and challenge.challenge_id == challenge_id != held:
-            raise challenge_expired(ChallengeState.EXPIRED)
-
-    async def _repeat(self, code: str) -> State:
-        """R8: an accepted code gives the same answer again; a used challenge takes no other. Nothing is counted."""
-        state, now = self._coordinator.state, self._coordinator.now()
-        assert state.challenge is not None
-        if state.lockout.left_ms(now):
-            raise locked_out(state, now)
-        if not await self._compare(state.challenge.challenge_id, code):
-            raise challenge_expired(state.challenge.state(now))
-        return self._coordinator.state
-
-    async def _compare(self, challenge_id: str, code: str) -> bool:
-        verifier = self._verifier
-        if verifier is None or verifier.challenge_id != challenge_id:
-            return False
-        return await asyncio.to_thread(verifier.matches, code)
+    async def _compare(self, challenge_id: str, code: str) -> Verifier | None:
+        """The verifier that the code matches; None: the code is wrong. Takes 0.1 s, off the loop."""
+        verifier = self._codes.verifier(challenge_id)
+        if verifier is None:
+            return None
+        stretched = await asyncio.to_thread(_stretch, code, verifier.salt)
+        return verifier if verifier.matches(stretched) else None
 
     async def release(self) -> tuple[State, Pictures]:
         """Seals a release and gives the license back (R30); repeating it gives the same release.
