@@ -364,7 +364,7 @@ MUTANTS = (
     Mutant(
         "stall-taken-for-silence",
         "R18: a daemon that itself stalled extends every lease by the stall before it ends any",
-        f"{SHELL}/clock.py",
+        f"{SHELL}/coordinator/service_clock.py",
         "if serving and self._serving and step <= STALL_MS:",
         "if serving and self._serving:",
         first=7,

@@ -13,7 +13,7 @@ from typing import Any
 from support.beats import Beat
 from unit.core.world import APPLICATION, MINUTE, drift_of, license_of
 
-from licd_daemon.clock import ServiceClock
+from licd_daemon.coordinator.service_clock import ServiceClock
 from licd_daemon.core import commands as c
 from licd_daemon.core.events import AnyEvent, Registered, SessionEnded
 from licd_daemon.core.model import EndReason, Policy, SessionStatus, State

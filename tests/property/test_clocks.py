@@ -13,7 +13,7 @@ import pytest
 from unit.core.world import DAY, HOUR, LICENSE, MINUTE, World
 
 from licd_daemon.cli.serve.certificates import ensure_certificates
-from licd_daemon.clock import ServiceClock
+from licd_daemon.coordinator.service_clock import ServiceClock
 from licd_daemon.core import commands as c
 from licd_daemon.core.build import BUILD_MS
 from licd_daemon.core.effective import Confirmed, NtpWord, Times, confirms

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from licd_daemon.clock import ServiceClock
 from licd_daemon.coordinator.latency import Latency
 from licd_daemon.coordinator.news import News
+from licd_daemon.coordinator.service_clock import ServiceClock
 from licd_daemon.coordinator.write_queue import Pending, Waiting, refuse, refuse_all
 from licd_daemon.core import commands as c
 from licd_daemon.core.build import BUILD_MS

@@ -2,8 +2,8 @@
 
 import pytest
 
-from licd_daemon.clock import ServiceClock
 from licd_daemon.coordinator.kernel_clock import judged as kernel_judged
+from licd_daemon.coordinator.service_clock import ServiceClock
 from licd_daemon.core.build import BUILD_MS
 from licd_daemon.core.effective import Cause, NtpWord, Times, beginning, confirms, doubts
 from licd_daemon.core.model import DAY_MS

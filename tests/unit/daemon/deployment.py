@@ -9,8 +9,8 @@ from pathlib import Path
 from support.waiting import until
 from unit.core.world import APPLICATION, LEASE, MINUTE, license_of
 
-from licd_daemon.clock import ServiceClock
 from licd_daemon.coordinator.coordinator import Coordinator, CoordinatorConfig
+from licd_daemon.coordinator.service_clock import ServiceClock
 from licd_daemon.core import commands as c
 from licd_daemon.core.model import Policy, State
 from licd_daemon.journal.port import Head, Journal, JournalUnavailable, Query, Record, Snapshot, UnknownOutcome

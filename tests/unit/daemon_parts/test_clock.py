@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from licd_daemon.clock import STALL_MS, ServiceClock
+from licd_daemon.coordinator.service_clock import STALL_MS, ServiceClock
 from licd_daemon.core.model import Now
 from licd_kit import clock
 from licd_kit.clock import boot_and_wall
