@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import pytest_asyncio
@@ -10,29 +11,23 @@ import pytest_asyncio
 from licd_daemon.core.events import AnyEvent, CodeRejected, SessionLost, TimeMarked
 from licd_daemon.core.model import Now
 from licd_daemon.journal import chain
-from licd_daemon.journal.etcd import url as etcd_url
-from licd_daemon.journal.etcd.backend import EtcdJournal
-from licd_daemon.journal.etcd.client import EtcdClient
-from licd_daemon.journal.memory import MemoryJournal
+from licd_daemon.journal.etcd.url import EtcdTarget
+from licd_daemon.journal.opening import opened
 from licd_daemon.journal.port import Head, Journal, PositionConflict, Query, Record, Snapshot
-from licd_daemon.journal.sqlite.backend import SqliteJournal
+from licd_daemon.journal.target import JournalTarget, MemoryTarget, SqliteTarget, parse
 
 pytestmark = pytest.mark.asyncio
 
 
-@pytest_asyncio.fixture(params=["memory", "sqlite", "etcd"])
+@pytest_asyncio.fixture(params=get_args(JournalTarget))
 async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
-    if request.param == "etcd":
-        url = request.getfixturevalue("etcd").url(secrets.token_hex(4))
-        client = EtcdClient(etcd_url.parse(url))
-        yield EtcdJournal(client, etcd_url.parse(url).prefix)
-        await client.close()
-        return
-    backend: Journal = MemoryJournal()
-    if request.param == "sqlite":
-        backend = await SqliteJournal.open(tmp_path / "journal.db")
-    yield backend
-    await backend.close()
+    """An empty journal of each kind that `--journal` can name; a new kind has no journal here until it is given one."""
+    etcd = request.getfixturevalue("etcd") if request.param is EtcdTarget else None
+    urls = {SqliteTarget: "", MemoryTarget: "memory:", EtcdTarget: etcd.url(secrets.token_hex(4)) if etcd else ""}
+    target = parse(urls[request.param], tmp_path)
+    assert isinstance(target, request.param)
+    async with opened(target) as backend:
+        yield backend
 
 
 async def append(journal: Journal, head: Head, events: Sequence[AnyEvent], wall: int = 1000) -> Head:

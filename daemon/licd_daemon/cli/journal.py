@@ -7,12 +7,9 @@ import click
 
 from licd_daemon.cli.options import Group, config_option, data_dir_option, option
 from licd_daemon.journal import target as targets
-from licd_daemon.journal.etcd.url import EtcdTarget
 from licd_daemon.journal.port import Head, JournalError
-from licd_daemon.journal.target import MemoryTarget, SqliteTarget
+from licd_daemon.journal.target import MemoryTarget, SqliteTarget, StoredTarget
 from licd_kit.options import ConfigInvalid
-
-Stored = SqliteTarget | EtcdTarget
 
 
 @click.group(cls=Group)
@@ -57,14 +54,11 @@ def copy(source: str, target: str) -> None:
         raise click.ClickException(str(error)) from None
 
 
-def _ends(source: str, target: str) -> tuple[Stored, Stored]:
+def _ends(source: str, target: str) -> tuple[StoredTarget, StoredTarget]:
     """Where a copy comes from and goes to: a name that is wrong must make nothing."""
     if source == target:
         raise click.UsageError("FROM and TO are the same journal")
-    for url in (source, target):
-        if not url.startswith(("etcd://", "sqlite:")):
-            raise click.UsageError(f"{url!r} is neither sqlite:PATH nor etcd://HOST:PORT")
-    start, end = _stored(source), _stored(target)
+    start, end = _named(source), _named(target)
     _check_file(start)
     if isinstance(end, SqliteTarget) and not end.path.absolute().parent.is_dir():
         raise click.UsageError(f"{target}: there is no such folder: make it first")
@@ -75,7 +69,17 @@ def _print_head(head: Head) -> None:
     click.echo(f"position {head.position}\ndigest   {head.digest.hex()}")
 
 
-def _stored(journal_url: str, data_dir: Path = Path()) -> Stored:
+def _named(url: str) -> StoredTarget:
+    try:
+        target = targets.parse_stored(url)
+    except ConfigInvalid as error:
+        raise click.UsageError(str(error)) from None
+    if target is None:
+        raise click.UsageError(f"{url!r} is neither sqlite:PATH nor etcd://HOST:PORT")
+    return target
+
+
+def _stored(journal_url: str, data_dir: Path) -> StoredTarget:
     try:
         target = targets.parse(journal_url, data_dir)
     except ConfigInvalid as error:
@@ -85,7 +89,7 @@ def _stored(journal_url: str, data_dir: Path = Path()) -> Stored:
     return target
 
 
-def _check_file(target: Stored) -> None:
+def _check_file(target: StoredTarget) -> None:
     """Opening a file that is not there would make one."""
     if not isinstance(target, SqliteTarget):
         return
@@ -99,14 +103,14 @@ def _check_file(target: Stored) -> None:
         raise click.UsageError(f"--data-dir: there is no journal at {target.path}: name the daemon's data directory")
 
 
-async def _verify(target: Stored) -> Head:
+async def _verify(target: StoredTarget) -> Head:
     from licd_daemon.journal.opening import opened
 
     async with opened(target) as journal_at_rest:
         return await journal_at_rest.verify()
 
 
-async def _copy(source: Stored, target: Stored) -> Head:
+async def _copy(source: StoredTarget, target: StoredTarget) -> Head:
     from licd_daemon.journal.journal_copy import copy
     from licd_daemon.journal.opening import opened
     from licd_daemon.leadership.at_rest import at_rest

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from licd_daemon.journal.etcd.client import EtcdClient
 from licd_daemon.journal.etcd.url import EtcdTarget
-from licd_daemon.journal.target import SqliteTarget
+from licd_daemon.journal.target import StoredTarget
 from licd_daemon.leadership.etcd import EtcdLeadership
 from licd_daemon.leadership.port import AlreadyLed
 from licd_daemon.leadership.sole import SoleLeadership
@@ -14,7 +14,7 @@ _LOCK_HELD_MS = 60_000
 
 
 @asynccontextmanager
-async def at_rest(target: SqliteTarget | EtcdTarget) -> AsyncIterator[None]:
+async def at_rest(target: StoredTarget) -> AsyncIterator[None]:
     """Hold the lock of a file; etcd itself refuses what is written while a daemon leads.
 
     Raises:
@@ -26,7 +26,7 @@ async def at_rest(target: SqliteTarget | EtcdTarget) -> AsyncIterator[None]:
         yield
         await _nobody_leads(target)
         return
-    lock = SoleLeadership(target.path.parent / "lock", _LOCK_HELD_MS)
+    lock = SoleLeadership(target.folder / "lock", _LOCK_HELD_MS)
     await lock.acquire(1)
     try:
         yield

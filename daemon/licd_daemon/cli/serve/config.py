@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Literal
 
 from licd_daemon.journal import target
-from licd_daemon.journal.etcd.url import EtcdTarget
 from licd_daemon.journal.target import JournalTarget
 from licd_kit.addresses import is_host, is_ipv6, is_loopback, split_address
 from licd_kit.options import ConfigInvalid, duration_text
@@ -169,7 +168,7 @@ def _check_files(config: ServeConfig) -> None:
 
 def _check_journal(config: ServeConfig) -> None:
     object.__setattr__(config, "journal_target", target.parse(config.journal, config.data_dir))
-    if not isinstance(config.journal_target, EtcdTarget):
+    if not config.journal_target.shared:
         return
     host = split_address(config.listen)[0]
     if config.advertise is None and host in ("0.0.0.0", "::"):  # noqa: S104 (asked about, not bound)

@@ -26,7 +26,6 @@ from licd_daemon.coordinator.leader_clock import LeaderClock
 from licd_daemon.core import commands as c
 from licd_daemon.core.build import BUILD_DATE
 from licd_daemon.core.refusal import Reason, Refused
-from licd_daemon.journal.etcd.url import EtcdTarget
 from licd_daemon.journal.port import Journal, JournalUnavailable
 from licd_daemon.leadership.etcd import Leader
 from licd_daemon.operations import tokens
@@ -244,7 +243,7 @@ def _renewal(config: ServeConfig) -> Callable[[Times], None] | None:
 def _times_at_start(config: LeadingConfig) -> Times:
     """One of several daemons has to lead although all of their certificates may have ended: no end is sure at first."""
     times = _times(config.coordinator)
-    return times._replace(confirmed=BUILD_DATE) if isinstance(config.options.journal_target, EtcdTarget) else times
+    return times._replace(confirmed=BUILD_DATE) if config.options.journal_target.shared else times
 
 
 def _times(coordinator: Coordinator) -> Times:

@@ -29,10 +29,9 @@ from licd_daemon.coordinator.coordinator import Coordinator, CoordinatorConfig
 from licd_daemon.core.model import Policy
 from licd_daemon.journal.etcd.client import EtcdClient
 from licd_daemon.journal.etcd.url import EtcdTarget
-from licd_daemon.journal.memory import MemoryJournal
+from licd_daemon.journal.opening import opened
 from licd_daemon.journal.port import Journal, JournalError
-from licd_daemon.journal.sqlite.backend import SqliteJournal
-from licd_daemon.journal.target import MemoryTarget, SqliteTarget
+from licd_daemon.journal.target import SoleTarget
 from licd_daemon.leadership.port import AlreadyLed, Leadership, LeadershipUnavailable
 from licd_daemon.leadership.sole import SoleLeadership
 from licd_daemon.operations import tokens
@@ -112,31 +111,28 @@ async def _serve(config: ServeConfig) -> int:
 async def _serve_until(config: ServeConfig, stop: asyncio.Event, reload: asyncio.Event) -> int:
     serving.read_vendor_keys(config)
     target = config.journal_target
-    _make_data_dir(config.data_dir, lasting=not isinstance(target, EtcdTarget))
+    _make_data_dir(config.data_dir, lasting=not target.shared)
     serving.make_certificates(config)
     if isinstance(target, EtcdTarget):
         return await _serve_one_of_several(config, target, stop, reload)
     return await _serve_alone(config, target, stop, reload)
 
 
-async def _serve_alone(
-    config: ServeConfig, target: SqliteTarget | MemoryTarget, stop: asyncio.Event, reload: asyncio.Event
-) -> int:
-    journal, folder = await _journal(target, config.data_dir)
-    leadership = SoleLeadership(folder / "lock", config.proof_ms, misplaced=journal.misplaced)
-    try:
-        coordinator = _coordinator(config, journal, leadership)
-        await coordinator.start()
-        leading = await serving.Leading.start(serving.LeadingConfig(config, coordinator, journal, reload))
-        code = await _until_stopped(stop, coordinator)
-        leading.withdraw()
-        await leading.drain()
-        await coordinator.stop()
-        await leading.stop()
-        return code
-    finally:
-        await leadership.release()
-        await journal.close()
+async def _serve_alone(config: ServeConfig, target: SoleTarget, stop: asyncio.Event, reload: asyncio.Event) -> int:
+    async with opened(target) as journal:
+        leadership = SoleLeadership(target.folder / "lock", config.proof_ms, misplaced=journal.misplaced)
+        try:
+            coordinator = _coordinator(config, journal, leadership)
+            await coordinator.start()
+            leading = await serving.Leading.start(serving.LeadingConfig(config, coordinator, journal, reload))
+            code = await _until_stopped(stop, coordinator)
+            leading.withdraw()
+            await leading.drain()
+            await coordinator.stop()
+            await leading.stop()
+            return code
+        finally:
+            await leadership.release()
 
 
 async def _serve_one_of_several(
@@ -245,13 +241,6 @@ def _make_data_dir(data_dir: Path, *, lasting: bool) -> None:
             filesystem=kind,
             remedy="mount a volume there: losing the data directory means contacting the vendor",
         )
-
-
-async def _journal(target: SqliteTarget | MemoryTarget, data_dir: Path) -> tuple[Journal, Path]:
-    """The journal, and the folder that its lock file is in."""
-    if isinstance(target, MemoryTarget):
-        return MemoryJournal(), data_dir
-    return await SqliteJournal.open(target.path), target.path.parent
 
 
 async def _until_stopped(stop: asyncio.Event, coordinator: Coordinator) -> int:

@@ -15,7 +15,6 @@ from licd_daemon.console.listener import WebServer, bind
 from licd_daemon.console.login import LoginLink
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.latency import Latency
-from licd_daemon.journal.etcd.url import EtcdTarget
 from licd_daemon.operations.operations import Operations
 from licd_daemon.ops.metrics import Metrics
 from licd_daemon.ops.probes import Ops
@@ -75,9 +74,7 @@ class Web:
         if self._console_socket is not None:
             settings = Settings(
                 self._config.max_clock_drift_ms,
-                ""
-                if isinstance(self._config.journal_target, EtcdTarget)
-                else ephemeral_filesystem(self._config.data_dir) or "",
+                self._ephemeral(),
                 secure=served.certificate is not None,
             )
             link = LoginLink(console_link_file(self._config.data_dir), self.console_url, served.coordinator)
@@ -86,8 +83,8 @@ class Web:
             self._serve(WebServer(self._console.app, self._console_socket, context))
 
     def _ephemeral(self) -> str:
-        """The data directory's file system if it dies with the container; with etcd nothing is lost with it."""
-        if isinstance(self._config.journal_target, EtcdTarget):
+        """The data directory's file system if it dies with the container; "" if nothing is lost with it."""
+        if self._config.journal_target.shared:
             return ""
         return ephemeral_filesystem(self._config.data_dir) or ""
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import parse_qsl
 
 from licd_kit.addresses import is_loopback, split_address
@@ -38,6 +39,7 @@ class EtcdTarget:
     user: str = ""
     password_file: Path | None = None
     lease_ttl_ms: int = 10_000
+    shared: ClassVar[bool] = True
 
 
 def parse(url: str) -> EtcdTarget:
