@@ -130,7 +130,7 @@ MUTANTS = (
         "R13: every state carries a serial that rises within the session and orders them",
         f"{SHELL}/engine/presence.py",
         "self.serial += 1",
-        "self.serial += 0 if self._told else 1",
+        "self.serial += 0 if self._reported else 1",
         first=2,
     ),
     Mutant(

@@ -19,7 +19,7 @@ from licd_daemon.core.events import AnyEvent, Registered, SessionEnded
 from licd_daemon.core.model import EndReason, Policy, SessionStatus, State
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.engine.engine import Batch, Engine
-from licd_daemon.engine.presence import Presence, Told
+from licd_daemon.engine.presence import NodeReport, Presence
 from node_client.belief import Answer, Belief, OlderEpochError
 from node_client.values import NodeState
 
@@ -35,7 +35,7 @@ class Stream:
     to_daemon: deque[tuple[int, int, int]] = field(default_factory=deque)
     broken: bool = False
 
-    def state(self, serial: int, told: Told) -> None:
+    def state(self, serial: int, told: NodeReport) -> None:
         self.to_node.append(("state", serial, NodeState(str(told[0]))))
 
     def ended(self, reason: str) -> None:

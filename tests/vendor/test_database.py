@@ -18,7 +18,7 @@ from vendor.deployment import Deployment
 
 from licd_formats.license import License
 from licd_vendor import service
-from licd_vendor.domain.scan import Refused, Shown
+from licd_vendor.domain.scan import RefusedScan, Shown
 from licd_vendor.errors import RefusedError
 from licd_vendor.store import database as database_module
 from licd_vendor.store import records
@@ -207,7 +207,7 @@ def test_r26_first_scans_at_once_on_two_portals_bind_one(
     contents = [Deployment(license_, deployment.clock).draw() for _ in range(6)]
     gate = threading.Barrier(len(contents))
 
-    def scan(at: int) -> Shown | Refused:
+    def scan(at: int) -> Shown | RefusedScan:
         gate.wait(10)
         return service.register((database, other)[at % 2], contents[at], deployment.clock())
 

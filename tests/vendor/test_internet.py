@@ -18,7 +18,7 @@ from vendor.deployment import Clock, Deployment, Page, Phone, logged_answers
 
 from licd_formats.license import License
 from licd_vendor import keys
-from licd_vendor.domain.scan import Refusal, Refused
+from licd_vendor.domain.scan import Refusal, RefusedScan
 from licd_vendor.portal import server, words
 from licd_vendor.portal.app import create_app
 from licd_vendor.portal.language import Language, choose
@@ -109,7 +109,7 @@ def test_every_sentence_is_there_in_chinese() -> None:
     english, chinese = (words.SENTENCES[language] for language in Language)
     assert english.refusals.keys() == chinese.refusals.keys() == set(Refusal) - {Refusal.CLOCK_OFF}
     for kind in Refusal:
-        ours, theirs = (words.of(Refused(kind, 90_061), language) for language in Language)
+        ours, theirs = (words.of(RefusedScan(kind, 90_061), language) for language in Language)
         assert ours.status == theirs.status
         assert all(CHINESE.search(text) for text in (theirs.title, theirs.meaning, theirs.remedy))
         assert not CHINESE.search(ours.title + ours.meaning + ours.remedy)

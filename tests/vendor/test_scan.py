@@ -15,7 +15,7 @@ from licd_vendor.domain.scan import (
     KeepUnknown,
     Record,
     Refusal,
-    Refused,
+    RefusedScan,
     Shown,
     decide,
 )
@@ -40,7 +40,7 @@ def change(facts: Facts, **content: Any) -> object:
 
 def refusal(facts: Facts, now: int = NOW, **content: Any) -> Refusal:
     verdict = decide(facts, dataclasses.replace(CONTENT, **content), now)
-    assert isinstance(verdict, Refused)
+    assert isinstance(verdict, RefusedScan)
     return verdict.kind
 
 
@@ -80,7 +80,7 @@ def test_r24_ten_minutes_off_is_near_enough(offset: int) -> None:
 @pytest.mark.parametrize("facts", [FREE, HERE, ELSEWHERE])
 def test_r24_more_gets_no_code_but_by_how_much(facts: Facts, offset: int) -> None:
     verdict = decide(facts, dataclasses.replace(CONTENT, created_at=NOW + offset), NOW)
-    assert verdict == Refused(Refusal.CLOCK_OFF, offset)
+    assert verdict == RefusedScan(Refusal.CLOCK_OFF, offset)
 
 
 @pytest.mark.parametrize(("age", "is_shown"), [(0, True), (300, True), (301, False), (86_400, False), (-5, True)])
@@ -135,7 +135,7 @@ ANOTHER = "aa" * 8
 
 def test_r28_the_first_with_an_unknown_predecessor_is_remembered() -> None:
     verdict = decide(LATE, dataclasses.replace(CONTENT, predecessor=b"ancestor"), NOW)
-    assert verdict == Refused(Refusal.QR_TOO_OLD, change=KeepUnknown(7))
+    assert verdict == RefusedScan(Refusal.QR_TOO_OLD, change=KeepUnknown(7))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_r28_the_first_with_an_unknown_predecessor_is_remembered() -> None:
 def test_r28_another_one_drawn_after_the_answer_is_a_copys(first: FirstUnknown, expected: Refusal) -> None:
     facts = dataclasses.replace(LATE, first_unknown=first)
     verdict = decide(facts, dataclasses.replace(CONTENT, predecessor=b"ancestor"), NOW)
-    assert verdict == Refused(expected), "and nothing more is remembered"
+    assert verdict == RefusedScan(expected), "and nothing more is remembered"
 
 
 @pytest.mark.parametrize("predecessor", [bytes(8), b"restored"])

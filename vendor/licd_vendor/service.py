@@ -13,17 +13,17 @@ from licd_vendor.store.audit import PORTAL, Act
 from licd_vendor.store.database import Database
 
 
-def register(database: Database, content: SealedContent, now: int) -> scan.Shown | scan.Refused:
+def register(database: Database, content: SealedContent, now: int) -> scan.Shown | scan.RefusedScan:
     """Judge the scan of a challenge, and bind the license if it is the first (R25, R26)."""
     with database.writing() as connection:
         return judge_scan(connection, content, now)
 
 
-def judge_scan(connection: Connection, content: SealedContent, now: int) -> scan.Shown | scan.Refused:
+def judge_scan(connection: Connection, content: SealedContent, now: int) -> scan.Shown | scan.RefusedScan:
     """Do what `register` does, in a transaction that the caller has begun."""
     license_ = records.find_license(connection, content.license_id)
     if license_ is None:
-        return scan.Refused(scan.Refusal.UNREADABLE)
+        return scan.RefusedScan(scan.Refusal.UNREADABLE)
     known = bindings.known(connection, content)
     facts = scan.Facts(
         license_, known.binding, known.first_shown_at, known.shown_in_force, known.key_released, known.newest_drawn_at,
@@ -41,17 +41,17 @@ def judge_scan(connection: Connection, content: SealedContent, now: int) -> scan
     return verdict
 
 
-def release_license(database: Database, content: SealedContent, now: int) -> release.Released | scan.Refused:
+def release_license(database: Database, content: SealedContent, now: int) -> release.Released | scan.RefusedScan:
     """Judge a release, and end the binding if it is that deployment's (R30)."""
     with database.writing() as connection:
         return judge_release(connection, content, now)
 
 
-def judge_release(connection: Connection, content: SealedContent, now: int) -> release.Released | scan.Refused:
+def judge_release(connection: Connection, content: SealedContent, now: int) -> release.Released | scan.RefusedScan:
     """Do what `release_license` does, in a transaction that the caller has begun."""
     license_ = records.find_license(connection, content.license_id)
     if license_ is None:
-        return scan.Refused(scan.Refusal.UNREADABLE)
+        return scan.RefusedScan(scan.Refusal.UNREADABLE)
     key_hash = hash_project_key(content.project_key)
     facts = _release_facts(connection, license_, key_hash, now)
     verdict = release.decide_release(facts, content)
@@ -133,9 +133,9 @@ _OUTCOMES: dict[type, str] = {
 }
 
 
-def name_of(verdict: scan.Shown | release.Released | scan.Refused) -> str:
+def name_of(verdict: scan.Shown | release.Released | scan.RefusedScan) -> str:
     """Name a verdict for the records and the log."""
-    if isinstance(verdict, scan.Refused):
+    if isinstance(verdict, scan.RefusedScan):
         return verdict.kind.value
     if isinstance(verdict, release.Released):
         return "released"
@@ -164,11 +164,11 @@ def _audit(
 
 def _raise_alert(
     connection: Connection,
-    verdict: scan.Shown | release.Released | scan.Refused,
+    verdict: scan.Shown | release.Released | scan.RefusedScan,
     license_: LicenseRecord,
     now: int,
     *,
     is_first: bool,
 ) -> None:
-    if is_first and isinstance(verdict, scan.Refused) and verdict.kind in alerts.KINDS:
+    if is_first and isinstance(verdict, scan.RefusedScan) and verdict.kind in alerts.KINDS:
         _audit(connection, Act.ALERT_RAISED, license_, now, verdict.kind.value)

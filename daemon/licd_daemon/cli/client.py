@@ -26,7 +26,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc
 
-from licd_daemon.cli.errors import PassedOn, Refused, Unreachable, fault_of, problem_of
+from licd_daemon.cli.errors import CallRefused, PassedOn, Unreachable, fault_of, problem_of
 from licd_daemon.cli.text import clean
 
 Answer = TypeVar("Answer", bound=Message)
@@ -80,7 +80,7 @@ class Client:
             answer: its response's type.
 
         Raises:
-            Refused: the daemon refused.
+            CallRefused: the daemon refused.
             Unreachable: nobody who leads has answered.
         """
         while True:
@@ -173,11 +173,11 @@ class Client:
             return False
         return port != 0 and leader != self._address and (not self._target.insecure or is_loopback(host))
 
-    def _final(self, fault: Refused | Unreachable | PassedOn) -> Refused | Unreachable:
+    def _final(self, fault: CallRefused | Unreachable | PassedOn) -> CallRefused | Unreachable:
         if isinstance(fault, PassedOn):
             where = f" It names the leader {clean(fault.leader)}." if fault.leader else ""
             return Unreachable([f"{fault}{where} Try again shortly, or name all daemons with --address."])
-        if isinstance(fault, Refused) and fault.reason == "NO_CREDENTIALS" and not self._metadata:
+        if isinstance(fault, CallRefused) and fault.reason == "NO_CREDENTIALS" and not self._metadata:
             found = admin_token_file(self._target.data_dir)
             remedy = f"No token was sent: {found} is not there, or not for this user. Give one with --token-file FILE."
             fault.metadata.setdefault("remedy", remedy)

@@ -6,7 +6,7 @@ import click
 
 from licd.v1.clock_service_pb2 import ConfirmClockRequest, ConfirmClockResponse
 from licd_daemon.cli.client import Client
-from licd_daemon.cli.errors import Refused
+from licd_daemon.cli.errors import CallRefused
 from licd_daemon.cli.options import Group, client_command
 from licd_daemon.cli.text import clean, say, when
 
@@ -32,7 +32,9 @@ def confirm(client: Client, yes: bool) -> None:
     after = _call(client, dry_run=False)
     if after.HasField("clock_untrusted"):
         doubt = after.clock_untrusted
-        raise Refused(f"The clock is still in doubt: {clean(doubt.detail)}. {clean(doubt.remedy)}", "CLOCK_UNTRUSTED")
+        raise CallRefused(
+            f"The clock is still in doubt: {clean(doubt.detail)}. {clean(doubt.remedy)}", "CLOCK_UNTRUSTED"
+        )
     say(f"Confirmed. Effective time is {when(after.effective_time)}.")
 
 

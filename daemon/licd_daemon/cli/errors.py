@@ -60,7 +60,7 @@ _CAUSES = (
 _CONNECT_LATE = "no answer in time. Is it running, and is this its --address?"
 
 
-class Refused(click.ClickException):
+class CallRefused(click.ClickException):
     """The daemon has answered with a refusal."""
 
     exit_code = 1
@@ -80,7 +80,7 @@ class Refused(click.ClickException):
     def lines(self) -> list[str]:
         """What there is to say: the refusal, every reason, and what to do."""
         reason = f" [{clean(self.reason)}]" if self.reason else ""
-        lines = [f"{click.style('Refused:', fg='red', bold=True)} {clean(self.message)}{reason}"]
+        lines = [f"{click.style('CallRefused:', fg='red', bold=True)} {clean(self.message)}{reason}"]
         lines += failure_lines(self.failures)
         lines += [f"{words}: {value}" for words, value in self._facts() if value not in self.message]
         remedy = clean(self.metadata.get("remedy") or _REMEDIES.get(self.reason, ""))
@@ -144,7 +144,7 @@ def problem_of(error: grpc.RpcError, authority: str) -> str | None:
     return next(words for mark, words in _CAUSES if mark in details).format(ca=authority)
 
 
-def fault_of(error: grpc.RpcError, address: str) -> Refused | Unreachable | PassedOn:
+def fault_of(error: grpc.RpcError, address: str) -> CallRefused | Unreachable | PassedOn:
     """The fault that a failed call stands for.
 
     Args:
@@ -166,7 +166,7 @@ def fault_of(error: grpc.RpcError, address: str) -> Refused | Unreachable | Pass
         )
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return Unreachable([f"{address}: what answers there is no licd of this version. Correct --address."])
-    return Refused(details or code.name, reason.reason, reason.metadata, failures)
+    return CallRefused(details or code.name, reason.reason, reason.metadata, failures)
 
 
 def _parse(trailer: str | bytes | None) -> tuple[ErrorReason, Sequence[Failure]]:

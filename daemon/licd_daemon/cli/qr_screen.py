@@ -17,7 +17,7 @@ import click
 
 from licd.v1.registration_service_pb2 import Challenge, SubmitCodeRequest, SubmitCodeResponse
 from licd_daemon.cli.client import Client
-from licd_daemon.cli.errors import Refused
+from licd_daemon.cli.errors import CallRefused
 from licd_daemon.cli.qr_picture import challenge_lines, draw, show_picture
 from licd_daemon.cli.registering import registered
 from licd_daemon.cli.text import clean, say, wall_time
@@ -44,7 +44,7 @@ class Screen:
         """Goes on until the cluster is registered.
 
         Raises:
-            Refused: locked, or refused for a reason that typing cannot fix.
+            CallRefused: locked, or refused for a reason that typing cannot fix.
             Unreachable: the daemon is gone.
             click.Abort: Ctrl-C, or the terminal is gone.
         """
@@ -103,13 +103,13 @@ class Screen:
         request = SubmitCodeRequest(challenge_id=self._challenge.challenge_id, code=self._typed)
         try:
             answer = self._client.call("RegistrationService/SubmitCode", request, SubmitCodeResponse)
-        except Refused as refused:
+        except CallRefused as refused:
             self._refuse(refused)
         else:
             self._registered = True
             self._print(registered(answer.registration))
 
-    def _refuse(self, refused: Refused) -> None:
+    def _refuse(self, refused: CallRefused) -> None:
         if refused.reason == "WRONG_CODE":
             self._typed = ""
             attempts = clean(refused.metadata.get("attempts_left", "?"))

@@ -16,7 +16,7 @@ from licd.v1.registration_service_pb2 import (
     SubmitCodeResponse,
 )
 from licd_daemon.cli.client import Client
-from licd_daemon.cli.errors import Refused
+from licd_daemon.cli.errors import CallRefused
 from licd_daemon.cli.options import client_command, output_option, yes_option
 from licd_daemon.cli.qr_picture import show_picture
 from licd_daemon.cli.text import clean, say, say_json
@@ -77,7 +77,7 @@ def registered(registration: Registration) -> str:
 def _current_challenge(client: Client) -> str:
     answer = client.call("RegistrationService/GetRegistration", GetRegistrationRequest(), GetRegistrationResponse)
     if not answer.registration.challenge.challenge_id:
-        raise Refused("No QR code was created since the daemon started.", "NO_SUCH_CHALLENGE")
+        raise CallRefused("No QR code was created since the daemon started.", "NO_SUCH_CHALLENGE")
     return answer.registration.challenge.challenge_id
 
 

@@ -20,7 +20,7 @@ from licd.v1.registration_service_pb2 import (
 )
 from licd_daemon.cli.check import obstacle_lines
 from licd_daemon.cli.client import Client
-from licd_daemon.cli.errors import Refused
+from licd_daemon.cli.errors import CallRefused
 from licd_daemon.cli.options import client_command, output_option
 from licd_daemon.cli.qr_picture import challenge_lines, draw, show_picture, without_pictures
 from licd_daemon.cli.text import certified, clean, say, say_json, when
@@ -66,7 +66,7 @@ def _send(client: Client, request: UploadLicenseRequest) -> UploadLicenseRespons
 def _send_or_ask(client: Client, request: UploadLicenseRequest) -> UploadLicenseResponse:
     try:
         return _send(client, request)
-    except Refused as refusal:
+    except CallRefused as refusal:
         if refusal.reason != "WOULD_END_REGISTRATION" or not sys.stdin.isatty():
             raise
         say(clean(refusal.message), err=True)

@@ -22,7 +22,7 @@ from starlette.staticfiles import StaticFiles
 
 from licd_daemon.console.answers import answer
 from licd_daemon.console.cluster import ClusterCalls
-from licd_daemon.console.guard import COOKIE, Guard, Hardened, body
+from licd_daemon.console.guard import COOKIE, ConsoleGuard, Hardened, body
 from licd_daemon.console.live import Live
 from licd_daemon.console.login import SESSION_MS, LoginLink, Logins
 from licd_daemon.console.pages import STATIC, Pages
@@ -61,7 +61,7 @@ class Console:
         link: LoginLink,
     ) -> None:
         self._logins = Logins(coordinator)
-        self._guard = Guard(self._logins)
+        self._guard = ConsoleGuard(self._logins)
         self._link = link
         self._secure = settings.secure
         registration = RegistrationCalls(operations.registration)

@@ -43,7 +43,7 @@ Behaviour = Callable[[Request], Awaitable[Response]]
 log = structlog.get_logger(__name__)
 
 
-class Guard:
+class ConsoleGuard:
     """Judges requests by the sessions in force."""
 
     def __init__(self, logins: Logins) -> None:

@@ -17,14 +17,14 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from licd_daemon.console.cluster import ClusterCalls, kinds_of
-from licd_daemon.console.guard import Guard
+from licd_daemon.console.guard import ConsoleGuard
 from licd_daemon.console.login import Login, Logins
 from licd_daemon.console.registration import RegistrationCalls
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.journal.port import Query
 from licd_daemon.operations import fields
-from licd_daemon.operations.event_log import Audit
+from licd_daemon.operations.event_log import EventLog
 
 MAX_STREAMS = 64
 MAX_OF_ONE = 8
@@ -40,9 +40,9 @@ class Live:
     def __init__(
         self,
         coordinator: Coordinator,
-        audit: Audit,
+        audit: EventLog,
         logins: Logins,
-        guard: Guard,
+        guard: ConsoleGuard,
         registration: RegistrationCalls,
         cluster: ClusterCalls,
     ) -> None:
@@ -98,7 +98,7 @@ class _Page:
     def __init__(
         self,
         coordinator: Coordinator,
-        audit: Audit,
+        audit: EventLog,
         registration: RegistrationCalls,
         cluster: ClusterCalls,
         topics: frozenset[str],

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from licd_daemon.console.guard import Guard
+from licd_daemon.console.guard import ConsoleGuard
 from licd_daemon.console.login import Logins
 from licd_daemon.console.words import LANGUAGES, catalogue, choose
 from licd_daemon.core.events import AnyEvent, snake
@@ -30,7 +30,7 @@ def _environment() -> Environment:
 class Pages:
     """Renders the pages. `facts`: what a page knows of this daemon; `secure`: served over TLS."""
 
-    def __init__(self, logins: Logins, guard: Guard, facts: dict[str, Any], *, secure: bool) -> None:
+    def __init__(self, logins: Logins, guard: ConsoleGuard, facts: dict[str, Any], *, secure: bool) -> None:
         self._logins = logins
         self._guard = guard
         self._facts = {**facts, "version": version("licd")}

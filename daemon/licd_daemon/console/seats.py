@@ -10,7 +10,7 @@ from collections import deque
 from licd_daemon.core import events as e
 from licd_daemon.journal import chain
 from licd_daemon.journal.port import Query, Record
-from licd_daemon.operations.event_log import Audit
+from licd_daemon.operations.event_log import EventLog
 
 MAX_POINTS = 2000
 IN_ONE_TURN = 200
@@ -25,7 +25,7 @@ Point = tuple[int, int, int]
 class SeatHistory:
     """The last 2,000 changes."""
 
-    def __init__(self, audit: Audit) -> None:
+    def __init__(self, audit: EventLog) -> None:
         self._audit = audit
         self._one_at_a_time = asyncio.Lock()
         self._position = 0

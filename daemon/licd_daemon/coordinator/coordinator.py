@@ -16,7 +16,7 @@ import structlog
 from licd_daemon.coordinator.latency import Latency
 from licd_daemon.coordinator.news import News
 from licd_daemon.coordinator.service_clock import ServiceClock
-from licd_daemon.coordinator.write_queue import Pending, Waiting, refuse, refuse_all
+from licd_daemon.coordinator.write_queue import Waiting, WriteQueue, refuse, refuse_all
 from licd_daemon.core import commands as c
 from licd_daemon.core.build import BUILD_MS
 from licd_daemon.core.effective import DOUBTFUL_START_MS, LIMIT_MS
@@ -73,7 +73,7 @@ class Coordinator:
         self.since = 0
         self.failed: BaseException | None = None
         self.append_latency = Latency()
-        self._pending = Pending()
+        self._queue = WriteQueue()
         self._tasks: list[asyncio.Task[None]] = []
         self._journal_head = Head()
         self._snapshot_position = 0
@@ -150,7 +150,7 @@ class Coordinator:
         except Exception as error:
             log.exception("coordinator_failed")
             self.failed, self.engine.writable = error, False
-            self._pending.refuse(_stopping())
+            self._queue.refuse(_stopping())
             self.news.notify()
 
     async def stop(self) -> None:
@@ -159,7 +159,7 @@ class Coordinator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._pending.refuse(_stopping())
+        self._queue.refuse(_stopping())
         if self.writable and self._journal_head.position > self._snapshot_position:
             await self._save_snapshot()
 
@@ -210,12 +210,12 @@ class Coordinator:
         """
         if self.failed is not None:
             raise _stopping()
-        return await self._pending.add(command)
+        return await self._queue.add(command)
 
     def submit_soon(self, command: c.Command) -> None:
         """Carries out a command that nobody waits for; if it is refused or can't be written, its cause comes again."""
         if self.failed is None:
-            self._pending.add(command).add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._queue.add(command).add_done_callback(lambda done: done.cancelled() or done.exception())
 
     @property
     def leadership(self) -> Leadership:
@@ -229,7 +229,7 @@ class Coordinator:
 
     def wake(self) -> None:
         """A batch is due that no command asks for."""
-        self._pending.wake.set()
+        self._queue.wake.set()
 
     async def _tick(self) -> None:
         """Wakes the writer for what time brings; what watchers must see, yet no event: a challenge's end, the
@@ -243,7 +243,7 @@ class Coordinator:
             if showing != shown:
                 shown = showing
                 self.news.notify()
-            self._pending.wake.set()
+            self._queue.wake.set()
             await asyncio.sleep(TICK_S if self.writable else RETRY_MS / 1000)
 
     def _report_lead(self, lost_at: int | None) -> int | None:
@@ -267,11 +267,11 @@ class Coordinator:
 
     async def _write(self) -> None:
         while True:
-            await self._pending.wake.wait()
-            self._pending.wake.clear()
-            await self._pending.gather()
+            await self._queue.wake.wait()
+            self._queue.wake.clear()
+            await self._queue.gather()
             while await self._write_batch():
-                await self._pending.gather()
+                await self._queue.gather()
             if self._journal_head.position - self._snapshot_position >= self._snapshot_after():
                 await self._save_snapshot()
 
@@ -281,14 +281,14 @@ class Coordinator:
 
     async def _write_batch(self) -> bool:
         """Decides and appends one batch; True: commands are left."""
-        batch = self._pending.take()
+        batch = self._queue.take()
         try:
             written = await self._carry_out(batch)
         except BaseException:
             refuse_all(batch, _stopping())
             raise
-        self._pending.written(batch)
-        return written and bool(self._pending)
+        self._queue.written(batch)
+        return written and bool(self._queue)
 
     async def _carry_out(self, batch: Sequence[Waiting]) -> bool:
         if not self._config.leadership.valid():

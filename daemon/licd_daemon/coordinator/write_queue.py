@@ -22,7 +22,7 @@ GATHER_S = 0.03
 """Commands wait for others while another comes within the first, and at most the second."""
 
 
-class Pending:
+class WriteQueue:
     """See the module. `wake` is set while there may be something to do."""
 
     def __init__(self) -> None:

@@ -229,7 +229,7 @@ class Engine:
         if presence is None or session is None:
             return None
         presence.attach(stream, address)
-        presence.tell(self.state, session)
+        presence.report(self.state, session)
         return presence
 
 

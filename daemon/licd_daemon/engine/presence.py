@@ -18,7 +18,7 @@ from licd_daemon.core.drift import SAMPLES, ClockFilter, Estimate, Level, Sample
 from licd_daemon.core.model import Failure, Seat, Session, SessionStatus, State
 from licd_daemon.core.view import NodeState, RegistrationState, node_state, outage_grace_s, registration_state
 
-Told = tuple[NodeState, tuple[Failure, ...], RegistrationState, int]
+NodeReport = tuple[NodeState, tuple[Failure, ...], RegistrationState, int]
 """Node, reasons, registration, and the seconds of the outage's grace (R41)."""
 
 REMEMBERED_EXCHANGES = 8
@@ -42,7 +42,7 @@ class Exchange(NamedTuple):
 class Stream(Protocol):
     """The session's stream, as `rpc/` keeps it. Nothing here waits: messages go out in the order of the calls."""
 
-    def state(self, serial: int, told: Told) -> None:
+    def state(self, serial: int, report: NodeReport) -> None:
         """Sends what the daemon grants the node from now on."""
 
     def ended(self, reason: str) -> None:
@@ -60,8 +60,8 @@ class Presence:
     """
 
     __slots__ = (
-        "_exchanges", "_loss_serial", "_told", "address", "clock", "estimate", "given", "heard_at", "joining", "nonce",
-        "opened", "sample_due", "sequence", "serial", "stream", "verdict",
+        "_exchanges", "_loss_serial", "_reported", "address", "clock", "estimate", "given", "heard_at", "joining",
+        "nonce", "opened", "sample_due", "sequence", "serial", "stream", "verdict",
     )  # fmt: skip
 
     def __init__(self, epoch: int, *, joining: bool) -> None:
@@ -77,7 +77,7 @@ class Presence:
         self.sample_due = 0
         self.joining = joining
         self.stream: Stream | None = None
-        self._told: Told | None = None
+        self._reported: NodeReport | None = None
         self._loss_serial: int | None = None
         self._exchanges: list[Exchange] = []
 
@@ -117,7 +117,7 @@ class Presence:
         self.supersede()
         self.stream, self.address = stream, address
         self.opened, self.sequence = self.given, -1
-        self._told = None
+        self._reported = None
         # What was sent before may have been taken back by a Resume's answer meanwhile: only this stream counts.
         self._loss_serial = None
 
@@ -138,18 +138,18 @@ class Presence:
         if self.stream is stream:
             self.stream = None
 
-    def tell(self, state: State, session: Session) -> None:
+    def report(self, state: State, session: Session) -> None:
         """Sends the node its state, if its stream has not had it yet."""
-        told = (*node_state(state, session), registration_state(state), outage_grace_s(state))
-        if self.stream is None or told == self._told:
+        report = (*node_state(state, session), registration_state(state), outage_grace_s(state))
+        if self.stream is None or report == self._reported:
             return
         self.serial += 1
-        self._told = told
+        self._reported = report
         if session.seat is Seat.HELD:
             self._loss_serial = None
         elif self._loss_serial is None:
             self._loss_serial = self.serial
-        self.stream.state(self.serial, told)
+        self.stream.state(self.serial, report)
 
     def acknowledges_loss(self, echoed_serial: int) -> bool:
         """Whether a heartbeat that echoes `echoed_serial` says that its node believes in no seat (R13)."""
@@ -208,7 +208,7 @@ class Presences:
         if session.status is SessionStatus.LIVE:
             if presence is None:
                 presence = self._by_session[session.session_id] = Presence(state.epoch, joining=joining)
-            presence.tell(state, session)
+            presence.report(state, session)
         elif presence is not None:
             self._end(session, presence)
 
@@ -224,12 +224,12 @@ class Presences:
             presence.stream.reconnect(0, "")
         presence.stream = None
 
-    def tell_all(self, state: State) -> None:
+    def report_all(self, state: State) -> None:
         """Sends every stream its changes."""
         for session_id, presence in self._by_session.items():
             session = state.sessions.get(session_id)
             if presence.stream is not None and session is not None:
-                presence.tell(state, session)
+                presence.report(state, session)
 
     def clocks_if_most_are_over(self) -> list[Estimate]:
         """The clocks of the nodes that are connected, or none of them where fewer than half are over the limit."""

@@ -41,7 +41,7 @@ class Publication:
                 self._presences.follow(after, new, joining=old is None)
             self._follow_leases(session_id, old, new, served)
         if _concerns_all(before, after):
-            self._presences.tell_all(after)
+            self._presences.report_all(after)
         return after.last_registration if before.registration is not None else None
 
     def _follow_leases(self, session_id: str, old: Session | None, new: Session | None, served: int) -> None:

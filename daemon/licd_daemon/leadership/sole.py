@@ -31,7 +31,7 @@ from licd_kit.clock import boottime_ms
 _SIZE = 4096
 _LINE = re.compile(rb"licd lock 1 epoch ([0-9]{1,19}) holder [0-9a-f]{16}\n(?:proof-interval-ms ([0-9]{1,9})\n)?")
 _PATIENCE = 0.2  # of the interval: a step that takes longer is named as what hangs
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def _in_place() -> str:
@@ -163,7 +163,7 @@ class SoleLeadership:
         line = _LINE.match(content)
         if not line and content.strip():
             # No reason to stay down: the journal knows the epoch too, and `at_least` is above it.
-            _log.warning("lock_file_unreadable", path=str(self._path))
+            log.warning("lock_file_unreadable", path=str(self._path))
         return (int(line[1]), int(line[2] or 0)) if line else (0, 0)
 
     def _write(self, descriptor: int) -> None:
@@ -215,7 +215,7 @@ class SoleLeadership:
     def _lose(self) -> None:
         self._over = True
         self._failure = f"another daemon's lock file is at {self._path}: it leads, and this one never will again"
-        _log.critical("leadership_lost", path=str(self._path), reason="another daemon's lock file is there")
+        log.critical("leadership_lost", path=str(self._path), reason="another daemon's lock file is there")
 
     def _still_ours(self, descriptor: int) -> bool:
         """Whether the file at the path is the locked one and holds our line."""

@@ -12,7 +12,7 @@ from licd_daemon.journal.port import Journal, JournalUnavailable, Query, Record
 PAGE = 1000
 
 
-class Audit:
+class EventLog:
     """Reads the journal for those whom the leader may answer (R31)."""
 
     def __init__(self, coordinator: Coordinator, journal: Journal) -> None:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from licd_daemon.operations.event_log import Audit
+from licd_daemon.operations.event_log import EventLog
 from licd_daemon.operations.nodes import Nodes
 from licd_daemon.operations.registration import RegistrationOperations
 from licd_daemon.operations.tokens import Tokens
@@ -13,5 +13,5 @@ class Operations(NamedTuple):
 
     registration: RegistrationOperations
     nodes: Nodes
-    events: Audit
+    events: EventLog
     tokens: Tokens

@@ -30,7 +30,7 @@ from licd_kit.synced_files import write_whole
 _PREFIX = "licd_"
 # What RFC 6750, section 2.1 lets a bearer token be; long enough that its hash alone gives it away to nobody.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{32,512}=*")
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class TokenFileInvalid(Exception):
@@ -151,7 +151,7 @@ def _make_missing(folder: Path, paths: Iterable[Path]) -> None:
         if len(missing) == len(Role):
             raise TokenFileInvalid(f"{folder}: {error.strerror}: make it writable for the daemon") from None
         # A mounted Secret need not hold every role, and can't be written to.
-        _log.warning("token_files_not_made", folder=str(folder), error=error.strerror)
+        log.warning("token_files_not_made", folder=str(folder), error=error.strerror)
 
 
 def _read(path: Path) -> str:

@@ -26,7 +26,7 @@ UNDECODABLE = object()
 """A request, or a message of a stream, that is none of its type."""
 
 
-class Guard(aio.ServerInterceptor):
+class CallGuard(aio.ServerInterceptor):
     """Guards every method of a server. `latency`: of its unary methods, by name, refused calls included."""
 
     def __init__(self, access: Access, limits: Limits) -> None:

@@ -22,7 +22,7 @@ from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core.model import Tally
 from licd_daemon.core.pace import Pace
 from licd_daemon.engine.clock_verdict import clock_verdict
-from licd_daemon.engine.presence import Exchange, Presence, Told
+from licd_daemon.engine.presence import Exchange, NodeReport, Presence
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import (
     NODE_STATE,
@@ -49,9 +49,9 @@ class NodeStream:
         self._writing = False
         self.over = False
 
-    def state(self, serial: int, told: Told) -> None:
+    def state(self, serial: int, report: NodeReport) -> None:
         """See `presence.Stream.state`."""
-        node_state, failures, registration, outage_grace_s = told
+        node_state, failures, registration, outage_grace_s = report
         change = pb.StateChange(
             serial=serial,
             state=NODE_STATE[node_state],

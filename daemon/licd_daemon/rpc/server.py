@@ -28,7 +28,7 @@ from licd_daemon.rpc.access import Access
 from licd_daemon.rpc.clock import ClockService
 from licd_daemon.rpc.cluster import ClusterService
 from licd_daemon.rpc.contract import SERVICES
-from licd_daemon.rpc.guard import Guard
+from licd_daemon.rpc.guard import CallGuard
 from licd_daemon.rpc.leadership import LeadershipService
 from licd_daemon.rpc.limits import Limits
 from licd_daemon.rpc.node import NodeService
@@ -93,7 +93,7 @@ class Server:
 
     def __init__(self, coordinator: Coordinator, *, on_loopback: bool, max_connections: int) -> None:
         self._coordinator = coordinator
-        self.guard = Guard(Access(coordinator, open_reflection=on_loopback), Limits())
+        self.guard = CallGuard(Access(coordinator, open_reflection=on_loopback), Limits())
         self._server = aio.server(interceptors=[self.guard], options=options(max_connections))
         self._health = health_aio.HealthServicer()
         self._health_task: asyncio.Task[None] | None = None

@@ -58,7 +58,7 @@ class Running:
         streams = {node.session_id for node in system.nodes if node.up is not None}
         for key, (serial, told, loss, open_) in system.told:
             presence = Presence(self.state.epoch, joining=False)
-            presence.serial, presence._told, presence._loss_serial = serial, told, loss
+            presence.serial, presence._reported, presence._loss_serial = serial, told, loss
             if open_ and key in streams:
                 presence.stream = Stream(self.outs.setdefault(key, []))
             self.presences._by_session[key] = presence
@@ -93,7 +93,7 @@ class Running:
             for node in nodes
         )
         told = tuple(
-            (key, (p.serial, p._told, p._loss_serial, p.stream is not None))
+            (key, (p.serial, p._reported, p._loss_serial, p.stream is not None))
             for key, p in sorted(self.presences._by_session.items())
         )
         deadlines = tuple(

@@ -95,7 +95,7 @@ class Stream:
         self.ended("SUPERSEDED")
 
 
-REMEMBERED = ("given", "opened", "nonce", "sequence", "serial", "_told", "_loss_serial")
+REMEMBERED = ("given", "opened", "nonce", "sequence", "serial", "_reported", "_loss_serial")
 
 
 @dataclass
@@ -201,7 +201,7 @@ def _seat(system: System, seat: Seat) -> System:
     session = replace_struct(system.state.sessions["s"], seat=seat)
     state = replace_struct(system.state, sessions=system.state.sessions.set("s", session))
     after = Step(replace(system, state=state))
-    after.presence.tell(state, session)
+    after.presence.report(state, session)
     return after.done()
 
 

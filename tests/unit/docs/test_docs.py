@@ -29,7 +29,7 @@ from licd_daemon.rpc.server import POLLED, REGISTERED
 from licd_formats.claims import to_claims
 from licd_formats.file_kinds import named
 from licd_formats.license import License, LicensedApplication, Portal, Vendor
-from licd_vendor.domain.scan import Refusal, Refused
+from licd_vendor.domain.scan import Refusal, RefusedScan
 from licd_vendor.portal import words
 from node_client import NodeState
 
@@ -223,7 +223,7 @@ def test_every_verdict_of_the_portal_is_told_with_its_status_and_title() -> None
     told = _by_code("vendor.md", "### What the phone shows when it gets no code")
     assert set(told) == {kind.value for kind in Refusal}
     for kind in Refusal:
-        said = words.of(Refused(kind, clock_offset=-7200))
+        said = words.of(RefusedScan(kind, clock_offset=-7200))
         status, title, _ = told[kind.value]
         assert int(status) == said.status
         assert _says(title, said.title)

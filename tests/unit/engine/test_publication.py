@@ -9,7 +9,7 @@ from licd_daemon.core import commands as c
 from licd_daemon.core.events import AnyEvent
 from licd_daemon.core.leases import Deadline, Leases, with_margin
 from licd_daemon.core.model import State
-from licd_daemon.engine.presence import Presence, Presences, Told
+from licd_daemon.engine.presence import NodeReport, Presence, Presences
 from licd_daemon.engine.publication import Publication
 
 SPAN = with_margin(LEASE)
@@ -22,7 +22,7 @@ class Heard:
         self.words: list[str] = []
         self.serials: list[int] = []
 
-    def state(self, serial: int, told: Told) -> None:
+    def state(self, serial: int, told: NodeReport) -> None:
         self.serials.append(serial)
         self.words.append(str(told[0]))
 
@@ -59,7 +59,7 @@ class Published:
     def attach(self, name: str) -> Heard:
         heard = Heard()
         self.presence(name).attach(heard, "192.0.2.1:5")
-        self.presence(name).tell(self.world.state, self.world.session(name))
+        self.presence(name).report(self.world.state, self.world.session(name))
         return heard
 
     def due(self, served: int) -> list[tuple[Deadline, str]]:
@@ -216,7 +216,7 @@ def test_R17_a_seat_that_is_granted_visits_no_other_session(monkeypatch: pytest.
     world = licensed(max_nodes=3).register("a")
     published = Published(world)
     told: list[State] = []
-    monkeypatch.setattr(published.presences, "tell_all", told.append)
+    monkeypatch.setattr(published.presences, "report_all", told.append)
     published.do(c.Join("b", "b", "b", "b", APPLICATION))
     assert world.nodes("b") == "LICENSED"
     assert told == []

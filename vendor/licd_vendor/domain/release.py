@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from licd_formats.challenge import SealedContent
 from licd_vendor.domain.model import Binding, LicenseRecord, hash_project_key
-from licd_vendor.domain.scan import Refusal, Refused
+from licd_vendor.domain.scan import Refusal, RefusedScan
 
 YEAR_SECONDS = 365 * 24 * 60 * 60
 
@@ -45,16 +45,16 @@ class Released:
     """Something must be made durable: the release was not known before."""
 
 
-def decide_release(facts: ReleaseFacts, content: SealedContent) -> Released | Refused:
+def decide_release(facts: ReleaseFacts, content: SealedContent) -> Released | RefusedScan:
     """Judge one release."""
     if facts.license is None:
-        return Refused(Refusal.UNREADABLE)
+        return RefusedScan(Refusal.UNREADABLE)
     if facts.key_released:
         return Released(ends_binding=False, is_new=False)
     if not facts.key_was_bound:
-        return Refused(Refusal.NOT_BOUND)
+        return RefusedScan(Refusal.NOT_BOUND)
     if facts.binding is None or facts.binding.project_key_hash != hash_project_key(content.project_key):
         return Released(ends_binding=False, is_new=True)
     if facts.self_releases >= facts.self_release_limit:
-        return Refused(Refusal.RELEASE_LIMIT)
+        return RefusedScan(Refusal.RELEASE_LIMIT)
     return Released(ends_binding=True, is_new=True)

@@ -58,7 +58,7 @@ class KeepUnknown:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedScan:
     """No code."""
 
     kind: Refusal
@@ -133,7 +133,7 @@ class Facts:
     """Of this challenge's predecessor, in the binding in force."""
 
 
-def decide(facts: Facts, content: SealedContent, now: int) -> Shown | Refused:
+def decide(facts: Facts, content: SealedContent, now: int) -> Shown | RefusedScan:
     """Judge one scan.
 
     Args:
@@ -143,13 +143,13 @@ def decide(facts: Facts, content: SealedContent, now: int) -> Shown | Refused:
     """
     license_ = facts.license
     if license_ is None:
-        return Refused(Refusal.UNREADABLE)
+        return RefusedScan(Refusal.UNREADABLE)
     if license_.revoked_at is not None:
-        return Refused(Refusal.REVOKED)
+        return RefusedScan(Refusal.REVOKED)
     if now >= license_.expires_at:
-        return Refused(Refusal.EXPIRED)
+        return RefusedScan(Refusal.EXPIRED)
     verdict = _change(facts, content, now)
-    if isinstance(verdict, Refused):
+    if isinstance(verdict, RefusedScan):
         return verdict
     return Shown(
         content.code,
@@ -162,22 +162,22 @@ def decide(facts: Facts, content: SealedContent, now: int) -> Shown | Refused:
     )
 
 
-def _change(facts: Facts, content: SealedContent, now: int) -> Bind | Record | Advance | Refused | None:
+def _change(facts: Facts, content: SealedContent, now: int) -> Bind | Record | Advance | RefusedScan | None:
     is_bound_here = facts.binding is None or facts.binding.project_key_hash == hash_project_key(content.project_key)
     if facts.first_shown_at is not None and is_bound_here:
         fresh = facts.shown_in_force and now - facts.first_shown_at <= SHOW_AGAIN_SECONDS
-        return None if fresh else Refused(Refusal.QR_TOO_OLD)
+        return None if fresh else RefusedScan(Refusal.QR_TOO_OLD)
     offset = content.created_at - now
     if abs(offset) > MAX_CLOCK_OFFSET_SECONDS:
-        return Refused(Refusal.CLOCK_OFF, offset)
+        return RefusedScan(Refusal.CLOCK_OFF, offset)
     if facts.key_released:
-        return Refused(Refusal.RELEASED)
+        return RefusedScan(Refusal.RELEASED)
     if not is_bound_here:
-        return Refused(Refusal.BOUND_ELSEWHERE)
+        return RefusedScan(Refusal.BOUND_ELSEWHERE)
     return _follow(facts, content)
 
 
-def _follow(facts: Facts, content: SealedContent) -> Bind | Record | Advance | Refused:
+def _follow(facts: Facts, content: SealedContent) -> Bind | Record | Advance | RefusedScan:
     binding, predecessor = facts.binding, content.predecessor.hex()
     if binding is None:
         return Bind(predecessor)
@@ -188,13 +188,13 @@ def _follow(facts: Facts, content: SealedContent) -> Bind | Record | Advance | R
     return _judge_unknown(facts, binding, content)
 
 
-def _judge_unknown(facts: Facts, binding: Binding, content: SealedContent) -> Refused:
+def _judge_unknown(facts: Facts, binding: Binding, content: SealedContent) -> RefusedScan:
     if facts.newest_drawn_at is None or content.created_at >= facts.newest_drawn_at:
-        return Refused(Refusal.COPIED)
+        return RefusedScan(Refusal.COPIED)
     first = facts.first_unknown
     if first is None:
-        return Refused(Refusal.QR_TOO_OLD, change=KeepUnknown(binding.binding_id))
+        return RefusedScan(Refusal.QR_TOO_OLD, change=KeepUnknown(binding.binding_id))
     is_another = first.challenge_id != content.challenge_id.hex()
     # the portal's clock against the deployment's: without the 10 minutes a copy whose clock is behind is never found
     is_later = content.created_at > first.answered_at - MAX_CLOCK_OFFSET_SECONDS
-    return Refused(Refusal.COPIED if is_another and is_later else Refusal.QR_TOO_OLD)
+    return RefusedScan(Refusal.COPIED if is_another and is_later else Refusal.QR_TOO_OLD)

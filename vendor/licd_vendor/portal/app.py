@@ -30,9 +30,9 @@ from starlette.types import ASGIApp
 from licd_formats.challenge import ChallengeInvalid, Purpose, SealedContent, open_sealed
 from licd_vendor import clock, service
 from licd_vendor.domain.release import Released
-from licd_vendor.domain.scan import Refusal, Refused, Shown
+from licd_vendor.domain.scan import Refusal, RefusedScan, Shown
 from licd_vendor.portal import metrics
-from licd_vendor.portal.guard import CLIENT, Guard
+from licd_vendor.portal.guard import CLIENT, RequestGuard
 from licd_vendor.portal.language import choose
 from licd_vendor.portal.limits import Limits, RateLimiter, left_of_window
 from licd_vendor.portal.pages import HEADERS, Pages
@@ -40,10 +40,10 @@ from licd_vendor.portal.proxies import Proxies, limit_key
 from licd_vendor.store.database import Database
 
 STATIC = Path(__file__).parent / "static"
-_UNREADABLE = Refused(Refusal.UNREADABLE)
+_UNREADABLE = RefusedScan(Refusal.UNREADABLE)
 _ROUTES = {"q": "register", "r": "release", "static": "static", "healthz": "health"}
-_log = structlog.get_logger("licd_vendor.portal")
-_Verdict = TypeVar("_Verdict", bound=Shown | Released | Refused)
+log = structlog.get_logger("licd_vendor.portal")
+_Verdict = TypeVar("_Verdict", bound=Shown | Released | RefusedScan)
 
 
 def create_app(
@@ -70,7 +70,7 @@ def create_app(
             Route("/healthz", _healthz, methods=["GET"]),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(Guard, proxies, HEADERS, _ROUTES, _too_large)],
+        middleware=[Middleware(RequestGuard, proxies, HEADERS, _ROUTES, _too_large)],
         exception_handlers={HTTPException: _on_http_error, SQLAlchemyError: _on_fault, Exception: _on_fault},
     )
     app.router.redirect_slashes = False  # behind a proxy it would lead to a host and scheme that phones can't reach
@@ -129,7 +129,7 @@ class _Portal:
             return _too_often(request, purpose, wait)
         name = service.name_of(verdict)
         metrics.SCANS.labels(purpose.value, name).inc()
-        _log.info("scanned", purpose=purpose.value, license_id=content.license_id, verdict=name)
+        log.info("scanned", purpose=purpose.value, license_id=content.license_id, verdict=name)
         return show(verdict)
 
     def _open(self, request: Request, purpose: Purpose) -> SealedContent | None:
@@ -165,7 +165,7 @@ def _on_http_error(request: Request, error: Exception) -> Response:
 
 
 def _on_fault(request: Request, error: Exception) -> Response:
-    _log.error("can't answer", error=type(error).__name__)
+    log.error("can't answer", error=type(error).__name__)
     page = Pages.for_request(request).failure(lambda sentences: sentences.busy)
     page.headers.update(HEADERS)  # a fault outside the database is answered outside the guard
     return page

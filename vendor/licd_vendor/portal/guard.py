@@ -23,10 +23,10 @@ from licd_vendor.portal.proxies import Proxies
 MAX_BODY_BYTES = 4096
 CLIENT = "licd_client"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_log = structlog.get_logger("licd_vendor.access")
+log = structlog.get_logger("licd_vendor.access")
 
 
-class Guard:
+class RequestGuard:
     """Wraps an application."""
 
     def __init__(
@@ -80,7 +80,7 @@ class Guard:
         method = method if method in _METHODS else "other"
         metrics.REQUESTS.labels(route, method, status).inc()
         metrics.SECONDS.labels(route).observe(seconds)
-        _log.info("answered", route=route, method=method, status=status, ms=round(seconds * 1000, 1), client=client)
+        log.info("answered", route=route, method=method, status=status, ms=round(seconds * 1000, 1), client=client)
 
 
 def _brings_too_much(headers: Headers) -> bool:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from licd_vendor.domain.release import Released
-from licd_vendor.domain.scan import Refused, Shown
+from licd_vendor.domain.scan import RefusedScan, Shown
 from licd_vendor.portal import words
 from licd_vendor.portal.language import Language, choose
 from licd_vendor.portal.sentences import Sentences, Words
@@ -58,15 +58,15 @@ class Pages:
         """Ask for the tap that releases (R30)."""
         return self._page("ask_release.html")
 
-    def registered(self, verdict: Shown | Refused) -> HTMLResponse:
+    def registered(self, verdict: Shown | RefusedScan) -> HTMLResponse:
         """Show the six digits, or why there are none."""
-        return self.refused(verdict) if isinstance(verdict, Refused) else self._page("shown.html", shown=verdict)
+        return self.refused(verdict) if isinstance(verdict, RefusedScan) else self._page("shown.html", shown=verdict)
 
-    def released(self, verdict: Released | Refused) -> HTMLResponse:
+    def released(self, verdict: Released | RefusedScan) -> HTMLResponse:
         """Say that the license is free, or why not."""
-        return self.refused(verdict) if isinstance(verdict, Refused) else self._page("released.html")
+        return self.refused(verdict) if isinstance(verdict, RefusedScan) else self._page("released.html")
 
-    def refused(self, verdict: Refused) -> HTMLResponse:
+    def refused(self, verdict: RefusedScan) -> HTMLResponse:
         """Say why, and what to do."""
         return self._failure(words.of(verdict, self.language))
 

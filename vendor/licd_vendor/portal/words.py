@@ -3,7 +3,7 @@
 All the portal's sentences are in english.py and chinese.py, so that another language is another such file.
 """
 
-from licd_vendor.domain.scan import Refusal, Refused
+from licd_vendor.domain.scan import Refusal, RefusedScan
 from licd_vendor.portal import chinese, english
 from licd_vendor.portal.language import Language
 from licd_vendor.portal.sentences import Sentences, Words
@@ -14,7 +14,7 @@ SENTENCES: dict[Language, Sentences] = {
 }
 
 
-def of(refused: Refused, language: Language = Language.ENGLISH) -> Words:
+def of(refused: RefusedScan, language: Language = Language.ENGLISH) -> Words:
     """Give the words for a refusal."""
     sentences = SENTENCES[language]
     if refused.kind is Refusal.CLOCK_OFF:

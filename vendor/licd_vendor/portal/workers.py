@@ -21,7 +21,7 @@ from licd_vendor.errors import RefusedError
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _QUICK_END_SECONDS = 1.0
-_log = structlog.get_logger("licd_vendor.workers")
+log = structlog.get_logger("licd_vendor.workers")
 
 Work = Callable[[], None]
 """What a worker does until a signal comes."""
@@ -84,7 +84,7 @@ class Supervisor:
             work()
             code = 0
         except Exception as fault:
-            _log.error("worker failed", error=type(fault).__name__, reason=str(fault))
+            log.error("worker failed", error=type(fault).__name__, reason=str(fault))
         finally:
             os._exit(code)
 
@@ -93,7 +93,7 @@ class Supervisor:
         work, started = self._children.pop(child)
         if self._stopping:
             return
-        _log.warning("worker ended", pid=child, status=os.waitstatus_to_exitcode(status))
+        log.warning("worker ended", pid=child, status=os.waitstatus_to_exitcode(status))
         if time.monotonic() - started < _QUICK_END_SECONDS:
             self._failed = True
             self._stop()

@@ -27,7 +27,7 @@ from starlette.staticfiles import StaticFiles
 from licd_vendor import clock, service, views
 from licd_vendor.domain.settle import Side
 from licd_vendor.errors import RefusedError
-from licd_vendor.portal.guard import Guard
+from licd_vendor.portal.guard import RequestGuard
 from licd_vendor.portal.pages import HEADERS
 from licd_vendor.portal.proxies import Proxies
 from licd_vendor.spans import span
@@ -49,7 +49,7 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 _TEMPLATES.filters["span"] = span
-_log = structlog.get_logger("licd_vendor.staff")
+log = structlog.get_logger("licd_vendor.staff")
 
 
 def create_staff_app(
@@ -80,7 +80,7 @@ def create_staff_app(
             Route("/healthz", lambda _: PlainTextResponse("ok\n")),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
-        middleware=[Middleware(Guard, proxies, _HEADERS, _ROUTES, lambda _: _message("That was too much", 413))],
+        middleware=[Middleware(RequestGuard, proxies, _HEADERS, _ROUTES, lambda _: _message("That was too much", 413))],
         exception_handlers={HTTPException: _on_http_error, Exception: _on_fault},
     )
     app.router.redirect_slashes = False
@@ -189,7 +189,7 @@ def _with_form(run: Callable[[Request, Form], Response]) -> Endpoint:
         try:
             return await run_in_threadpool(run, request, form)
         except SQLAlchemyError as fault:
-            _log.error("can't answer", error=type(fault).__name__)
+            log.error("can't answer", error=type(fault).__name__)
             return _message("The database does not answer; nothing was changed", 503)
 
     return endpoint
@@ -218,7 +218,7 @@ def _on_http_error(_: Request, error: Exception) -> Response:
 
 
 def _on_fault(_: Request, error: Exception) -> Response:
-    _log.error("can't answer", error=type(error).__name__)
+    log.error("can't answer", error=type(error).__name__)
     page = _message("That did not work; the log says why", 500)
     page.headers.update(_HEADERS)
     return page

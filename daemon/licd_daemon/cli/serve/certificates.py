@@ -41,7 +41,7 @@ _CA_BEGINS = datetime(2020, 1, 1, tzinfo=UTC)
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)  # certificates know no earlier times than 1950
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def ensure_certificates(folder: Path, names: Iterable[str], now: datetime, confi
         due = _reason_to_renew(folder, wanted, times, authorities)
         if due:
             issuer = _issuer(folder, authorities) if authorities else _make_ca(folder, times)
-            _log.info("certificate_made", folder=str(folder), reason=due, names=sorted(wanted))
+            log.info("certificate_made", folder=str(folder), reason=due, names=sorted(wanted))
             _make_server_certificate(folder, issuer, wanted, now)
     except OSError as error:
         raise TlsInvalid(
@@ -92,7 +92,7 @@ def _authorities(folder: Path, times: _Times) -> list[x509.Certificate]:
     found = read_certificates(path) if path.exists() else []
     if found and key.exists() and times.confirmed > found[0].not_valid_after_utc - _life(found[0]) / 3:
         _make_ca(folder, times, [old for old in found if times.confirmed < old.not_valid_after_utc])
-        _log.warning("ca_replaced", path=str(path), remedy="give the new ca.crt to every client: it holds both CAs")
+        log.warning("ca_replaced", path=str(path), remedy="give the new ca.crt to every client: it holds both CAs")
         return read_certificates(path)
     return found
 

@@ -31,7 +31,7 @@ from licd_daemon.leadership.etcd import Leader
 from licd_daemon.operations import tokens
 from licd_daemon.operations.certificate_check import Host
 from licd_daemon.operations.challenges import Registrar
-from licd_daemon.operations.event_log import Audit
+from licd_daemon.operations.event_log import EventLog
 from licd_daemon.operations.nodes import Nodes
 from licd_daemon.operations.operations import Operations
 from licd_daemon.operations.registration import RegistrationOperations
@@ -333,7 +333,9 @@ def _operations(
         recovery_window_ms=config.options.recovery_window_ms,
         warnings=warnings_of(certificate),
     )
-    return Operations(registration, Nodes(coordinator), Audit(coordinator, config.journal), tokens.Tokens(coordinator))
+    return Operations(
+        registration, Nodes(coordinator), EventLog(coordinator, config.journal), tokens.Tokens(coordinator)
+    )
 
 
 def _services(config: LeadingConfig, operations: Operations, leader_clock: LeaderClock) -> Services:

@@ -24,7 +24,7 @@ LOOKS_PER_RENEWAL = 5
 
 _EVENTS = {Grade.NEAR_ITS_END: "certificate_near_its_end", Grade.NOT_TAKEN: "certificate_not_reloaded"}
 T = TypeVar("T")
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class Times(NamedTuple):
@@ -82,7 +82,7 @@ class ServedCertificate:
             served, before = self._chain.loaded, self.standing
             self.standing = await asyncio.to_thread(self._look)
             if self._chain.loaded is not served:
-                _log.info("certificate_reloaded", path=str(self._files.certificate))
+                log.info("certificate_reloaded", path=str(self._files.certificate))
             if self.standing != before:
                 _log_changes(before.faults, self.standing.faults)
                 changed()
@@ -110,7 +110,7 @@ class ServedCertificate:
         except TlsInvalid as error:
             trouble = str(error)
         if trouble and trouble != self._renewal_trouble:
-            _log.error("certificate_not_renewed", error=trouble)
+            log.error("certificate_not_renewed", error=trouble)
         self._renewal_trouble = trouble
 
 
@@ -127,7 +127,7 @@ def standing_of(certificate: ServedCertificate | None) -> Callable[[], Standing]
 def _log_changes(before: Sequence[Fault], after: Sequence[Fault]) -> None:
     for fault in after:
         if fault not in before:
-            tell = _log.warning if fault.grade is Grade.NEAR_ITS_END else _log.error
+            tell = log.warning if fault.grade is Grade.NEAR_ITS_END else log.error
             tell(_EVENTS.get(fault.grade, "certificate_not_usable"), cause=fault.detail, remedy=fault.remedy)
     if before and not after:
-        _log.info("certificate_usable")
+        log.info("certificate_usable")

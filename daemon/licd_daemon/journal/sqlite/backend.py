@@ -39,7 +39,7 @@ from licd_daemon.journal.sqlite.place import Overwritten, Place
 from licd_daemon.journal.sqlite.worker import Worker
 
 T = TypeVar("T")
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class SqliteJournal:
@@ -178,7 +178,7 @@ class SqliteJournal:
         for position in sqlite_rows.snapshot_positions(self._writing):
             if snapshot := self._snapshot_at(self._writing, position):
                 return snapshot
-            _log.warning("snapshot_unsound", path=str(self._path), position=position)
+            log.warning("snapshot_unsound", path=str(self._path), position=position)
         return None
 
     def _snapshot_at(self, connection: sqlite3.Connection, position: int) -> Snapshot | None:
