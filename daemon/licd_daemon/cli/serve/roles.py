@@ -8,7 +8,6 @@ import os
 import resource
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -16,20 +15,25 @@ import grpc
 import structlog
 
 from licd_daemon import tls
-from licd_daemon.cli.serve import certificates
-from licd_daemon.cli.serve.config import OFF, ServeConfig, address_file
+from licd_daemon.cli.serve.config import ServeConfig, address_file
 from licd_daemon.cli.serve.follower_web import FollowerWeb
-from licd_daemon.cli.serve.served_certificate import ServedCertificate, Times, warnings_of
+from licd_daemon.cli.serve.port_tls import (
+    EVERYWHERE,
+    port_certificate,
+    renewal,
+    times_at_start,
+    times_of,
+    unconfirmed,
+)
+from licd_daemon.cli.serve.served_certificate import ServedCertificate, warnings_of
 from licd_daemon.cli.serve.web import ListenFailed, Served, Web
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.leader_clock import LeaderClock
 from licd_daemon.core import commands as c
-from licd_daemon.core.build import BUILD_DATE
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.journal.port import Journal, JournalUnavailable
 from licd_daemon.leadership.etcd import Leader
 from licd_daemon.operations import tokens
-from licd_daemon.operations.certificate_check import Host
 from licd_daemon.operations.challenges import Registrar
 from licd_daemon.operations.event_log import EventLog
 from licd_daemon.operations.nodes import Nodes
@@ -53,7 +57,6 @@ RESERVED_FILES = 256
 START_RETRY_S = 0.2
 START_PATIENCE_S = 10
 LOCAL = "127.0.0.1"
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (what is reached where such a wildcard is bound)
 
 
 class _Binding(Protocol):
@@ -96,7 +99,7 @@ class Leading:
         registrar = Registrar(coordinator, read_vendor_keys(options), leader_clock)
         host, _ = split_address(options.listen)
         server = Server(coordinator, on_loopback=is_loopback(host), max_connections=_max_connections())
-        certificate = _certificate(options, _times_at_start(config))
+        certificate = port_certificate(options, times_at_start(options, coordinator))
         web = Web(options)
         try:
             bound, local = _bound(options, server, certificate)
@@ -115,7 +118,7 @@ class Leading:
         ]
         if certificate is not None:
             news = coordinator.news.notify
-            following = certificate.follow(lambda: _times(coordinator), _renewal(options), news)
+            following = certificate.follow(lambda: times_of(coordinator), renewal(options), news)
             watching.append(asyncio.create_task(following))
         return cls(server, web, watching)
 
@@ -152,7 +155,7 @@ class Following:
         """
         server = FollowerServer(max_connections=_max_connections())
         following = cls(server)
-        certificate = _certificate(options, _unconfirmed())
+        certificate = port_certificate(options, unconfirmed())
         following._web = FollowerWeb(options, lambda: following.leader)
         try:
             _, local = _bound(options, server, certificate)
@@ -162,7 +165,7 @@ class Following:
         await server.start()
         following._web.start(certificate)
         if certificate is not None:
-            watch = certificate.follow(_unconfirmed, _renewal(options), lambda: None)
+            watch = certificate.follow(unconfirmed, renewal(options), lambda: None)
             following._watching = asyncio.create_task(watch)
         _publish_addresses(options, "following", local, following._web)
         return following
@@ -219,58 +222,6 @@ async def _reload_when_asked(config: LeadingConfig, registrar: Registrar) -> Non
             log.error("token_files_not_reloaded", error=str(error))
 
 
-def make_certificates(config: ServeConfig, times: Times | None = None) -> None:
-    """TLS from the first start (R34). `times`: by which a renewal is due; None: nothing is confirmed yet.
-
-    Raises:
-        TlsInvalid: what is there can't be used.
-    """
-    if config.insecure or config.tls_cert is not None:
-        return
-    names = list(config.tls_san)
-    for address in (config.advertise, config.listen, None if config.console_listen == OFF else config.console_listen):
-        host = split_address(address)[0] if address else ""
-        if host and host not in _EVERYWHERE:
-            names.append(host)
-    certificates.ensure_certificates(config.data_dir / "tls", names, *(times or _unconfirmed()))
-
-
-def _renewal(config: ServeConfig) -> Callable[[Times], None] | None:
-    """Renews the certificates that the daemon makes for itself; None: others were given."""
-    return None if config.tls_cert is not None else lambda times: make_certificates(config, times)
-
-
-def _times_at_start(config: LeadingConfig) -> Times:
-    """One of several daemons has to lead although all of their certificates may have ended: no end is sure at first."""
-    times = _times(config.coordinator)
-    return times._replace(confirmed=BUILD_DATE) if config.options.journal_target.shared else times
-
-
-def _times(coordinator: Coordinator) -> Times:
-    now = coordinator.now()
-    return Times(datetime.fromtimestamp(now.wall / 1000, UTC), datetime.fromtimestamp(now.confirmed / 1000, UTC))
-
-
-def _unconfirmed() -> Times:
-    """The machine's clock, which nothing has confirmed."""
-    return Times(datetime.now(UTC), BUILD_DATE)
-
-
-def _certificate(config: ServeConfig, times: Times) -> ServedCertificate | None:
-    """The certificate of all ports; None: `--insecure`."""
-    if config.insecure:
-        return None
-    folder = config.data_dir / "tls"
-    files = tls.TlsFiles(config.tls_cert or folder / "server.crt", config.tls_key or folder / "server.key")
-    return ServedCertificate(files, _reached_host(config), times)
-
-
-def _reached_host(config: ServeConfig) -> Host | None:
-    """The host that clients are given, or else the one that is listened at; None: nobody knows (a wildcard)."""
-    host, _ = split_address(config.advertise or config.listen)
-    return None if host in _EVERYWHERE else Host(host, advertised=config.advertise is not None)
-
-
 def _credentials(certificate: ServedCertificate | None, client_ca: Path | None) -> grpc.ServerCredentials | None:
     if certificate is None:
         return None
@@ -311,7 +262,7 @@ def _bound(config: ServeConfig, server: _Binding, certificate: ServedCertificate
     host, _ = split_address(config.listen)
     try:
         port = server.bind(config.listen, _credentials(certificate, config.client_ca))
-        local = join_address(_EVERYWHERE.get(host, host), port)
+        local = join_address(EVERYWHERE.get(host, host), port)
         if config.client_ca is not None:
             local = join_address(LOCAL, server.bind(f"{LOCAL}:0", _credentials(certificate, None)))
     except OSError:

@@ -23,6 +23,7 @@ import structlog
 from licd_daemon.cli.serve import roles as serving
 from licd_daemon.cli.serve.candidate import Candidate, CandidateConfig, Term
 from licd_daemon.cli.serve.config import OFF, ServeConfig
+from licd_daemon.cli.serve.port_tls import make_certificates
 from licd_daemon.cli.serve.stderr_relay import StderrRelay
 from licd_daemon.cli.serve.web import ListenFailed
 from licd_daemon.coordinator.coordinator import Coordinator, CoordinatorConfig
@@ -112,7 +113,7 @@ async def _serve_until(config: ServeConfig, stop: asyncio.Event, reload: asyncio
     serving.read_vendor_keys(config)
     target = config.journal_target
     _make_data_dir(config.data_dir, lasting=not target.shared)
-    serving.make_certificates(config)
+    make_certificates(config)
     if isinstance(target, EtcdTarget):
         return await _serve_one_of_several(config, target, stop, reload)
     return await _serve_alone(config, target, stop, reload)

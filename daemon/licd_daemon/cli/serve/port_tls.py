@@ -1,0 +1,74 @@
+"""TLS of the daemon's ports, from its options: which certificate, under which name, judged by which times (R34)."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from licd_daemon import tls
+from licd_daemon.cli.serve import certificates
+from licd_daemon.cli.serve.config import OFF, ServeConfig
+from licd_daemon.cli.serve.served_certificate import ServedCertificate, Times
+from licd_daemon.coordinator.coordinator import Coordinator
+from licd_daemon.core.build import BUILD_DATE
+from licd_daemon.operations.certificate_check import Host
+from licd_kit.addresses import split_address
+from licd_kit.clock import wall_ms
+
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (what is reached where such a wildcard is bound)
+"""Wildcards, and what is reached where one is bound."""
+
+
+def make_certificates(config: ServeConfig, times: Times | None = None) -> None:
+    """TLS from the first start (R34). `times`: by which a renewal is due; None: nothing is confirmed yet.
+
+    Raises:
+        TlsInvalid: what is there can't be used.
+    """
+    if config.insecure or config.tls_cert is not None:
+        return
+    names = list(config.tls_san)
+    for address in (config.advertise, config.listen, None if config.console_listen == OFF else config.console_listen):
+        host = split_address(address)[0] if address else ""
+        if host and host not in EVERYWHERE:
+            names.append(host)
+    certificates.ensure_certificates(config.data_dir / "tls", names, *(times or unconfirmed()))
+
+
+def renewal(config: ServeConfig) -> Callable[[Times], None] | None:
+    """Renews the certificates that the daemon makes for itself; None: others were given."""
+    return None if config.tls_cert is not None else lambda times: make_certificates(config, times)
+
+
+def times_at_start(config: ServeConfig, coordinator: Coordinator) -> Times:
+    """One of several daemons has to lead although all of their certificates may have ended: no end is sure at first."""
+    times = times_of(coordinator)
+    return times._replace(confirmed=BUILD_DATE) if config.journal_target.shared else times
+
+
+def times_of(coordinator: Coordinator) -> Times:
+    """Effective time, and what of it is confirmed (R23)."""
+    now = coordinator.now()
+    return Times(datetime.fromtimestamp(now.wall / 1000, UTC), datetime.fromtimestamp(now.confirmed / 1000, UTC))
+
+
+def unconfirmed() -> Times:
+    """The machine's clock, which nothing has confirmed."""
+    return Times(datetime.fromtimestamp(wall_ms() / 1000, UTC), BUILD_DATE)
+
+
+def port_certificate(config: ServeConfig, times: Times) -> ServedCertificate | None:
+    """The certificate of all ports; None: `--insecure`.
+
+    Raises:
+        TlsInvalid: what is there can't be used.
+    """
+    if config.insecure:
+        return None
+    folder = config.data_dir / "tls"
+    files = tls.TlsFiles(config.tls_cert or folder / "server.crt", config.tls_key or folder / "server.key")
+    return ServedCertificate(files, _reached_host(config), times)
+
+
+def _reached_host(config: ServeConfig) -> Host | None:
+    """The host that clients are given, or else the one that is listened at; None: nobody knows (a wildcard)."""
+    host, _ = split_address(config.advertise or config.listen)
+    return None if host in EVERYWHERE else Host(host, advertised=config.advertise is not None)
