@@ -69,7 +69,7 @@ def test_all_distributions_are_of_one_version_and_pin_the_kits() -> None:
     ]
     versions = {project["version"] for project in projects}
     assert len(versions) == 1
-    pin = f"licd-kit=={versions.pop()}"
+    pin = f"licd-kit[web]=={versions.pop()}"
     daemon, _, vendor = projects
     assert [each for each in daemon["optional-dependencies"]["daemon"] if each.startswith("licd-kit")] == [pin]
     assert [each for each in vendor["dependencies"] if each.startswith("licd-kit")] == [pin]

@@ -1,12 +1,13 @@
 """The vendor's only clock: wall time, since licenses, bindings and challenges are judged by it."""
 
-import time
 from datetime import UTC, datetime
+
+from licd_kit.clock import wall_ms
 
 
 def now() -> int:
     """Give the wall time in Unix seconds."""
-    return int(time.time())
+    return wall_ms() // 1000
 
 
 def iso(seconds: int) -> str:

@@ -8,12 +8,12 @@ Rules:
 - The password comes from the environment or a file, and is in no error.
 """
 
-import ipaddress
 import smtplib
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from licd_kit.addresses import is_loopback
 from licd_vendor.errors import RefusedError
 
 TIMEOUT_SECONDS = 30
@@ -78,7 +78,7 @@ def _secure(server: smtplib.SMTP, relay: Relay) -> None:
             raise RefusedError(f"--smtp-ca {relay.ca}: {fault.strerror or 'not certificates in PEM'}") from None
         server.starttls(context=context)
         server.ehlo()
-    elif not _is_loopback(relay.host):
+    elif not is_loopback(relay.host):
         raise RefusedError(
             f"smtp {relay.host}:{relay.port}: does not offer STARTTLS; the mail would be read on its way"
         )
@@ -86,13 +86,6 @@ def _secure(server: smtplib.SMTP, relay: Relay) -> None:
         raise RefusedError(
             f"smtp {relay.host}:{relay.port}: no password is sent without STARTTLS; leave --smtp-user out"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _printable(text: str) -> str:

@@ -21,6 +21,8 @@ from licd_daemon.core.model import Role
 from licd_daemon.core.refusal import Reason, Refused, too_many_calls
 from licd_daemon.rpc.contract import ACCESS
 from licd_kit.rate_limit import RateLimit
+from licd_kit.web.headers import PROTECTIVE
+from licd_kit.web.origin import is_own_site
 
 COOKIE = "licd_console"
 BODY_WITHIN_S = 10.0
@@ -29,12 +31,8 @@ CSP = (
     "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 HEADERS = {
+    **PROTECTIVE,
     "content-security-policy": CSP,
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), geolocation=(), microphone=()",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
 READ = frozenset({Role.VIEWER, Role.ADMIN})
@@ -127,9 +125,7 @@ async def body(request: Request, most: int) -> bytes:
 
 
 def _same_origin(request: Request) -> None:
-    origin, host = request.headers.get("origin"), request.headers.get("host", "")
-    foreign = origin is not None and origin.partition("://")[2] != host
-    if foreign or "x-licd" not in request.headers:
+    if not is_own_site(request) or "x-licd" not in request.headers:
         raise Refused(Reason.WRONG_ROLE, "This request did not come from the console's own page.")
 
 

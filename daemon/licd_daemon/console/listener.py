@@ -14,13 +14,12 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from licd_kit.addresses import split_address
+from licd_kit.web import server
 
 HEAD_WITHIN_S = 10.0
 MAX_CONNECTIONS = 128
-MAX_HEAD_BYTES = 16 * 1024
 DRAIN_S = 2
 
 
@@ -30,53 +29,7 @@ def bind(address: str) -> socket.socket:
     Raises:
         OSError: the address is in use or not this machine's.
     """
-    host, port = split_address(address)
-    family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
-        0
-    ]
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(where)
-        listener.listen(MAX_CONNECTIONS)
-        listener.setblocking(False)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-class _Protocol(H11Protocol):
-    """Ends a connection that takes too long over a request's head: uvicorn would wait without end."""
-
-    _deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._arm()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._disarm()
-        elif self._deadline is None and not self.transport.is_closing():
-            self._arm()
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        self._disarm()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
-        super().connection_lost(exc)
-
-    def _arm(self) -> None:
-        self._deadline = self.loop.call_later(HEAD_WITHIN_S, self.transport.close)
-
-    def _disarm(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    return server.bind(*split_address(address), MAX_CONNECTIONS)
 
 
 class _Server(uvicorn.Server):
@@ -91,21 +44,8 @@ class WebServer:
 
     def __init__(self, app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         settings: dict[str, Any] = {"ssl_context_factory": lambda *_: tls} if tls is not None else {}
-        config = uvicorn.Config(
-            app,
-            http=_Protocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="error",
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            limit_concurrency=MAX_CONNECTIONS,
-            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
-            timeout_graceful_shutdown=DRAIN_S,
-            **settings,
-        )
+        bounds = server.Bounds(MAX_CONNECTIONS, DRAIN_S, HEAD_WITHIN_S, with_body=False)
+        config = server.BoundedConfig(app, bounds, **settings)
         self._server = _Server(config)
         self._listener = listener
         self._task: asyncio.Task[None] | None = None

@@ -2,6 +2,8 @@
 
 import click
 
+from licd_kit.addresses import split_address
+
 
 class Address(click.ParamType[tuple[str, int]]):
     """Reads HOST:PORT; an IPv6 address is in brackets, and is given without them."""
@@ -14,11 +16,10 @@ class Address(click.ParamType[tuple[str, int]]):
         """Give host and port."""
         if isinstance(value, tuple):
             return value
-        host, _, port = value.rpartition(":")
-        host = host.removeprefix("[").removesuffix("]")
-        if not host or not (port.isascii() and port.isdigit() and int(port) <= 65_535):
-            self.fail("not HOST:PORT, such as 127.0.0.1:8600", param, ctx)
-        return host, int(port)
+        try:
+            return split_address(value)
+        except ValueError as fault:
+            self.fail(str(fault), param, ctx)
 
 
 ADDRESS = Address()

@@ -10,13 +10,13 @@ Rules:
 """
 
 import re
-import time
 from collections.abc import Callable, Mapping
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from licd_kit.clock import stopwatch_s
 from licd_vendor.portal import metrics
 from licd_vendor.portal.proxies import Proxies
 
@@ -60,7 +60,7 @@ class RequestGuard:
         headers, path = Headers(scope=scope), scope["path"].lower()
         peer = scope["client"][0] if scope["client"] else ""
         client = self._proxies.client(peer, headers.getlist("x-forwarded-for"))
-        status, began = 0, time.monotonic()
+        status, began = 0, stopwatch_s()
 
         async def send_private(message: Message) -> None:
             nonlocal status
@@ -73,7 +73,7 @@ class RequestGuard:
         try:
             await app({**scope, "path": path, CLIENT: client}, receive, send_private)
         finally:
-            self._note(path, scope["method"], status, time.monotonic() - began, client)
+            self._note(path, scope["method"], status, stopwatch_s() - began, client)
 
     def _note(self, path: str, method: str, status: int, seconds: float, client: str) -> None:
         route = self._routes.get(path.split("/", 2)[1] if path.startswith("/") else "", "other")

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from licd_kit.web.headers import PROTECTIVE
 from licd_vendor.domain.release import Released
 from licd_vendor.domain.scan import RefusedScan, Shown
 from licd_vendor.portal import words
@@ -16,16 +17,12 @@ from licd_vendor.portal.sentences import Sentences, Words
 from licd_vendor.spans import span
 
 HEADERS: Mapping[str, str] = {
+    **PROTECTIVE,
     "cache-control": "no-store",
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"
     ),
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), geolocation=(), microphone=()",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
     "x-robots-tag": "noindex, nofollow",
 }
 _TEMPLATES = Environment(

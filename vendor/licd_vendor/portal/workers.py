@@ -12,11 +12,11 @@ Rules:
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Sequence
 
 import structlog
 
+from licd_kit.clock import stopwatch_s
 from licd_vendor.errors import RefusedError
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -67,7 +67,7 @@ class Supervisor:
             child = os.fork()
             if child == 0:
                 self._work(work)
-            self._children[child] = (work, time.monotonic())
+            self._children[child] = (work, stopwatch_s())
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
@@ -94,7 +94,7 @@ class Supervisor:
         if self._stopping:
             return
         log.warning("worker ended", pid=child, status=os.waitstatus_to_exitcode(status))
-        if time.monotonic() - started < _QUICK_END_SECONDS:
+        if stopwatch_s() - started < _QUICK_END_SECONDS:
             self._failed = True
             self._stop()
         else:

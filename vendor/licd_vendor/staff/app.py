@@ -24,6 +24,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from licd_kit.web.origin import is_own_site
 from licd_vendor import clock, service, views
 from licd_vendor.domain.settle import Side
 from licd_vendor.errors import RefusedError
@@ -118,7 +119,7 @@ class _Staff:
         return await _with_form(self._enter)(request)
 
     def _enter(self, request: Request, form: Form) -> Response:
-        if not login.is_own_site(request):
+        if not is_own_site(request):
             return _message("This form is not of this site", 403)
         verdict = self._door.let_in(request, form.get("name", ""), form.get("password", ""))
         if isinstance(verdict, str):

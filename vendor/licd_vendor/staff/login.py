@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from licd_kit.web.origin import is_own_site
 from licd_vendor.portal.guard import CLIENT
 from licd_vendor.portal.limits import RateLimiter
 from licd_vendor.portal.proxies import limit_key
@@ -95,12 +96,6 @@ class Door:
 def is_own_form(request: Request, visitor: Visitor, given: str) -> bool:
     """Say whether a POST comes from a form of this site, made for this session."""
     return is_own_site(request) and hmac.compare_digest(visitor.csrf.encode(), given.encode(errors="replace"))
-
-
-def is_own_site(request: Request) -> bool:
-    """Say whether a POST comes from this site, as far as the browser shows."""
-    origin = request.headers.get("origin")
-    return origin is None or origin.partition("://")[2] == request.headers.get("host")
 
 
 def give_cookie(response: Response, token: str) -> Response:
