@@ -10,7 +10,7 @@ from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.operations.tokens import TokensInForce, hash_token
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.contract import ACCESS
-from licd_daemon.tls import peer_role
+from licd_daemon.rpc.peer import peer_role
 
 _READ = frozenset({Role.VIEWER, Role.ADMIN})
 _ADMIN = frozenset({Role.ADMIN})

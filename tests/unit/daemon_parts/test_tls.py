@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
 from licd_daemon.cli.serve.certificates import ensure_certificates
+from licd_daemon.cli.serve.tls import TlsFiles, TlsInvalid, Watch, read_configuration, server_credentials
 from licd_daemon.core.model import Role
-from licd_daemon.tls import TlsFiles, TlsInvalid, Watch, peer_role, read_configuration, server_credentials
+from licd_daemon.rpc.peer import peer_role
 from licd_kit.pem import read_certificate
 
 pytestmark = pytest.mark.asyncio

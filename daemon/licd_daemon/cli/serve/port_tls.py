@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from licd_daemon import tls
-from licd_daemon.cli.serve import certificates
+from licd_daemon.cli.serve import certificates, tls
 from licd_daemon.cli.serve.config import OFF, ServeConfig
 from licd_daemon.cli.serve.served_certificate import ServedCertificate, Times
 from licd_daemon.coordinator.coordinator import Coordinator

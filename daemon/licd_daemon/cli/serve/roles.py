@@ -14,7 +14,7 @@ from typing import Protocol
 import grpc
 import structlog
 
-from licd_daemon import tls
+from licd_daemon.cli.serve import tls
 from licd_daemon.cli.serve.config import ServeConfig, address_file
 from licd_daemon.cli.serve.follower_web import FollowerWeb
 from licd_daemon.cli.serve.port_tls import (

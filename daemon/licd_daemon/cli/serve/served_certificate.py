@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, TypeVar
 import structlog
 from cryptography import x509
 
+from licd_daemon.cli.serve.tls import TlsFiles, TlsInvalid, Watch, read_chain
 from licd_daemon.operations.certificate_check import Fault, Grade, Host, Standing, ends_at, faults
-from licd_daemon.tls import TlsFiles, TlsInvalid, Watch, read_chain
 
 LOOK_S = 2.0
 LOOKS_PER_RENEWAL = 5

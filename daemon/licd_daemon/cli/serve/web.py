@@ -8,8 +8,8 @@ import ssl
 from dataclasses import dataclass
 
 from licd_daemon.cli.serve.config import OFF, ServeConfig, console_link_file
+from licd_daemon.cli.serve.https import read_context, server_context
 from licd_daemon.cli.serve.served_certificate import ServedCertificate, standing_of
-from licd_daemon.console.certificate import read_context, server_context
 from licd_daemon.console.console import Console, Settings
 from licd_daemon.console.listener import WebServer, bind
 from licd_daemon.console.login import LoginLink

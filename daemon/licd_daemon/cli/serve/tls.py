@@ -1,4 +1,4 @@
-"""What the daemon's ports serve TLS with, and what a client's certificate says (R34).
+"""What the daemon's ports serve TLS with (R34).
 
 Rules:
 
@@ -8,11 +8,10 @@ Rules:
 - A port with a client CA takes no connection without a certificate of that CA: gRPC for Python can't ask for one and
   do without it. Anyone who has a certificate without a role still needs a token; a port for clients that have none is a
   second one, with the same files but the client CA.
-- A client certificate's role is its URI SAN `licd:role/ROLE`. Two different roles in one certificate are none.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar, cast
@@ -20,14 +19,11 @@ from typing import Generic, TypeVar, cast
 import grpc
 from cryptography import x509
 
-from licd_daemon.core.model import Role
 from licd_kit.pem import TlsInvalid, fits, parse_certificate, parse_certificates, parse_key, refuse_unusable
 
-__all__ = ["TlsFiles", "TlsInvalid", "Watch", "peer_role", "read_chain", "read_configuration", "server_credentials"]
+__all__ = ["TlsFiles", "TlsInvalid", "Watch", "read_chain", "read_configuration", "server_credentials"]
 
 T = TypeVar("T")
-
-_ROLE_URI = b"licd:role/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +77,6 @@ def server_credentials(watch: "Watch[grpc.ServerCertificateConfiguration]") -> g
     """Credentials for a server's port, which follow the files of a watch over `read_configuration`."""
     fetch = cast("Callable[[], grpc.ServerCertificateConfiguration]", watch.fetch)  # the stubs forget its None
     return grpc.dynamic_ssl_server_credentials(watch.loaded, fetch, watch.files.client_ca is not None)
-
-
-def peer_role(auth_context: Mapping[str, Iterable[bytes]]) -> Role | None:
-    """The role that a verified client certificate carries; None: no certificate, or no one role in it (R35).
-
-    Args:
-        auth_context: What `grpc.ServicerContext.auth_context()` gives.
-    """
-    # Not x509_subject_alternative_name, which would also give a DNS name that looks like a role.
-    uris = {name for name in auth_context.get("peer_uri", ()) if name.startswith(_ROLE_URI)}
-    if len(uris) != 1:
-        return None
-    try:
-        return Role(uris.pop().removeprefix(_ROLE_URI).decode("ascii"))
-    except ValueError:
-        return None
 
 
 class Watch(Generic[T]):

@@ -2,7 +2,7 @@
 
 import ssl
 
-from licd_daemon.tls import TlsFiles, TlsInvalid, Watch, read_configuration
+from licd_daemon.cli.serve.tls import TlsFiles, TlsInvalid, Watch, read_configuration
 
 
 def server_context(watch: Watch[ssl.SSLContext]) -> ssl.SSLContext:
