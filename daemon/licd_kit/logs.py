@@ -7,8 +7,14 @@ from typing import Literal
 import structlog
 
 
-def configure(log_format: Literal["json", "text"]) -> None:
-    """Sets logging up for the whole process; libraries' own records go the same way."""
+def configure(log_format: Literal["json", "text"], own: str = "") -> None:
+    """Set logging up for the whole process; libraries' own records go the same way.
+
+    Args:
+        log_format: How a record is written.
+        own: The logger from whose descendants records of the level INFO are kept, such as `licd_vendor`; of all others
+            only warnings are. "": INFO from everywhere.
+    """
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -25,7 +31,8 @@ def configure(log_format: Literal["json", "text"]) -> None:
         tail.append(structlog.processors.format_exc_info)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*tail, renderer]))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger(own).setLevel(logging.INFO)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 import click
 from rich.cells import cell_len, set_cell_size
 
+from licd_kit.logs import configure
 from licd_vendor.errors import RefusedError
 from licd_vendor.passphrase import read_secret
 from licd_vendor.store.database import Database, open_database
@@ -47,6 +49,11 @@ class Session:
             yield database
         finally:
             database.close()
+
+
+def log_to_stderr() -> None:
+    """Begin to log: JSON, unless a person reads it on a terminal; of libraries their warnings only."""
+    configure("text" if sys.stderr.isatty() else "json", "licd_vendor")
 
 
 def account() -> str:

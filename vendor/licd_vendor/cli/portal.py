@@ -6,9 +6,9 @@ import tempfile
 
 import click
 
-from licd_vendor import keys, log
+from licd_vendor import keys
 from licd_vendor.cli.address import ADDRESS
-from licd_vendor.cli.common import Session, pass_session
+from licd_vendor.cli.common import Session, log_to_stderr, pass_session
 
 _MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -47,7 +47,7 @@ def serve(
         from licd_vendor import roles
 
         proxies = roles.read_proxies(trusted_proxy)
-        log.configure()
+        log_to_stderr()
         portal_key = keys.load_portal(session.home, session.passphrase)
         with session.database():
             pass  # migrated here, once, before there are workers

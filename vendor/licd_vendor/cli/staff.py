@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from licd_vendor import clock, log
+from licd_vendor import clock
 from licd_vendor.cli.address import ADDRESS
-from licd_vendor.cli.common import Session, output_option, pass_session, print_json, print_table
+from licd_vendor.cli.common import Session, log_to_stderr, output_option, pass_session, print_json, print_table
 from licd_vendor.errors import RefusedError
 from licd_vendor.passphrase import read_secret
 from licd_vendor.store import audit
@@ -86,7 +86,7 @@ def serve(session: Session, listen: tuple[str, int], trusted_proxy: tuple[str, .
     from licd_vendor import roles
 
     proxies = roles.read_proxies(trusted_proxy)
-    log.configure()
+    log_to_stderr()
     with session.database():
         pass  # migrated here, before there is a worker
     roles.serve_staff(session.database_url, proxies, listen)

@@ -1,0 +1,27 @@
+"""One way to log for daemon and vendor: JSON lines, the libraries' records among them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+SPEAK = """
+import logging, sys, structlog
+from licd_kit.logs import configure
+configure("json", *sys.argv[1:])
+structlog.get_logger("licd_vendor.portal").info("answered", status=200)
+logging.getLogger("library").info("chatter")
+logging.getLogger("library").warning("trouble")
+"""
+
+
+@pytest.mark.parametrize(
+    ("own", "kept"), [((), ["answered", "chatter", "trouble"]), (("licd_vendor",), ["answered", "trouble"])]
+)
+def test_a_process_logs_its_own_acts_and_the_warnings_of_libraries(own: tuple[str, ...], kept: list[str]) -> None:
+    ran = subprocess.run([sys.executable, "-c", SPEAK, *own], capture_output=True, text=True, check=True)
+    records = [json.loads(line) for line in ran.stderr.splitlines()]
+    assert [record["event"] for record in records] == kept
+    assert (records[0]["logger"], records[0]["level"], records[0]["status"]) == ("licd_vendor.portal", "info", 200)
+    assert all(record["timestamp"].endswith("Z") for record in records)
