@@ -26,7 +26,7 @@ class OlderEpochError(Exception):
     """An answer came from a daemon whose journal is older than what this node has seen (R14)."""
 
     def __init__(self, epoch: str, seen: str) -> None:
-        """Keeps both epochs for the message."""
+        """Keep both epochs for the message."""
         super().__init__(f"the daemon is in epoch {epoch}, this node has seen epoch {seen}")
 
 

@@ -15,7 +15,7 @@ class Callbacks:
     """One call of `on_change` for each change, in order; what it raises is logged and harms nothing."""
 
     def __init__(self, node: Node, on_change: OnChange) -> None:
-        """Starts the thread."""
+        """Start the thread."""
         self._node = node
         self._on_change = on_change
         self._changes: queue.SimpleQueue[OnChange | None] = queue.SimpleQueue()
@@ -23,11 +23,11 @@ class Callbacks:
         self._thread.start()
 
     def changed(self) -> None:
-        """Asks for one call."""
+        """Ask for one call."""
         self._changes.put(self._on_change)
 
     def stop(self, timeout: float) -> None:
-        """Ends the thread after the calls already asked for; waits at most `timeout` seconds for it."""
+        """End the thread after the calls already asked for; wait at most `timeout` seconds for it."""
         self._changes.put(None)
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout)

@@ -24,7 +24,7 @@ def connect(
     on_change: OnChange | None = None,
     insecure: bool = False,
 ) -> Node:
-    """Joins this process to the cluster; returns at once, also while no daemon answers.
+    """Join this process to the cluster; return at once, also while no daemon answers.
 
     Under `licd-node run` (LICD_NODE_SOCKET is set) it joins nothing and asks licd-node instead: the process tree has
     one seat. The arguments are checked all the same.

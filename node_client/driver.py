@@ -73,7 +73,7 @@ class Driver:
         self._logged: set[str] = set()
 
     def stop(self) -> None:
-        """Ends the node: it leaves, then the thread ends. Any thread may call it."""
+        """End the node: it leaves, then the thread ends. Any thread may call it."""
         self._events.put(Stop())
 
     def run(self) -> None:
@@ -111,7 +111,7 @@ class Driver:
             self._keep(self._link, now)
 
     def _keep(self, link: Link, now: float) -> None:
-        """Keeps the stream's pace, or gives the stream up while there is still time to resume."""
+        """Keep the stream's pace, or give the stream up while there is still time to resume."""
         if self._belief().lapsed_at(now) or self._session.pace.dead_at(now):
             _LOG.warning("no acknowledgement from %s in time; resuming", link.address)
             self._again()
@@ -164,7 +164,7 @@ class Driver:
             link.close()
 
     def _again(self, after: float = 0.0) -> None:
-        """Tries again after `after` seconds, and no sooner than the usual, growing time allows."""
+        """Try again after `after` seconds, and no sooner than the usual, growing time allows."""
         self._drop_link()
         self._failed += 1
         chance = random.random()  # noqa: S311 - spreads load, keeps no secret
@@ -172,7 +172,7 @@ class Driver:
         self._retry_at = clock.boottime() + max(after * (1 + 0.2 * chance), delay)
 
     def _become(self, session: Session) -> None:
-        """Takes another session; the link of the one before has ended."""
+        """Take another session; the link of the one before has ended."""
         self._drop_link()
         self._session = session
 

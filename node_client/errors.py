@@ -94,7 +94,7 @@ class Refusal:
 
 
 def read(error: grpc.RpcError) -> Refusal:
-    """Reads a failed call; whatever it carries that cannot be read is left out."""
+    """Read a failed call; whatever it carries that cannot be read is left out."""
     code, message = _code(error), _message(error)
     trailers = _trailers(error)
     default = "UNREACHABLE" if code in _SILENCE else code.name

@@ -80,7 +80,7 @@ class Link:
     """A channel to `address`; everything it receives goes to `post`."""
 
     def __init__(self, settings: Settings, address: str, generation: int, post: Post) -> None:
-        """Opens the channel; the connection itself is made by the first call."""
+        """Open the channel; the connection itself is made by the first call."""
         self.address = address
         self.generation = generation
         self._post = post
@@ -92,30 +92,30 @@ class Link:
         self._reader: threading.Thread | None = None
 
     def join(self, request: pb.JoinRequest, timeout: float) -> None:
-        """Sends Join; seconds until it counts as failed."""
+        """Send Join; seconds until it counts as failed."""
         self._call(self._stub.Join.future, request, timeout)
 
     def resume(self, request: pb.ResumeRequest, timeout: float) -> None:
-        """Sends Resume; seconds until it counts as failed."""
+        """Send Resume; seconds until it counts as failed."""
         self._call(self._stub.Resume.future, request, timeout)
 
     def leave(self, request: pb.LeaveRequest, timeout: float) -> None:
-        """Sends Leave; seconds until it counts as failed."""
+        """Send Leave; seconds until it counts as failed."""
         self._call(self._stub.Leave.future, request, timeout)
 
     def open(self, request: pb.KeepAliveRequest) -> None:
-        """Opens the stream with its first message."""
+        """Open the stream with its first message."""
         self.send(request)
         stream = self._stub.KeepAlive(iter(self._requests.get, None), metadata=self._metadata)
         self._reader = threading.Thread(target=self._read, args=(stream,), name="licd-node-stream", daemon=True)
         self._reader.start()
 
     def send(self, request: pb.KeepAliveRequest) -> None:
-        """Sends a message on the stream."""
+        """Send a message on the stream."""
         self._requests.put(request)
 
     def close(self) -> None:
-        """Ends calls, stream, threads and channel."""
+        """End calls, stream, threads and channel."""
         self._requests.put(None)
         self._channel.close()
         if self._reader is not None:

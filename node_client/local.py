@@ -32,7 +32,7 @@ class _Connection(http.client.HTTPConnection):
 
 
 def ask(path: str) -> Status:
-    """Asks the socket at `path` for the state of the seat.
+    """Ask the socket at `path` for the state of the seat.
 
     Raises:
         OSError: nobody answers there.
@@ -66,7 +66,7 @@ class LocalNode(Node):
     _poll = _POLL
 
     def __init__(self, path: str, on_change: OnChange | None) -> None:
-        """Starts a thread that watches the socket if somebody is to be called."""
+        """Start a thread that watches the socket if somebody is to be called."""
         super().__init__()
         self._path = path
         self._closed = threading.Event()
@@ -88,7 +88,7 @@ class LocalNode(Node):
             return Status(NodeState.CONNECTING, False, (Failure("UNREACHABLE", title, str(error), remedy),))
 
     def close(self) -> None:
-        """Stops asking; the seat stays with licd-node until its command ends."""
+        """Stop asking; the seat stays with licd-node until its command ends."""
         if self._closed.is_set():
             return
         self._closed.set()

@@ -33,7 +33,7 @@ class Node(abc.ABC):
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Stops believing, then leaves; returns within 3 seconds. Further calls do nothing (R15)."""
+        """Stop believing, then leave; return within 3 seconds. Further calls do nothing (R15)."""
 
     @property
     def state(self) -> NodeState:
@@ -68,7 +68,7 @@ class Node(abc.ABC):
         return self.status().may_run
 
     def wait_licensed(self, timeout: float | None = None) -> bool:
-        """Waits until the node is licensed, at most `timeout` seconds (None: without end).
+        """Wait until the node is licensed, at most `timeout` seconds (None: without end).
 
         Returns:
             Whether it is licensed; False at once when it can never be again (closed or evicted).
@@ -116,7 +116,7 @@ class Node(abc.ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Closes the node."""
+        """Close the node."""
         self.close()
 
     async def _status_async(self) -> Status:

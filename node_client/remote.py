@@ -40,7 +40,7 @@ class RemoteNode(Node):
     """A node with a session of its own."""
 
     def __init__(self, settings: Settings, on_change: OnChange | None) -> None:
-        """Starts the client's thread."""
+        """Start the client's thread."""
         super().__init__()
         if _OF_PARENT:
             _LOG.warning("connect() in a child of a process that had connected: gRPC may abort; connect after forking")
@@ -61,7 +61,7 @@ class RemoteNode(Node):
         return self._belief.status_at(clock.boottime())
 
     def close(self) -> None:
-        """Stops believing, then leaves; returns within 3 seconds (R15)."""
+        """Stop believing, then leave; return within 3 seconds (R15)."""
         if os.getpid() != self._process:
             return
         self._change(lambda belief: belief.ended(NodeState.CLOSED))

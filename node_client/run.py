@@ -30,7 +30,7 @@ class UsageError(ValueError):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs licd-node.
+    """Run licd-node.
 
     Returns:
         CMD's exit code (128 + signal), 75 when the license was lost, 2 for wrong usage; `check`: 0, 1 or 2.
@@ -129,7 +129,7 @@ def _value(options: argparse.Namespace, name: str, default: str) -> str:
 
 
 def _application(text: str) -> Application:
-    """Reads `name=...,version=...,build_date=...[,content=...]`; content takes all the rest, commas included."""
+    """Read `name=...,version=...,build_date=...[,content=...]`; content takes all the rest, commas included."""
     head, has_content, content = f",{text}".partition(",content=")
     pairs = [part.partition("=") for part in head.split(",") if part]
     fields = {key.strip(): value for key, _, value in pairs}

@@ -55,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Says nothing: a question is no event."""
+        """Say nothing: a question is no event."""
 
 
 def _content(status: Status) -> dict[str, object]:
@@ -77,7 +77,7 @@ class SeatSocket:
     """
 
     def __init__(self, node: Node) -> None:
-        """Listens at once."""
+        """Listen at once."""
         self._directory = pathlib.Path(tempfile.mkdtemp(prefix=_PREFIX))
         self.path = self._directory / _NAME
         try:
@@ -90,7 +90,7 @@ class SeatSocket:
         self._thread.start()
 
     def close(self) -> None:
-        """Stops listening and removes the socket."""
+        """Stop listening and remove the socket."""
         self._server.shutdown()
         self._server.server_close()
         shutil.rmtree(self._directory, ignore_errors=True)
@@ -100,7 +100,7 @@ class SeatSocket:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Closes it."""
+        """Close it."""
         self.close()
 
 

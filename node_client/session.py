@@ -37,7 +37,7 @@ class Session:
     echo: tuple[pb.HeartbeatAck, int] | None = None
 
     def join_request(self, settings: Settings) -> pb.JoinRequest:
-        """Opens the session; repeated, it is the same join."""
+        """Open the session; repeated, it is the same join."""
         return pb.JoinRequest(
             node_name=settings.node_name,
             instance_id=self.instance_id,
@@ -46,7 +46,7 @@ class Session:
         )
 
     def resume_request(self, highest_epoch: int, epoch_id: str) -> pb.ResumeRequest:
-        """Takes the session up again; brings back the nonce that its last try was refused with."""
+        """Take the session up again; bring back the nonce that its last try was refused with."""
         return pb.ResumeRequest(
             session_id=self.session_id,
             resume_secret=self.secret,
@@ -57,7 +57,7 @@ class Session:
         )
 
     def leave_request(self) -> pb.LeaveRequest:
-        """Ends the session on purpose."""
+        """End the session on purpose."""
         return pb.LeaveRequest(session_id=self.session_id, resume_secret=self.secret)
 
     def opening(self) -> pb.KeepAliveRequest:
@@ -78,7 +78,7 @@ class Session:
         return pb.KeepAliveRequest(heartbeat=heartbeat)
 
     def acknowledged(self, ack: pb.HeartbeatAck, wall_ns: int, now: float) -> None:
-        """Keeps what the next heartbeat echoes, unless this machine's clock was set while the last one was under way.
+        """Keep what the next heartbeat echoes, unless this machine's clock was set while the last one was under way.
 
         Args:
             ack: the acknowledgement of the last heartbeat.
@@ -99,7 +99,7 @@ class Route:
     """The address to try next."""
 
     def __init__(self, addresses: Sequence[str]) -> None:
-        """Starts with the first."""
+        """Start with the first."""
         self._addresses = addresses
         self._index = 0
         self._named = ""

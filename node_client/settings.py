@@ -43,7 +43,7 @@ def check(
     ca: str | pathlib.Path | None,
     insecure: bool,
 ) -> Settings:
-    """Checks the arguments of connect().
+    """Check the arguments of connect().
 
     Raises:
         ValueError: naming the argument; a token is never quoted.

@@ -144,7 +144,7 @@ class Supervisor:
         self._events.put(None)
 
     def run(self, node: Node, environment: Mapping[str, str]) -> int:
-        """Waits for the license, runs the command, again after each loss if it holds, and gives the exit code."""
+        """Wait for the license, run the command, again after each loss if it holds, and give the exit code."""
         ended = self._wait_licensed(node)
         while ended is None:
             code, may_return = self._run_once(node, environment)

@@ -40,7 +40,7 @@ class FakeNode(Node):
         self._become(NodeState.JEOPARDY, left)
 
     def set_state(self, state: NodeState) -> None:
-        """Changes the state and notifies everyone who waits; a JEOPARDY set here has no grace.
+        """Change the state and notify everyone who waits; a JEOPARDY set here has no grace.
 
         Raises:
             ValueError: the node is closed or evicted, which no real node ever leaves.
@@ -48,12 +48,12 @@ class FakeNode(Node):
         self._become(state, 0.0)
 
     def set_failures(self, failures: Iterable[Failure]) -> None:
-        """Changes the failures and notifies everyone who waits."""
+        """Change the failures and notify everyone who waits."""
         self._failures = tuple(failures)
         self._changed()
 
     def close(self) -> None:
-        """Closes the node, as a program does."""
+        """Close the node, as a program does."""
         if self._state not in FINAL:
             self.set_state(NodeState.CLOSED)
 

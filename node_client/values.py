@@ -106,7 +106,7 @@ class Application:
     content: str = ""
 
     def __post_init__(self) -> None:
-        """Refuses what no daemon would take."""
+        """Refuse what no daemon would take."""
         check_text("application.name", self.name, shortest=1, longest=128)
         check_text("application.version", self.version, shortest=1, longest=64)
         check_text("application.content", self.content, shortest=0, longest=1024)
@@ -125,7 +125,7 @@ def _is_date(text: str) -> bool:
 
 
 def check_text(field: str, value: object, *, shortest: int, longest: int) -> None:
-    """Refuses what is no text of `shortest` to `longest` characters.
+    """Refuse what is no text of `shortest` to `longest` characters.
 
     Raises:
         ValueError: naming `field`.

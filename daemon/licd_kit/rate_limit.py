@@ -23,7 +23,7 @@ class RateLimit:
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def take(self, peer: str) -> int:
-        """Takes one call's worth: 0, or the milliseconds until there is one again, and then takes none."""
+        """Take one call's worth: 0, or the milliseconds until there is one again, and then takes none."""
         now = boottime_ms()
         bucket = self._buckets.get(peer)
         if bucket is None:

@@ -137,7 +137,7 @@ class Client:
         raise Unreachable(problems)
 
     def _connect(self, address: str) -> str | None:
-        """Opens the channel and asks for the health, which needs no credentials; the problem, if it does not answer."""
+        """Open the channel and ask for the health, which needs no credentials; the problem, if it does not answer."""
         channel = (
             grpc.insecure_channel(address, _CHANNEL_OPTIONS)
             if self._credentials is None
@@ -155,7 +155,7 @@ class Client:
         return None
 
     def _pass_on(self, error: grpc.RpcError) -> None:
-        """Makes way for the daemon that leads, or raises what the fault means."""
+        """Make way for the daemon that leads, or raise what the fault means."""
         fault = fault_of(error, self._address)
         if not isinstance(fault, PassedOn):
             raise self._final(fault) from None

@@ -97,7 +97,7 @@ class CallRefused(click.ClickException):
             yield "Locked until", when(Timestamp(seconds=int(locked_until)))
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Prints it on stderr."""
+        """Print it on stderr."""
         say("\n".join(self.lines()), err=True)
 
 
@@ -110,7 +110,7 @@ class Unreachable(click.ClickException):
         super().__init__("\n".join(problems))
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Prints it on stderr."""
+        """Print it on stderr."""
         say(f"{click.style('Unreachable:', fg='red', bold=True)} {self.message}", err=True)
 
 

@@ -152,7 +152,7 @@ class LazyGroup(Group):
 
 
 def client_command(function: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command the clients' options, and its function a `Client` made of them as the first argument."""
+    """Give a command the clients' options, and its function a `Client` made of them as the first argument."""
 
     @wraps(function)
     def run(

@@ -41,7 +41,7 @@ def picture(qr_text: str, *, colours: bool) -> str:
 
 
 def show_picture(qr_text: str) -> None:
-    """Prints the QR, in colours of its own on a terminal."""
+    """Print the QR, in colours of its own on a terminal."""
     on_terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     click.echo(picture(qr_text, colours=on_terminal), color=on_terminal)
 

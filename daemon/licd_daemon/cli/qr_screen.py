@@ -41,7 +41,7 @@ class Screen:
         self._show(challenge)
 
     def run(self) -> None:
-        """Goes on until the cluster is registered.
+        """Go on until the cluster is registered.
 
         Raises:
             CallRefused: locked, or refused for a reason that typing cannot fix.

@@ -5,7 +5,7 @@ import sys
 
 
 def open_standard_files() -> None:
-    """Opens those that are closed to nowhere: else the first file or socket that is opened would take the output."""
+    """Open those that are closed to nowhere: else the first file or socket that is opened would take the output."""
     for descriptor, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(descriptor)

@@ -12,7 +12,7 @@ _PIPE_WIDTH = 100_000
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Prints rows under their columns' names; the cells must be clean (`text.clean`)."""
+    """Print rows under their columns' names; the cells must be clean (`text.clean`)."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _PIPE_WIDTH

@@ -23,12 +23,12 @@ _UNITS = ((86_400, "day"), (3_600, "h"), (60, "min"))
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Prints a line; styles survive on a terminal only."""
+    """Print a line; styles survive on a terminal only."""
     click.echo(text, err=err, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def say_json(message: Message, *, one_line: bool = False) -> None:
-    """Prints a message as proto3 JSON."""
+    """Print a message as proto3 JSON."""
     click.echo(
         MessageToJson(
             message,

@@ -56,7 +56,7 @@ class ClusterCalls:
         return answer({"points": [*points, (now.wall, state.tally.held, maximum)]})
 
     async def evict(self, request: Request) -> Response:
-        """Ends a node's session."""
+        """End a node's session."""
         sent = read_json(await body(request, MAX_JSON_BYTES), Evict)
         await self._nodes.evict(sent.session_id)
         return answer({})

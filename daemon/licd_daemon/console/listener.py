@@ -51,11 +51,11 @@ class WebServer:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Serves from now on."""
+        """Serve from now on."""
         self._task = asyncio.create_task(self._server.serve([self._listener]))
 
     async def stop(self) -> None:
-        """Takes no more connections, and lets what is under way end, for 2 s at most. Idempotent."""
+        """Take no more connections, and let what is under way end, for 2 s at most. Idempotent."""
         self._server.should_exit = True
         if self._task is not None:
             await self._task

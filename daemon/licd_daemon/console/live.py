@@ -56,7 +56,7 @@ class Live:
         self._closing = asyncio.Event()
 
     def close(self) -> None:
-        """Ends every stream, and opens no other."""
+        """End every stream, and open no other."""
         self._closing.set()
         self._coordinator.news.notify()
 

@@ -49,7 +49,7 @@ class Logins:
         self._by_key: OrderedDict[str, Login] = OrderedDict()
 
     def open(self, token_hash: str) -> str:
-        """Opens a session for a token, and gives the secret that the browser keeps.
+        """Open a session for a token, and give the secret that the browser keeps.
 
         Raises:
             Refused: NO_CREDENTIALS, WRONG_ROLE.
@@ -82,7 +82,7 @@ class Logins:
         return role
 
     def close(self, login: Login) -> None:
-        """Ends a session. Idempotent."""
+        """End a session. Idempotent."""
         self._by_key.pop(login.key, None)
 
 

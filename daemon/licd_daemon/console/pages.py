@@ -37,7 +37,7 @@ class Pages:
         self._secure = secure
 
     async def home(self, request: Request) -> Response:
-        """Leads to the first page."""
+        """Lead to the first page."""
         return RedirectResponse(HOME, 303)
 
     async def page(self, request: Request) -> Response:

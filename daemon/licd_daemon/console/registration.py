@@ -56,7 +56,7 @@ class RegistrationCalls:
         return answer(self.current())
 
     async def upload(self, request: Request) -> Response:
-        """Takes a Container.lic: the body; the method is a parameter. `dry_run` only reports, `replace` goes on."""
+        """Take a Container.lic: the body; the method is a parameter. `dry_run` only reports, `replace` goes on."""
         method = request.query_params.get("method", "")
         if method not in AUTH_METHOD.values():
             raise invalid_field("auth_method", "is not set or unknown", "Choose Local Container.")
@@ -68,13 +68,13 @@ class RegistrationCalls:
         return answer({**self.current(), "effect": plain(effect_message(effect))})
 
     async def create_challenge(self, _: Request) -> Response:
-        """Creates a fresh challenge."""
+        """Create a fresh challenge."""
         drawn = await self._operations.create_challenge()
         self._drawn = (drawn.challenge.url, drawn.pictures.svg)
         return answer(self.current())
 
     async def submit(self, request: Request) -> Response:
-        """Registers the cluster with the six digits."""
+        """Register the cluster with the six digits."""
         sent = read_json(await body(request, MAX_JSON_BYTES), Code)
         await self._operations.submit_code(sent.challenge_id, sent.code)
         return answer(self.current())
@@ -84,12 +84,12 @@ class RegistrationCalls:
         return answer({"failures": [plain(failure_message(failure)) for failure in self._operations.blocking()]})
 
     async def reset(self, _: Request) -> Response:
-        """Ends the registration and every seat."""
+        """End the registration and every seat."""
         await self._operations.reset()
         return answer(self.current())
 
     async def release(self, _: Request) -> Response:
-        """Gives the license back."""
+        """Give the license back."""
         released, pictures = await self._operations.release()
         if released.state.release is not None:
             self._drawn = (released.state.release.url, pictures.svg)

@@ -80,7 +80,7 @@ class Coordinator:
         self._unsettled = False
 
     async def start(self) -> None:
-        """Loads the journal, begins a new epoch, and takes commands from then on (R14, R18).
+        """Load the journal, begin a new epoch, and take commands from then on (R14, R18).
 
         Raises:
             JournalCorrupt, JournalUnavailable, AlreadyLed.
@@ -154,7 +154,7 @@ class Coordinator:
             self.news.notify()
 
     async def stop(self) -> None:
-        """Takes no more commands, and keeps a snapshot for the next start. Idempotent."""
+        """Take no more commands, and keep a snapshot for the next start. Idempotent."""
         self.failed = self.failed or asyncio.CancelledError("stopping")
         for task in self._tasks:
             task.cancel()
@@ -203,7 +203,7 @@ class Coordinator:
         return served if leads else None
 
     async def submit(self, command: c.Command) -> State:
-        """Carries out a command and gives the durable state after it.
+        """Carry out a command and give the durable state after it.
 
         Raises:
             Refused: by a rule, or with JOURNAL_UNAVAILABLE, NOT_LEADER, STOPPING: nothing was done.
@@ -213,7 +213,7 @@ class Coordinator:
         return await self._queue.add(command)
 
     def submit_soon(self, command: c.Command) -> None:
-        """Carries out a command that nobody waits for; if it is refused or can't be written, its cause comes again."""
+        """Carry out a command that nobody waits for; if it is refused or can't be written, its cause comes again."""
         if self.failed is None:
             self._queue.add(command).add_done_callback(lambda done: done.cancelled() or done.exception())
 
@@ -232,7 +232,7 @@ class Coordinator:
         self._queue.wake.set()
 
     async def _tick(self) -> None:
-        """Wakes the writer for what time brings; what watchers must see, yet no event: a challenge's end, the
+        """Wake the writer for what time brings; what watchers must see, yet no event: a challenge's end, the
         proof of leadership.
         """
         shown, lost_at = None, None
@@ -247,7 +247,7 @@ class Coordinator:
             await asyncio.sleep(TICK_S if self.writable else RETRY_MS / 1000)
 
     def _report_lead(self, lost_at: int | None) -> int | None:
-        """Logs when the lead can't be proven any more and when it can be again (R31).
+        """Log when the lead can't be proven any more and when it can be again (R31).
 
         Args:
             lost_at: Boottime in ms at which it was found lost; None: it was not.
@@ -280,7 +280,7 @@ class Coordinator:
         return max(SNAPSHOT_EVERY, SNAPSHOT_EVERY_SESSIONS * len(self.state.sessions))
 
     async def _write_batch(self) -> bool:
-        """Decides and appends one batch; True: commands are left."""
+        """Decide and append one batch; True: commands are left."""
         batch = self._queue.take()
         try:
             written = await self._carry_out(batch)
@@ -349,7 +349,7 @@ class Coordinator:
         self._answer(batch, refusals)
 
     async def _read_back(self) -> bool:
-        """Settles an unknown outcome; False: the journal can't be read either."""
+        """Settle an unknown outcome; False: the journal can't be read either."""
         try:
             state = await self._load()
         except JournalUnavailable as error:

@@ -15,6 +15,6 @@ class Latency:
         self.total_s = 0.0
 
     def observe(self, seconds: float) -> None:
-        """Counts one duration."""
+        """Count one duration."""
         self.counts[bisect_left(BOUNDS_S, seconds)] += 1
         self.total_s += seconds

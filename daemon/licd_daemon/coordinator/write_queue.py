@@ -35,7 +35,7 @@ class WriteQueue:
         return len(self._queue)
 
     def add(self, command: c.Command) -> Answer:
-        """Lets a command wait; gives the future of its answer: the durable state after it, or `Refused`."""
+        """Let a command wait; give the future of its answer: the durable state after it, or `Refused`."""
         answer: Answer = asyncio.get_running_loop().create_future()
         self._queue.append((command, answer))
         self.wake.set()
@@ -44,7 +44,7 @@ class WriteQueue:
         return answer
 
     async def gather(self) -> None:
-        """Waits until the batch window is full, or nobody comes any more."""
+        """Wait until the batch window is full, or nobody comes any more."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + GATHER_S
         here = 0
@@ -65,18 +65,18 @@ class WriteQueue:
             self._batch_window = min(len(batch) + len(self._queue), MAX_BATCH)
 
     def refuse(self, refusal: Refused) -> None:
-        """Refuses all that wait."""
+        """Refuse all that wait."""
         refuse_all(self._queue, refusal)
         self._queue.clear()
 
 
 def refuse(answer: Answer, refusal: Refused) -> None:
-    """Refuses one, unless its caller has given up."""
+    """Refuse one, unless its caller has given up."""
     if not answer.done():
         answer.set_exception(refusal)
 
 
 def refuse_all(batch: Iterable[Waiting], refusal: Refused) -> None:
-    """Refuses a batch."""
+    """Refuse a batch."""
     for _, answer in batch:
         refuse(answer, refusal)

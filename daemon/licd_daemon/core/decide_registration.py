@@ -69,7 +69,7 @@ def create_challenge(draft: Draft, command: CreateChallenge) -> None:
 
 
 def refuse_challenge(state: State, now: Now) -> None:
-    """Raises Refused if no challenge may be created now: before the costly picture, and again when it is decided."""
+    """Raise Refused if no challenge may be created now: before the costly picture, and again when it is decided."""
     license = _license(state)
     _refuse_locked(state, now)
     if surely_expired(license, state, now):

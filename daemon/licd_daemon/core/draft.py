@@ -18,7 +18,7 @@ class Draft:
     events: list[AnyEvent] = field(default_factory=list)
 
     def emit(self, event: AnyEvent) -> None:
-        """Decides that `event` happens."""
+        """Decide that `event` happens."""
         self.events.append(event)
         self.state = evolve(self.state, event, self.now)
 

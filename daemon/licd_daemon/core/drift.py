@@ -80,7 +80,7 @@ class ClockFilter:
         return len(self._samples)
 
     def add(self, sample: Sample) -> None:
-        """Takes a sample; the oldest of more than 8 goes, and so do those that this one contradicts and all before."""
+        """Take a sample; the oldest of more than 8 goes, and so do those that this one contradicts and all before."""
         # DANGER: `_best` must be one of `_samples` when this returns. The short way keeps both, so it is closed where
         # the oldest is to go and is the best; the long way may drop any, and so looks for the best again. An estimate
         # by a sample that has gone, or that a newer one contradicts, blames a node for a clock that it has no more.

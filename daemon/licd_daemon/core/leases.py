@@ -105,7 +105,7 @@ class Leases:
         self._deadlines[kind].pop(session_id, None)
 
     def due(self, served: int) -> Iterator[tuple[Deadline, str]]:
-        """Takes out and yields what is due at `served`, earliest first."""
+        """Take out and yield what is due at `served`, earliest first."""
         while self._heap and self._heap[0][0] <= served:
             _, kind, session_id = heapq.heappop(self._heap)
             until = self._deadlines[kind].get(session_id)

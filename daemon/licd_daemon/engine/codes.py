@@ -24,7 +24,7 @@ class Verifier:
     digest: bytes
 
     def matches(self, stretched: bytes) -> bool:
-        """Compares a code that was stretched with the same salt, in constant time."""
+        """Compare a code that was stretched with the same salt, in constant time."""
         return hmac.compare_digest(stretched, self.digest)
 
     def confirmed_wall(self, run: int) -> int:

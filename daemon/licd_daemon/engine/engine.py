@@ -86,7 +86,7 @@ class Engine:
         self.acknowledged: set[str] = set()
 
     def start(self, command: c.StartEpoch, now: Now) -> Batch:
-        """Decides on the epoch that this daemon leads in: `started` comes after its append (R14, R18)."""
+        """Decide on the epoch that this daemon leads in: `started` comes after its append (R14, R18)."""
         decision = decide(self.state, command, now, self._policy)
         self._handover_ms = command.handover_ms
         return Batch((command,), now, decision.events, decision.state, (decision.refusal,))
@@ -97,7 +97,7 @@ class Engine:
         self._promote(batch.now.served)
 
     def begin(self, commands: Sequence[c.Command], now: Now, *, leads: bool = True) -> Batch:
-        """Decides on commands, and on what time brings; `leads`: leadership is proven at this instant (R31).
+        """Decide on commands, and on what time brings; `leads`: leadership is proven at this instant (R31).
 
         Time's own commands come first, so that a lease is judged before anyone builds on it. DANGER: they are taken out
         here, whatever becomes of the append. So each batch must come to `committed`, `failed` or `restored` before the
@@ -174,7 +174,7 @@ class Engine:
         self.leases.promote(self.state, served, self._handover_ms)
 
     def beat(self, session_id: str, presence: Presence, beat: Beat, received: float, served: int | None) -> bool:
-        """Takes a heartbeat on the session's current stream; False: it gets no acknowledgement (R13, R16).
+        """Take a heartbeat on the session's current stream; False: it gets no acknowledgement (R13, R16).
 
         Args:
             session_id: The session.

@@ -43,13 +43,13 @@ class Stream(Protocol):
     """The session's stream, as `rpc/` keeps it. Nothing here waits: messages go out in the order of the calls."""
 
     def state(self, serial: int, report: NodeReport) -> None:
-        """Sends what the daemon grants the node from now on."""
+        """Send what the daemon grants the node from now on."""
 
     def ended(self, reason: str) -> None:
-        """Sends that the session, or this stream, has ended, and ends the stream."""
+        """Send that the session, or this stream, has ended, and end the stream."""
 
     def reconnect(self, after_ms: int, address: str) -> None:
-        """Asks to come back later, and ends the stream."""
+        """Ask to come back later, and end the stream."""
 
 
 class Presence:
@@ -139,7 +139,7 @@ class Presence:
             self.stream = None
 
     def report(self, state: State, session: Session) -> None:
-        """Sends the node its state, if its stream has not had it yet."""
+        """Send the node its state, if its stream has not had it yet."""
         report = (*node_state(state, session), registration_state(state), outage_grace_s(state))
         if self.stream is None or report == self._reported:
             return
@@ -203,7 +203,7 @@ class Presences:
         return self._by_session.get(session_id)
 
     def follow(self, state: State, session: Session, *, joining: bool) -> None:
-        """Makes or ends the session's presence as its status wants, and sends it the changes."""
+        """Make or end the session's presence as its status wants, and send it the changes."""
         presence = self._by_session.get(session.session_id)
         if session.status is SessionStatus.LIVE:
             if presence is None:
@@ -225,7 +225,7 @@ class Presences:
         presence.stream = None
 
     def report_all(self, state: State) -> None:
-        """Sends every stream its changes."""
+        """Send every stream its changes."""
         for session_id, presence in self._by_session.items():
             session = state.sessions.get(session_id)
             if presence.stream is not None and session is not None:

@@ -98,7 +98,7 @@ class Journal(Protocol):
         """
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
-        """Keeps a snapshot; older ones may go.
+        """Keep a snapshot; older ones may go.
 
         Raises:
             PositionConflict: its head is no entry of the journal.
@@ -113,7 +113,7 @@ class Journal(Protocol):
         """
 
     async def verify(self) -> Head:
-        """Walks the whole chain from the first entry and the snapshot, and gives its end.
+        """Walk the whole chain from the first entry and the snapshot, and give its end.
 
         Raises:
             JournalCorrupt, JournalUnavailable.
@@ -126,4 +126,4 @@ class Journal(Protocol):
         """
 
     async def close(self) -> None:
-        """Ends the backend's threads and connections. Idempotent."""
+        """End the backend's threads and connections. Idempotent."""

@@ -20,7 +20,7 @@ class Leadership(Protocol):
     """Port; see the module for what a backend MUST do."""
 
     async def acquire(self, at_least: int) -> int:
-        """Takes the lead and gives its epoch, durable, at least `at_least` and above every epoch seen by the backend.
+        """Take the lead and give its epoch, durable, at least `at_least` and above every epoch seen by the backend.
 
         Raises:
             AlreadyLed: another daemon leads.
@@ -52,4 +52,4 @@ class Leadership(Protocol):
         """What keeps the next proof from succeeding now: the failure of the last one, or the step that hangs."""
 
     async def release(self) -> None:
-        """Gives the lead up. Idempotent."""
+        """Give the lead up. Idempotent."""

@@ -228,7 +228,7 @@ class SoleLeadership:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes a new file's name durable."""
+    """Make a new file's name durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -54,7 +54,7 @@ class Registrar:
         self._one_at_a_time = asyncio.Lock()
 
     async def upload(self, content: bytes, auth_method: str, *, replace: bool = False) -> tuple[State, Effect]:
-        """Takes a Container.lic (R1, R2); which fault a refused one has is in the log only.
+        """Take a Container.lic (R1, R2); which fault a refused one has is in the log only.
 
         Returns:
             The state after the upload, and what it has changed, as of its arrival.
@@ -91,7 +91,7 @@ class Registrar:
             return checks.certificate_content_incorrect(found)
 
     async def create(self) -> tuple[Challenge, Pictures]:
-        """Creates a fresh challenge; it is the state's from then on, even if the caller has gone away meanwhile.
+        """Create a fresh challenge; it is the state's from then on, even if the caller has gone away meanwhile.
 
         Raises:
             Refused: NO_LICENSE, LOCKED_OUT, REGISTRATION_REFUSED, or what the coordinator raises.
@@ -117,7 +117,7 @@ class Registrar:
         return after.challenge, pictures
 
     async def submit(self, challenge_id: str, code: str) -> State:
-        """Compares a code and registers the cluster.
+        """Compare a code and register the cluster.
 
         Raises:
             Refused: see `RegistrationService.SubmitCode`.
@@ -144,7 +144,7 @@ class Registrar:
         return verifier if verifier.matches(stretched) else None
 
     async def release(self) -> tuple[State, Pictures]:
-        """Seals a release and gives the license back (R30); repeating it gives the same release.
+        """Seal a release and give the license back (R30); repeating it gives the same release.
 
         Raises:
             Refused: NO_LICENSE, or what the coordinator raises.

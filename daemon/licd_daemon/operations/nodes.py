@@ -101,7 +101,7 @@ class Nodes:
         return nodes, sessions[-1].number if more else None
 
     async def evict(self, session_id: str) -> None:
-        """Ends a node's session; it does not join again automatically.
+        """End a node's session; it does not join again automatically.
 
         Raises:
             Refused: INVALID_FIELD, NO_SUCH_SESSION, or what the coordinator raises.

@@ -112,7 +112,7 @@ class RegistrationOperations:
     async def upload(
         self, content: bytes, auth_method: str, *, dry_run: bool, replace: bool
     ) -> tuple[Registration, Effect]:
-        """Takes a Container.lic, or only finds out what it would change; `replace` goes on at any price (R2).
+        """Take a Container.lic, or only find out what it would change; `replace` goes on at any price (R2).
 
         Raises:
             Refused: see `Registrar.upload` and `Registrar.try_upload`.
@@ -124,7 +124,7 @@ class RegistrationOperations:
         return self._at(state), effect
 
     async def create_challenge(self) -> Drawn:
-        """Creates a fresh challenge.
+        """Create a fresh challenge.
 
         Raises:
             Refused: see `Registrar.create`.
@@ -133,7 +133,7 @@ class RegistrationOperations:
         return Drawn(challenge, self._coordinator.now(), pictures)
 
     async def submit_code(self, challenge_id: str, code: str) -> Registration:
-        """Registers the cluster with the six digits.
+        """Register the cluster with the six digits.
 
         Raises:
             Refused: INVALID_FIELD, or see `Registrar.submit`.
@@ -160,7 +160,7 @@ class RegistrationOperations:
         return self.blocking()
 
     async def reset(self) -> Registration:
-        """Ends the registration and every seat.
+        """End the registration and every seat.
 
         Raises:
             Refused: what the coordinator raises.
@@ -168,7 +168,7 @@ class RegistrationOperations:
         return self._at(await self._coordinator.submit(c.ResetRegistration()))
 
     async def release(self) -> tuple[Registration, Pictures]:
-        """Gives the license back (R30).
+        """Give the license back (R30).
 
         Raises:
             Refused: see `Registrar.release`.

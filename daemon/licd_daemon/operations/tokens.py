@@ -89,7 +89,7 @@ class Tokens:
         self._coordinator = coordinator
 
     async def create(self, role: Role, name: str) -> tuple[Token, str]:
-        """Makes a token, and gives it with its secret, which is kept nowhere. `name`: for people, may be empty.
+        """Make a token, and give it with its secret, which is kept nowhere. `name`: for people, may be empty.
 
         Raises:
             Refused: INVALID_FIELD, or what the coordinator raises.
@@ -109,7 +109,7 @@ class Tokens:
         return sorted((token for token in tokens if not token.revoked), key=lambda token: token.created_at)
 
     async def revoke(self, token_id: str) -> None:
-        """Ends a token.
+        """End a token.
 
         Raises:
             Refused: INVALID_FIELD, LAST_ADMIN_TOKEN, or what the coordinator raises.
@@ -118,7 +118,7 @@ class Tokens:
 
 
 def ensure_token_files(data_dir: Path, known_hashes: Collection[str]) -> list[FileToken]:
-    """Makes the files of the first start, reads those that are there, and gives the tokens to be journaled.
+    """Make the files of the first start, read those that are there, and give the tokens to be journaled.
 
     Args:
         data_dir: The data directory; the files are `tokens/{admin,viewer,node}.token` in it.

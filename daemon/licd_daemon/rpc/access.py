@@ -39,7 +39,7 @@ class Access:
         return access.roles if access else _ADMIN
 
     def check(self, roles: frozenset[Role], context: Context) -> None:
-        """Lets the call pass, or not.
+        """Let the call pass, or not.
 
         Raises:
             Refused: NO_CREDENTIALS for unknown or missing ones, WRONG_ROLE.

@@ -29,7 +29,7 @@ class ClusterService(pb_grpc.ClusterServiceServicer):
         return pb.ListNodesResponse(nodes=[node_message(node) for node in nodes], next_page_token=str(following or ""))
 
     async def EvictNode(self, request: pb.EvictNodeRequest, context: Context) -> pb.EvictNodeResponse:
-        """Ends a node's session."""
+        """End a node's session."""
         await self._nodes.evict(request.session_id)
         return pb.EvictNodeResponse()
 

@@ -51,7 +51,7 @@ STATUS = {
 
 
 async def abort(context: Context, refusal: Refused) -> None:
-    """Ends the call with the refusal's status and details, and the leader's address if it names one. Always raises."""
+    """End the call with the refusal's status and details, and the leader's address if it names one. Always raises."""
     status: Any = rpc_status.to_status(_status(refusal))
     leader = refusal.metadata.get("leader") if refusal.reason is Reason.NOT_LEADER else None
     if leader:

@@ -48,14 +48,14 @@ class FollowerServer:
         return bind(self._server, address, credentials)
 
     async def start(self) -> None:
-        """Serves from now on."""
+        """Serve from now on."""
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         for name in (*POLLED, REGISTERED):
             await self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._server.start()
 
     async def stop(self) -> None:
-        """Ends at once: nothing that it answers is worth waiting for."""
+        """End at once: nothing that it answers is worth waiting for."""
         await self._server.stop(None)
 
     def refusal(self) -> Refused:

@@ -86,7 +86,7 @@ class NodeStream:
             self._task.cancel()
 
     async def send(self, message: pb.KeepAliveResponse | bytes) -> None:
-        """Writes a message, or one already serialized, behind those that were posted before."""
+        """Write a message, or one already serialized, behind those that were posted before."""
         if self._writing or self._unsent:
             self._unsent.append(message)
             await self.flush()
@@ -100,13 +100,13 @@ class NodeStream:
             await self.flush()
 
     async def finish(self) -> None:
-        """Writes the rest, and waits for the task that writes: gRPC faults a call whose handler returns meanwhile."""
+        """Write the rest, and wait for the task that writes: gRPC faults a call whose handler returns meanwhile."""
         if self._flushing is not None:
             await asyncio.wait([self._flushing])
         await self.flush()
 
     async def flush(self) -> None:
-        """Writes what is unsent; one writer at a time, the others leave it to that one."""
+        """Write what is unsent; one writer at a time, the others leave it to that one."""
         if self._writing:
             return
         self._writing = True
@@ -146,7 +146,7 @@ class Heartbeats:
         return self._pace.interval_ms(self._coordinator.state.tally.live)
 
     def renew(self, session_id: str, presence: Presence, heartbeat: pb.Heartbeat) -> float | None:
-        """Takes a heartbeat on the session's current stream.
+        """Take a heartbeat on the session's current stream.
 
         Returns:
             When it came, in ms of the wall clock, for `acknowledgement`; None: it gets none.

@@ -20,7 +20,7 @@ class LeadershipService(pb_grpc.LeadershipServiceServicer):
     async def TransferLeadership(
         self, request: pb.TransferLeadershipRequest, context: Context
     ) -> pb.TransferLeadershipResponse:
-        """Gives the lead to a follower."""
+        """Give the lead to a follower."""
         self._coordinator.standing()
         successor = await self._transfer() if self._transfer else None
         if successor is None:

@@ -16,7 +16,7 @@ class Limits:
         self._cheap = RateLimit(per_second=20_000, burst=40_000)
 
     def take(self, method: str, peer: str) -> None:
-        """Takes one call of `method` from `peer`'s allowance.
+        """Take one call of `method` from `peer`'s allowance.
 
         Raises:
             Refused: RATE_LIMITED.

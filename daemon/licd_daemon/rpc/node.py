@@ -38,7 +38,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
         self._heartbeats = Heartbeats(coordinator, lease_ttl_ms, heartbeat_interval_ms, max_clock_drift_ms)
 
     async def Join(self, request: pb.JoinRequest, context: Context) -> pb.JoinResponse:
-        """Opens a session."""
+        """Open a session."""
         command = c.Join(
             session_id=secrets.token_hex(16),
             node_name=fields.text("node_name", request.node_name, 253),
@@ -56,7 +56,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
         return pb.JoinResponse(**self._answer(session_id))
 
     async def Resume(self, request: pb.ResumeRequest, context: Context) -> pb.ResumeResponse:
-        """Takes a session up again; the stream that it has ends here, unless the request is stale (R16)."""
+        """Take a session up again; the stream that it has ends here, unless the request is stale (R16)."""
         command = c.Resume(
             session_id=fields.text("session_id", request.session_id, 64),
             secret_hash=_hash(fields.secret("resume_secret", request.resume_secret)),
@@ -74,7 +74,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
         return pb.ResumeResponse(**self._answer(command.session_id))
 
     async def _refuse_stale(self, command: c.Resume, presence: Presence, nonce: str) -> None:
-        """Refuses with a nonce; ends the session for both if the request brings the newest one back (R16).
+        """Refuse with a nonce; end the session for both if the request brings the newest one back (R16).
 
         Raises:
             Refused: STALE_RESUME, or why the session is not this process's.
@@ -109,7 +109,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
         }
 
     async def Leave(self, request: pb.LeaveRequest, context: Context) -> pb.LeaveResponse:
-        """Ends a session on purpose."""
+        """End a session on purpose."""
         session_id = fields.text("session_id", request.session_id, 64)
         await self._coordinator.submit(
             c.Leave(session_id, _hash(fields.secret("resume_secret", request.resume_secret)))

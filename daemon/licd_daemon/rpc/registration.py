@@ -38,7 +38,7 @@ class RegistrationService(pb_grpc.RegistrationServiceServicer):
                 yield pb.WatchRegistrationResponse(registration=current)
 
     async def UploadLicense(self, request: pb.UploadLicenseRequest, context: Context) -> pb.UploadLicenseResponse:
-        """Takes a Container.lic, or reports what it would change."""
+        """Take a Container.lic, or report what it would change."""
         method = AUTH_METHOD.get(request.auth_method)
         if method is None:
             raise invalid_field("auth_method", "is not set or unknown", "Choose AUTH_METHOD_LOCAL_CONTAINER.")
@@ -48,14 +48,14 @@ class RegistrationService(pb_grpc.RegistrationServiceServicer):
         return pb.UploadLicenseResponse(registration=registration_message(shown), effect=effect_message(effect))
 
     async def CreateChallenge(self, request: pb.CreateChallengeRequest, context: Context) -> pb.CreateChallengeResponse:
-        """Creates a fresh challenge."""
+        """Create a fresh challenge."""
         drawn = await self._operations.create_challenge()
         challenge, pictures = challenge_message(drawn.challenge, drawn.now), drawn.pictures
         challenge.qr_png, challenge.qr_svg, challenge.qr_text = pictures.png, pictures.svg, pictures.text
         return pb.CreateChallengeResponse(challenge=challenge)
 
     async def SubmitCode(self, request: pb.SubmitCodeRequest, context: Context) -> pb.SubmitCodeResponse:
-        """Registers the cluster with the six digits."""
+        """Register the cluster with the six digits."""
         shown = await self._operations.submit_code(request.challenge_id, request.code)
         return pb.SubmitCodeResponse(registration=registration_message(shown))
 
@@ -68,11 +68,11 @@ class RegistrationService(pb_grpc.RegistrationServiceServicer):
     async def ResetRegistration(
         self, request: pb.ResetRegistrationRequest, context: Context
     ) -> pb.ResetRegistrationResponse:
-        """Ends the registration and every seat."""
+        """End the registration and every seat."""
         return pb.ResetRegistrationResponse(registration=registration_message(await self._operations.reset()))
 
     async def ReleaseLicense(self, request: pb.ReleaseLicenseRequest, context: Context) -> pb.ReleaseLicenseResponse:
-        """Gives the license back."""
+        """Give the license back."""
         shown, pictures = await self._operations.release()
         return pb.ReleaseLicenseResponse(
             registration=registration_message(shown),

@@ -100,7 +100,7 @@ class Server:
         self._published_health: tuple[bool, bool] | None = None
 
     def add(self, services: Services) -> None:
-        """Adds the servicers, health and reflection; before `start`."""
+        """Add the servicers, health and reflection; before `start`."""
         node_service_pb2_grpc.add_NodeServiceServicer_to_server(services.node, self._server)
         registration_service_pb2_grpc.add_RegistrationServiceServicer_to_server(services.registration, self._server)
         cluster_service_pb2_grpc.add_ClusterServiceServicer_to_server(services.cluster, self._server)
@@ -120,7 +120,7 @@ class Server:
         return bind(self._server, address, credentials)
 
     async def start(self) -> None:
-        """Serves from now on."""
+        """Serve from now on."""
         await self._publish_health()
         await self._server.start()
         self._health_task = asyncio.create_task(self._follow_health())
@@ -148,7 +148,7 @@ class Server:
             await self._health.set(name, status)
 
     async def drain(self, successor: str = "") -> None:
-        """Asks nodes to come back, or to go on at once to `successor`; refuses what is new, lets the rest end."""
+        """Ask nodes to come back, or to go on at once to `successor`; refuse what is new, let the rest end."""
         if self._health_task is not None:
             self._health_task.cancel()
         await self._health.enter_graceful_shutdown()

@@ -17,7 +17,7 @@ class TokenService(pb_grpc.TokenServiceServicer):
         self._tokens = tokens
 
     async def CreateToken(self, request: pb.CreateTokenRequest, context: Context) -> pb.CreateTokenResponse:
-        """Makes a token, which is shown here and kept nowhere."""
+        """Make a token, which is shown here and kept nowhere."""
         role = _ROLES.get(request.role)
         if role is None:
             raise invalid_field("role", "is not set or unknown", "Choose ROLE_ADMIN, ROLE_VIEWER or ROLE_NODE.")
@@ -29,6 +29,6 @@ class TokenService(pb_grpc.TokenServiceServicer):
         return pb.ListTokensResponse(tokens=[token_message(token) for token in self._tokens.in_force()])
 
     async def RevokeToken(self, request: pb.RevokeTokenRequest, context: Context) -> pb.RevokeTokenResponse:
-        """Ends a token."""
+        """End a token."""
         await self._tokens.revoke(request.token_id)
         return pb.RevokeTokenResponse()

@@ -36,7 +36,7 @@ class PartFailed(Exception):
 
 
 def eventually(what: str, condition: Callable[[], T], timeout: float = WAIT_S) -> T:
-    """Asks until the answer is true, and gives it.
+    """Ask until the answer is true, and give it.
 
     Raises:
         PartFailed: it was not within `timeout` seconds.
@@ -99,7 +99,7 @@ class Parts:
         return console_link_file(self.data_dir).read_text().strip()
 
     def run(self, *command: str | Path, accept: Iterable[int] = (0,)) -> str:
-        """Runs a command to its end and gives its output.
+        """Run a command to its end and give its output.
 
         Raises:
             PartFailed: it ended with another code than those in `accept`.
@@ -123,7 +123,7 @@ class Parts:
         return json.loads(self.licd(*arguments, "--output", "json"))
 
     def spawn(self, name: str, argv: list[str], env: Mapping[str, str] | None = None) -> None:
-        """Starts a process that logs to `NAME.log` in the folder."""
+        """Start a process that logs to `NAME.log` in the folder."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 argv,
@@ -136,7 +136,7 @@ class Parts:
             )
 
     def end(self, name: str, number: int = signal.SIGTERM) -> None:
-        """Ends a process and waits for its end."""
+        """End a process and wait for its end."""
         process = self.processes.pop(name)
         process.send_signal(number)
         try:
@@ -146,12 +146,12 @@ class Parts:
             process.wait()
 
     def end_all(self) -> None:
-        """Ends everything: nodes first, so that they leave; the portal last."""
+        """End everything: nodes first, so that they leave; the portal last."""
         for name in reversed(list(self.processes)):
             self.end(name)
 
     def alive(self, name: str) -> None:
-        """Does nothing while a process runs.
+        """Do nothing while a process runs.
 
         Raises:
             PartFailed: it has ended, with what it printed last.
@@ -178,7 +178,7 @@ class Parts:
         )  # fmt: skip
 
     def issue(self, *options: str) -> None:
-        """Answers the customer's mail with Container.lic for 3 nodes and a year."""
+        """Answer the customer's mail with Container.lic for 3 nodes and a year."""
         self.vendor(
             "issue", "--contract", "1", "--from", MAIL, "--company", COMPANY, "--nodes", "3", "--days", "365",
             "--portal-url", self.portal_url, "--out", self.license, "--mail", self.folder / "answer.eml", *options,
@@ -239,7 +239,7 @@ def short(value: str) -> str:
 
 
 def open_on_phone(url: str) -> str:
-    """Does what a phone's browser does with the QR: opens the page, presses its button, and reads the six digits.
+    """Do what a phone's browser does with the QR: open the page, press its button, and read the six digits.
 
     Raises:
         PartFailed: the portal shows no code; with what it shows.

@@ -40,7 +40,7 @@ class Following(Protocol):
     leader: Leader | None
 
     async def stop(self) -> None:
-        """Gives the ports free."""
+        """Give the ports free."""
 
 
 class Leading(Protocol):
@@ -50,10 +50,10 @@ class Leading(Protocol):
         """Not ready from here on."""
 
     async def drain(self, successor: str) -> None:
-        """Sends nodes on to `successor`, "" if none is known, and gives the gRPC port free."""
+        """Send nodes on to `successor`, "" if none is known, and give the gRPC port free."""
 
     async def stop(self) -> None:
-        """Gives the other ports free."""
+        """Give the other ports free."""
 
 
 class Term:
@@ -76,14 +76,14 @@ class Term:
         self._successor: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def transfer(self) -> str | None:
-        """Gives the lead up on purpose, unless nobody is ready (None); the successor's address, "" if not known."""
+        """Give the lead up on purpose, unless nobody is ready (None); the successor's address, "" if not known."""
         if not await self.anyone():
             return None
         self.handing_over.set()
         return await asyncio.shield(self._successor)
 
     async def end(self) -> None:
-        """Takes no more commands, keeps a snapshot, and gives the lead up. Idempotent."""
+        """Take no more commands, keep a snapshot, and give the lead up. Idempotent."""
         if not self._ended:
             self._ended = True
             await self.coordinator.stop()
@@ -122,7 +122,7 @@ class Candidate:
         self._trouble = ""
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Follows and leads in turn until it is asked to stop (0), or its coordinator fails on its own (1).
+        """Follow and lead in turn until it is asked to stop (0), or its coordinator fails on its own (1).
 
         Raises:
             JournalError: the journal can't be used, regardless of who leads.
@@ -136,7 +136,7 @@ class Candidate:
                 return 1 if failed else 0
 
     async def _follow(self, stop: asyncio.Event) -> Term | None:
-        """Follows until it is elected; None: it is asked to stop."""
+        """Follow until it is elected; None: it is asked to stop."""
         following = await self._config.follow()
         standing = followers.Standing(self._config.store, self._config.prefix, self._config.lease_ttl_ms)
         try:
@@ -191,7 +191,7 @@ class Candidate:
             log.error("not_elected", error=trouble)
 
     async def _lead(self, term: Term, stop: asyncio.Event) -> bool:
-        """Leads until the term has ended; True: the coordinator failed, and not because another leads."""
+        """Lead until the term has ended; True: the coordinator failed, and not because another leads."""
         try:
             leading = await self._config.lead(term)
             try:
@@ -219,7 +219,7 @@ class Candidate:
             self._stands_back_until = boottime_ms() + STAND_BACK_MS
 
     async def _successor(self, term: Term) -> str:
-        """Ends the term; who leads after it, "" if nobody does in time, or etcd does not say so in time."""
+        """End the term; who leads after it, "" if nobody does in time, or etcd does not say so in time."""
         deposed = term.leadership.over.is_set() or term.coordinator.failed is not None
         log.info("deposed" if deposed else "handing_over")
         awaited, address = False, ""

@@ -59,7 +59,7 @@ class _Times:
 
 
 def ensure_certificates(folder: Path, names: Iterable[str], now: datetime, confirmed: datetime = BUILD_DATE) -> None:
-    """Makes or renews `ca.{crt,key}` and `server.{crt,key}` in `folder` where it is due.
+    """Make or renew `ca.{crt,key}` and `server.{crt,key}` in `folder` where it is due.
 
     Args:
         folder: The folder `tls` of the data directory; made if missing.

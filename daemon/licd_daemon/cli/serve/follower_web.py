@@ -48,7 +48,7 @@ class FollowerWeb:
         return url_of("http", self._ops)
 
     def start(self, certificate: ServedCertificate | None) -> None:
-        """Serves from now on; without a certificate in plaintext on loopback.
+        """Serve from now on; without a certificate in plaintext on loopback.
 
         Raises:
             TlsInvalid: the certificate can't be used.
@@ -68,7 +68,7 @@ class FollowerWeb:
             server.start()
 
     async def stop(self) -> None:
-        """Ends both servers. Idempotent."""
+        """End both servers. Idempotent."""
         await asyncio.gather(*(server.stop() for server in self._servers))
         for listener in (self._console, self._ops):
             if listener is not None:

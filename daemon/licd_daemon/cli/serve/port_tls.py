@@ -33,7 +33,7 @@ def make_certificates(config: ServeConfig, times: Times | None = None) -> None:
 
 
 def renewal(config: ServeConfig) -> Callable[[Times], None] | None:
-    """Renews the certificates that the daemon makes for itself; None: others were given."""
+    """Renew the certificates that the daemon makes for itself; None: others were given."""
     return None if config.tls_cert is not None else lambda times: make_certificates(config, times)
 
 

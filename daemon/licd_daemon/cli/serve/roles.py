@@ -88,7 +88,7 @@ class Leading:
 
     @classmethod
     async def start(cls, config: LeadingConfig) -> "Leading":
-        """Serves from now on.
+        """Serve from now on.
 
         Raises:
             ListenFailed, TlsInvalid, TokenFileInvalid, VendorKeysInvalid.
@@ -133,7 +133,7 @@ class Leading:
         await self._server.drain(successor)
 
     async def stop(self) -> None:
-        """Ends the web servers, the last to go: probes ask them."""
+        """End the web servers, the last to go: probes ask them."""
         await self._web.stop()
 
 
@@ -148,7 +148,7 @@ class Following:
 
     @classmethod
     async def start(cls, options: ServeConfig) -> "Following":
-        """Serves from now on.
+        """Serve from now on.
 
         Raises:
             ListenFailed, TlsInvalid.
@@ -181,7 +181,7 @@ class Following:
         self._server.leader = leader.address if leader else ""
 
     async def stop(self) -> None:
-        """Gives the ports free."""
+        """Give the ports free."""
         if self._watching is not None:
             self._watching.cancel()
         await asyncio.gather(self._server.stop(), self._web.stop())
@@ -204,7 +204,7 @@ def read_vendor_keys(config: ServeConfig) -> VendorKeys:
 
 
 async def _reload_when_asked(config: LeadingConfig, registrar: Registrar) -> None:
-    """Reads vendor keys and token files again; what can't be used is left as it was, and reported.
+    """Read vendor keys and token files again; what can't be used is left as it was, and reported.
 
     Certificates need no asking: they are followed (`served_certificate`).
     """

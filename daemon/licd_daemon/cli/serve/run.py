@@ -65,7 +65,7 @@ class CannotStart(Exception):
 
 
 def serve(config: ServeConfig) -> int:
-    """Runs the daemon until SIGTERM or SIGINT; gives the exit code."""
+    """Run the daemon until SIGTERM or SIGINT; give the exit code."""
     configure(config.log_format)
     os.umask(0o077)
     _tune()

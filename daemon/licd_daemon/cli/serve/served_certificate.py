@@ -64,7 +64,7 @@ class ServedCertificate:
     async def follow(
         self, clock: Callable[[], Times], renew: Callable[[Times], None] | None, changed: Callable[[], None]
     ) -> None:
-        """Looks until it is cancelled.
+        """Look until it is cancelled.
 
         Args:
             clock: The times, asked in the loop's thread.
@@ -115,12 +115,12 @@ class ServedCertificate:
 
 
 def warnings_of(certificate: ServedCertificate | None) -> Callable[[], Sequence[Fault]]:
-    """Asks for what is wrong with a certificate at that instant; None: there is no TLS, so nothing."""
+    """Ask for what is wrong with a certificate at that instant; None: there is no TLS, so nothing."""
     return lambda: certificate.standing.faults if certificate is not None else ()
 
 
 def standing_of(certificate: ServedCertificate | None) -> Callable[[], Standing] | None:
-    """Asks for a certificate's standing at that instant; None: there is no TLS."""
+    """Ask for a certificate's standing at that instant; None: there is no TLS."""
     return (lambda: certificate.standing) if certificate is not None else None
 
 

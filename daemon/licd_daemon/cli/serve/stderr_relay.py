@@ -32,7 +32,7 @@ class StderrRelay:
         self._changed = threading.Condition()
 
     def __enter__(self) -> Self:
-        """Puts the pipe in the place of standard error."""
+        """Put the pipe in the place of standard error."""
         self._real = os.dup(_STDERR)
         self._source, sink = os.pipe()
         os.dup2(sink, _STDERR)
@@ -44,7 +44,7 @@ class StderrRelay:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Puts the real standard error back, after what was written has come through, or the reader was waited for."""
+        """Put the real standard error back, after what was written has come through, or the reader was waited for."""
         # In this order: the pipe ends with its last writer, and only then has the collector read everything.
         os.dup2(self._real, _STDERR)
         collector, writer = self._threads

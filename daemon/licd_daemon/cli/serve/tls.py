@@ -98,7 +98,7 @@ class Watch(Generic[T]):
         self.trouble = ""
 
     def look(self) -> None:
-        """Loads the files if they have changed."""
+        """Load the files if they have changed."""
         with self._lock:
             stamps = self._stamps()
             if stamps == self._seen:

@@ -61,7 +61,7 @@ class Web:
         return url_of("http", self._ops_socket)
 
     def start(self, served: Served) -> None:
-        """Serves from now on; without a certificate in plaintext on loopback.
+        """Serve from now on; without a certificate in plaintext on loopback.
 
         Raises:
             TlsInvalid: the certificate can't be used.
@@ -100,7 +100,7 @@ class Web:
             self._console.close()
 
     async def stop(self) -> None:
-        """Ends both servers. Idempotent."""
+        """End both servers. Idempotent."""
         for server in self._servers:
             await server.stop()
         for listener in (self._console_socket, self._ops_socket):

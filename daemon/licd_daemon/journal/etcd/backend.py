@@ -119,7 +119,7 @@ class EtcdJournal:
             self._firsts += [part.first for part in parts]
 
     async def _commit(self, found: HeadFound, writes: Sequence[Write]) -> int:
-        """Writes as the leader of this term, to the head that was found; gives the revision."""
+        """Write as the leader of this term, to the head that was found; give the revision."""
         conditions = (Created(self._keys.leader, self._term()), Modified(self._keys.head, found.modified))
         committed = await self._store.commit(conditions, writes)
         if not committed.done:
@@ -204,7 +204,7 @@ class EtcdJournal:
         """See `port.Journal.close`: the store is its maker's to close."""
 
     async def _walk(self, head: Head, found: HeadFound, visit: Callable[[Sequence[Record]], object]) -> None:
-        """Visits each record after `head`, checked, up to the journal's end."""
+        """Visit each record after `head`, checked, up to the journal's end."""
         start, end = self._keys.segment(head.position + 1), self._keys.segment(found.head.position + 1)
         async for page in etcd_reads.pages(self._store, start, end, found.revision):
             records = await asyncio.to_thread(self._checked, page, head)

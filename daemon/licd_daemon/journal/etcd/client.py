@@ -84,7 +84,7 @@ class EtcdClient:
     """See the module. `close` at the end."""
 
     def __init__(self, target: EtcdTarget) -> None:
-        """Connects at the first call."""
+        """Connect at the first call."""
         self._target = target
         self._attempt_s = max(0.4, min(_LONGEST_ATTEMPT_S, target.lease_ttl_ms / 5000))
         # Where there is no other endpoint to turn to, a slow answer is worth waiting for.
@@ -139,7 +139,7 @@ class EtcdClient:
                 raise
 
     async def close(self) -> None:
-        """Ends the connections. Idempotent."""
+        """End the connections. Idempotent."""
         channels, self._channels = self._channels, {}
         await asyncio.gather(*(channel.close() for channel, _ in channels.values()))
 
@@ -154,7 +154,7 @@ class EtcdClient:
         )
 
     async def _try_all(self, call: Callable[[aio.Channel], Awaitable[T]], *, sent_once: bool) -> T:
-        """Tries the endpoints in turn, beginning with the one that answered last.
+        """Try the endpoints in turn, beginning with the one that answered last.
 
         Args:
             call: What is asked of an endpoint that is connected.

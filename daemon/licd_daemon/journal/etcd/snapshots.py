@@ -60,7 +60,7 @@ class EtcdSnapshots:
         return None
 
     async def save(self, snapshot: Snapshot, found: HeadFound) -> bool:
-        """Keeps a snapshot, and tidies up if it is worth it; True: segments may have been joined.
+        """Keep a snapshot, and tidy up if it is worth it; True: segments may have been joined.
 
         Raises:
             PositionConflict: its head is no entry of the journal.
@@ -121,7 +121,7 @@ class EtcdSnapshots:
             await self._store.compact(history_from)
 
     async def _join_up_to(self, note: SnapshotNote) -> int:
-        """Joins the segments up to the snapshot; the first position of the last one, which may not be full yet."""
+        """Join the segments up to the snapshot; the first position of the last one, which may not be full yet."""
         group, modified, size = list[Segment](), 0, 0
         start, end = self._keys.segment(note.merged_to), self._keys.segment(note.position + 1)
         revision = (await etcd_reads.find_head(self._store, self._keys)).revision

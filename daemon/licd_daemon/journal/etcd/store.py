@@ -102,7 +102,7 @@ class Store(Protocol):
         """At most `limit` keys from `start` up to `end`, itself left out, in order, as of `revision` (0: now)."""
 
     async def commit(self, conditions: Sequence[Condition], writes: Sequence[Write]) -> Committed:
-        """Carries out the writes, all or none, if all conditions hold.
+        """Carry out the writes, all or none, if all conditions hold.
 
         Raises:
             StoreUnavailable: nothing was written.
@@ -110,13 +110,13 @@ class Store(Protocol):
         """
 
     async def compact(self, revision: int) -> None:
-        """Drops the history before `revision`."""
+        """Drop the history before `revision`."""
 
     async def grant(self, ttl_s: int) -> tuple[int, int]:
         """A lease's id, and the seconds that it runs without a renewal: at least `ttl_s`."""
 
     async def renew(self, lease: int, key: bytes) -> Renewed:
-        """Renews a lease, and reads a key after it: etcd has been seen to renew a lease that was gone."""
+        """Renew a lease, and read a key after it: etcd has been seen to renew a lease that was gone."""
 
     async def revoke(self, lease: int) -> None:
-        """Ends a lease and removes its keys."""
+        """End a lease and remove its keys."""

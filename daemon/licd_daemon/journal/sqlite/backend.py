@@ -46,7 +46,7 @@ class SqliteJournal:
     """See `port.Journal`. Made by `open`."""
 
     def __init__(self, path: Path) -> None:
-        """Opens the file; blocks. Use `open` in an event loop.
+        """Open the file; blocks. Use `open` in an event loop.
 
         Raises:
             JournalError: the file is of a newer format, or another program's.
@@ -71,7 +71,7 @@ class SqliteJournal:
 
     @classmethod
     async def open(cls, path: Path) -> "SqliteJournal":
-        """Opens the journal at `path`, and makes it if there is none; its folder must exist.
+        """Open the journal at `path`, and make it if there is none; its folder must exist.
 
         Raises:
             JournalError: the file is of a newer format, or another program's.
@@ -214,7 +214,7 @@ class SqliteJournal:
             raise JournalUnavailable(f"{self._path} is closed")
 
     def _walk(self, connection: sqlite3.Connection, head: Head, visit: Callable[[Record], None]) -> Head:
-        """Visits each record after `head`, checked, up to the journal's end, and gives the end."""
+        """Visit each record after `head`, checked, up to the journal's end, and give the end."""
         end = sqlite_rows.head(connection)
         try:
             for record in sqlite_rows.records_after(connection, head.position):

@@ -54,7 +54,7 @@ def named(error: sqlite3.Error, path: Path, after: int | None = None) -> Journal
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
-    """Opens the journal, and makes it if there is none.
+    """Open the journal, and make it if there is none.
 
     Raises:
         JournalError: it is of a newer format, or another program's.

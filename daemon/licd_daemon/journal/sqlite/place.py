@@ -23,7 +23,7 @@ class Place:
     """The files of one journal. `changing` is for the thread that writes, `trouble` for any other."""
 
     def __init__(self, path: Path) -> None:
-        """Notes the files, which are open.
+        """Note the files, which are open.
 
         Raises:
             OSError: one of them is gone already.

@@ -28,7 +28,7 @@ def head(connection: sqlite3.Connection) -> Head:
 
 
 def append(connection: sqlite3.Connection, records: Sequence[Record], expected: Head) -> bool:
-    """Appends records and notes the journal's new end; False: it does not end with `expected`, nothing was done."""
+    """Append records and note the journal's new end; False: it does not end with `expected`, nothing was done."""
     last = records[-1] if records else expected
     moved = connection.execute(
         "UPDATE head SET position = ?, digest = ? WHERE position = ? AND digest = ?",
@@ -44,7 +44,7 @@ def append(connection: sqlite3.Connection, records: Sequence[Record], expected: 
 
 
 def settle(connection: sqlite3.Connection) -> None:
-    """Writes a page that differs, over whatever a failed COMMIT left behind."""
+    """Write a page that differs, over whatever a failed COMMIT left behind."""
     connection.execute("UPDATE head SET settled = settled + 1")
 
 
@@ -96,7 +96,7 @@ def digest_at(connection: sqlite3.Connection, position: int) -> bytes | None:
 
 
 def put_snapshot(connection: sqlite3.Connection, snapshot: Snapshot) -> None:
-    """Keeps a snapshot and the one before it."""
+    """Keep a snapshot and the one before it."""
     row = (snapshot.head.position, snapshot.head.digest, snapshot.state, _seal(snapshot))
     connection.execute("INSERT OR REPLACE INTO snapshots (position, digest, state, seal) VALUES (?, ?, ?, ?)", row)
     connection.execute(

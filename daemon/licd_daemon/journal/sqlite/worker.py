@@ -14,13 +14,13 @@ class Worker:
     """Runs functions one after another on a thread of its own."""
 
     def __init__(self, name: str) -> None:
-        """Starts the thread; `name` is for debuggers."""
+        """Start the thread; `name` is for debuggers."""
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     async def call(self, function: Callable[[], T]) -> T:
-        """Runs `function` on the thread. A call that is cancelled still runs to its end: nothing is undone by it."""
+        """Run `function` on the thread. A call that is cancelled still runs to its end: nothing is undone by it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
@@ -36,7 +36,7 @@ class Worker:
         return await future
 
     def stop(self) -> None:
-        """Ends the thread after the calls that are under way. Idempotent."""
+        """End the thread after the calls that are under way. Idempotent."""
         self._jobs.put(None)
 
     def _run(self) -> None:
