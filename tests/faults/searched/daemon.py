@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from faults.searched.system import LEASE, WINDOW, Node, System, name_of
+from faults.simulated.timeline import EPOCH_S
 from faults.simulated.world import license_for
 
 from licd_daemon.core import commands as c
@@ -14,7 +15,7 @@ from licd_daemon.engine.engine import Engine
 from licd_daemon.engine.presence import Presence
 from node_client.values import NodeState
 
-WALL = 1_700_000_000_000
+WALL = EPOCH_S * 1000
 LICENSE_ID = license_for(1).license_id
 
 

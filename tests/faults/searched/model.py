@@ -44,6 +44,7 @@ class Model:
             if number + 1 == self._registered:
                 system = replace(self._register(system, -1), recovering_from=0)
                 system = self.step(system, Choice("time"))
+                assert system.state.registration is not None, "without one there is nothing to search"
         for number in range(self._count):
             while system.nodes[number].down:
                 system = self.step(system, Choice("down", number))

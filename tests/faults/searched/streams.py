@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from faults.crash_points import APPLICATION
 from faults.searched.system import LEASE
+from faults.simulated.timeline import EPOCH_S
 from faults.simulated.world import license_for
 from support.beats import Beat
 
@@ -124,7 +125,7 @@ class Step:
 
 def start() -> System:
     """A registered session, with a seat and an answer in hand."""
-    state, now = State(), Now(1_700_000_000_000, 0, 0)
+    state, now = State(), Now(EPOCH_S * 1000, 0, 0)
     for command in (
         c.StartEpoch(1, LEASE),
         c.UploadLicense(license_for(1), "LOCAL_CONTAINER", "0" * 32),
@@ -134,6 +135,7 @@ def start() -> System:
         c.SettleCode("0" * 16, True),
     ):
         state = decide(state, command, now, Policy(LEASE)).state
+    assert state.sessions["s"].seat is Seat.HELD, "without a seat there is no loss to search"
     presence = Presence(1, joining=False)
     number = presence.give()
     process = Process(Belief().answered(_answer(state, number), sent=0), number)
