@@ -43,7 +43,7 @@ def _stretch(code: str, salt: bytes) -> bytes:
     return Argon2id(salt=salt, length=32, iterations=2, lanes=1, memory_cost=_MEMORY_KIB).derive(code.encode())
 
 
-class Registrar:
+class Challenges:
     """Takes licenses, creates challenges and takes codes. `vendor_keys`: what this daemon pins (R1), to be replaced."""
 
     def __init__(self, coordinator: Coordinator, vendor_keys: VendorKeys, leader_clock: LeaderClock) -> None:

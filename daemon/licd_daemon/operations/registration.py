@@ -16,7 +16,7 @@ from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.core.upload_effect import Effect
 from licd_daemon.operations import fields
 from licd_daemon.operations.certificate_check import Fault
-from licd_daemon.operations.challenges import Registrar
+from licd_daemon.operations.challenges import Challenges
 from licd_daemon.operations.qr import Pictures
 
 
@@ -61,14 +61,14 @@ class RegistrationOperations:
     def __init__(
         self,
         coordinator: Coordinator,
-        registrar: Registrar,
+        challenges: Challenges,
         *,
         advertise: str,
         recovery_window_ms: int,
         warnings: Callable[[], Sequence[Fault]],
     ) -> None:
         self._coordinator = coordinator
-        self._registrar = registrar
+        self._challenges = challenges
         self._advertise = advertise
         self._recovery_window_ms = recovery_window_ms
         self._warnings = warnings
@@ -115,31 +115,31 @@ class RegistrationOperations:
         """Take a Container.lic, or only find out what it would change; `replace` goes on at any price (R2).
 
         Raises:
-            Refused: see `Registrar.upload` and `Registrar.try_upload`.
+            Refused: see `Challenges.upload` and `Challenges.try_upload`.
         """
         if dry_run:
-            state, effect = self._registrar.try_upload(content, auth_method)
+            state, effect = self._challenges.try_upload(content, auth_method)
         else:
-            state, effect = await self._registrar.upload(content, auth_method, replace=replace)
+            state, effect = await self._challenges.upload(content, auth_method, replace=replace)
         return self._at(state), effect
 
     async def create_challenge(self) -> Drawn:
         """Create a fresh challenge.
 
         Raises:
-            Refused: see `Registrar.create`.
+            Refused: see `Challenges.create`.
         """
-        challenge, pictures = await self._registrar.create()
+        challenge, pictures = await self._challenges.create()
         return Drawn(challenge, self._coordinator.now(), pictures)
 
     async def submit_code(self, challenge_id: str, code: str) -> Registration:
         """Register the cluster with the six digits.
 
         Raises:
-            Refused: INVALID_FIELD, or see `Registrar.submit`.
+            Refused: INVALID_FIELD, or see `Challenges.submit`.
         """
         challenge_id = fields.text("challenge_id", challenge_id, 64)
-        return self._at(await self._registrar.submit(challenge_id, fields.code(code)))
+        return self._at(await self._challenges.submit(challenge_id, fields.code(code)))
 
     def blocking(self) -> tuple[Failure, ...]:
         """Everything that would block a registration now; nothing while there is no license.
@@ -171,7 +171,7 @@ class RegistrationOperations:
         """Give the license back (R30).
 
         Raises:
-            Refused: see `Registrar.release`.
+            Refused: see `Challenges.release`.
         """
-        state, pictures = await self._registrar.release()
+        state, pictures = await self._challenges.release()
         return self._at(state), pictures

@@ -158,10 +158,10 @@ class Parts:
         """
         process = self.processes[name]
         if process.poll() is not None:
-            said = self.said(name).strip().splitlines()
-            raise PartFailed(f"{name} ended with {process.returncode}: " + "\n".join(said[-5:]))
+            output = self.output(name).strip().splitlines()
+            raise PartFailed(f"{name} ended with {process.returncode}: " + "\n".join(output[-5:]))
 
-    def said(self, name: str) -> str:
+    def output(self, name: str) -> str:
         """Everything that a process has logged."""
         return (self.folder / f"{name}.log").read_text(errors="replace")
 

@@ -127,20 +127,20 @@ class Story:
         names, before = ("report-2", "report-3", "report-4"), self.parts.licd_json("status")["registered_at"]
         began = time.monotonic()
         self.parts.end("daemon", signal.SIGKILL)
-        eventually("the nodes are in GRACE", lambda: all("GRACE, " in self.parts.said(name) for name in names))
+        eventually("the nodes are in GRACE", lambda: all("GRACE, " in self.parts.output(name) for name in names))
         eventually("two leases have ended", lambda: time.monotonic() > began + 2 * LEASE_S)
         self.parts.start_daemon(*QUICK)
         away = time.monotonic() - began
         self._nodes(dict.fromkeys(names, "LICENSED"))
         _expect("registered at", self.parts.licd_json("status")["registered_at"], before)
-        _expect("programs started", [self.parts.said(name).count("runs as process") for name in names], [1, 1, 1])
+        _expect("programs started", [self.parts.output(name).count("runs as process") for name in names], [1, 1, 1])
         return f"away for {away:.0f} s, {away / LEASE_S:.1f} leases of {LEASE_S} s; the license allows 15 minutes"
 
     def killed(self) -> str:
         """Processes that are new prove nothing: the cluster is certified again, with the license that is there."""
         for name in ("report-2", "report-3", "report-4"):
             self.parts.end(name, signal.SIGKILL)
-            os.kill(int(re.findall(r"runs as process ([0-9]+)", self.parts.said(name))[-1]), signal.SIGKILL)
+            os.kill(int(re.findall(r"runs as process ([0-9]+)", self.parts.output(name))[-1]), signal.SIGKILL)
         for name in NEW:
             self.parts.start_node(name, SLEEP)
         eventually("the registration recovers", lambda: self.parts.state() == "RECOVERING")

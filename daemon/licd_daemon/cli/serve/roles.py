@@ -34,7 +34,7 @@ from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.journal.port import Journal, JournalUnavailable
 from licd_daemon.leadership.etcd import Leader
 from licd_daemon.operations import tokens
-from licd_daemon.operations.challenges import Registrar
+from licd_daemon.operations.challenges import Challenges
 from licd_daemon.operations.event_log import EventLog
 from licd_daemon.operations.nodes import Nodes
 from licd_daemon.operations.operations import Operations
@@ -96,7 +96,7 @@ class Leading:
         options, coordinator = config.options, config.coordinator
         await _journal_tokens(coordinator, options.data_dir)
         leader_clock = LeaderClock(coordinator, options.ntp_server, options.max_clock_drift_ms)
-        registrar = Registrar(coordinator, read_vendor_keys(options), leader_clock)
+        challenges = Challenges(coordinator, read_vendor_keys(options), leader_clock)
         host, _ = split_address(options.listen)
         server = Server(coordinator, on_loopback=is_loopback(host), max_connections=_max_connections())
         certificate = port_certificate(options, times_at_start(options, coordinator))
@@ -107,14 +107,14 @@ class Leading:
             await web.stop()
             raise
         advertise = options.advertise or bound
-        operations = _operations(config, registrar, advertise, certificate)
+        operations = _operations(config, challenges, advertise, certificate)
         server.add(_services(config, operations, leader_clock))
         await server.start()
         web.start(Served(coordinator, operations, server.guard.latency, certificate))
         _publish_addresses(options, "serving", local, web, epoch=coordinator.state.epoch)
         watching = [
             asyncio.create_task(leader_clock.watch()),
-            asyncio.create_task(_reload_when_asked(config, registrar)),
+            asyncio.create_task(_reload_when_asked(config, challenges)),
         ]
         if certificate is not None:
             news = coordinator.news.notify
@@ -203,7 +203,7 @@ def read_vendor_keys(config: ServeConfig) -> VendorKeys:
         raise VendorKeysInvalid(f"--vendor-keys {config.vendor_keys}: {error}") from None
 
 
-async def _reload_when_asked(config: LeadingConfig, registrar: Registrar) -> None:
+async def _reload_when_asked(config: LeadingConfig, challenges: Challenges) -> None:
     """Read vendor keys and token files again; what can't be used is left as it was, and reported.
 
     Certificates need no asking: they are followed (`served_certificate`).
@@ -213,7 +213,7 @@ async def _reload_when_asked(config: LeadingConfig, registrar: Registrar) -> Non
         config.reload.clear()
         log.info("reloading")
         try:
-            registrar.vendor_keys = read_vendor_keys(config.options)
+            challenges.vendor_keys = read_vendor_keys(config.options)
         except VendorKeysInvalid as error:
             log.error("vendor_keys_not_reloaded", error=str(error))
         try:
@@ -274,12 +274,12 @@ def _bound(config: ServeConfig, server: _Binding, certificate: ServedCertificate
 
 
 def _operations(
-    config: LeadingConfig, registrar: Registrar, advertise: str, certificate: ServedCertificate | None
+    config: LeadingConfig, challenges: Challenges, advertise: str, certificate: ServedCertificate | None
 ) -> Operations:
     coordinator = config.coordinator
     registration = RegistrationOperations(
         coordinator,
-        registrar,
+        challenges,
         advertise=advertise,
         recovery_window_ms=config.options.recovery_window_ms,
         warnings=warnings_of(certificate),
