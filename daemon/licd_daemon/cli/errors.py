@@ -80,7 +80,7 @@ class CallRefused(click.ClickException):
     def lines(self) -> list[str]:
         """What there is to say: the refusal, every reason, and what to do."""
         reason = f" [{clean(self.reason)}]" if self.reason else ""
-        lines = [f"{click.style('CallRefused:', fg='red', bold=True)} {clean(self.message)}{reason}"]
+        lines = [f"{click.style('Refused:', fg='red', bold=True)} {clean(self.message)}{reason}"]
         lines += failure_lines(self.failures)
         lines += [f"{words}: {value}" for words, value in self._facts() if value not in self.message]
         remedy = clean(self.metadata.get("remedy") or _REMEDIES.get(self.reason, ""))
