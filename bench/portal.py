@@ -37,9 +37,10 @@ TRIVIAL = """
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from licd_kit.addresses import Address
 from licd_vendor.portal import server
 app = Starlette(routes=[Route("/Q/{token}", lambda _: PlainTextResponse("ok"), methods=["POST"])])
-listener = server.listen("127.0.0.1", 0)
+listener = server.listen(Address("127.0.0.1", 0))
 print(f"listens on {server.url_of(listener)}", flush=True)
 server.make(app).run(sockets=[listener])
 """

@@ -2,24 +2,42 @@
 
 import ipaddress
 import re
+from typing import NamedTuple
 
+_EXAMPLE = "127.0.0.1:7443"
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
 
 
-def split_address(text: str) -> tuple[str, int]:
-    """Host (without brackets) and port of `host:port` or `[IPv6]:port`.
+class Address(NamedTuple):
+    """A host (name, IPv4 or IPv6 address, without brackets) and a port; 0: any free one."""
 
-    Raises:
-        ValueError: it is neither.
-    """
-    host, colon, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    host = host[1:-1] if bracketed else host
-    if not colon or not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65_535:
-        raise ValueError(f"{text!r} is no host:port: write a name or an address and a port, such as 127.0.0.1:7443")
-    if not (is_ipv6(host) if bracketed else is_host(host)):
-        raise ValueError(f"{text!r} has no usable host: write a name, 10.0.0.1 or [::1], such as 127.0.0.1:7443")
-    return host, int(port)
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """What `host:port` or `[IPv6]:port` names.
+
+        Raises:
+            ValueError: It is neither; the text shows how to write one.
+        """
+        host, colon, port = text.rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        host = host[1:-1] if bracketed else host
+        if not colon or not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65_535:
+            raise ValueError(f"{text!r} is no host:port: write a name or an address and a port, such as {_EXAMPLE}")
+        if not (is_ipv6(host) if bracketed else is_host(host)):
+            raise ValueError(f"{text!r} has no usable host: write a name, 10.0.0.1 or [::1], such as {_EXAMPLE}")
+        return cls(host, int(port))
+
+    def __str__(self) -> str:
+        """As `parse` reads it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether it can only be reached from this machine."""
+        return is_loopback(self.host)
 
 
 def is_loopback(host: str) -> bool:
@@ -30,11 +48,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def join_address(host: str, port: int) -> str:
-    """`host:port`, or `[IPv6]:port`."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def is_host(text: str) -> bool:

@@ -8,7 +8,7 @@ from licd_daemon.cli.config_file import FILE_KEYS, read_file
 from licd_daemon.cli.options import client_command
 from licd_daemon.cli.serve.command import serve
 from licd_daemon.cli.serve.config import ServeConfig
-from licd_kit.addresses import is_loopback, split_address
+from licd_kit.addresses import Address, is_loopback
 from licd_kit.options import ConfigInvalid, duration_text, parse_duration
 
 
@@ -45,7 +45,8 @@ def test_a_duration_is_written_as_it_is_read(span_ms: int) -> None:
     [("127.0.0.1:7443", ("127.0.0.1", 7443)), ("[::1]:0", ("::1", 0)), ("licd.example:65535", ("licd.example", 65535))],
 )
 def test_addresses(text: str, address: tuple[str, int]) -> None:
-    assert split_address(text) == address
+    assert Address.parse(text) == address
+    assert str(Address(*address)) == text
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_addresses(text: str, address: tuple[str, int]) -> None:
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="write a name"):
-        split_address(text)
+        Address.parse(text)
 
 
 def test_loopback_is_only_what_cannot_be_another_machine() -> None:

@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from licd_daemon.console import listener
+from licd_kit.addresses import Address
 
 QUICK_S = 0.3
 REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -25,7 +26,7 @@ async def served(release: asyncio.Event) -> AsyncIterator[tuple[asyncio.StreamRe
         await release.wait()
         return PlainTextResponse("done")
 
-    bound = listener.bind("127.0.0.1:0")
+    bound = listener.bind(Address("127.0.0.1", 0))
     server = listener.WebServer(Starlette(routes=[Route("/", slow)]), bound)
     port = bound.getsockname()[1]
     server.start()

@@ -18,6 +18,7 @@ from vendor.commands import Run
 from vendor.deployment import Clock, Deployment, Phone
 
 from licd_formats.license import License, Vendor
+from licd_kit.addresses import Address
 from licd_vendor import issuing, keys
 from licd_vendor.cli import main
 from licd_vendor.domain.issue import Request
@@ -126,7 +127,7 @@ def deployment(license_: License, clock: Clock) -> Deployment:
 def served(app: ASGIApp, request_seconds: float = server.REQUEST_SECONDS) -> Iterator[Phone]:
     """A real web server around an application."""
     running = server.make(app, request_seconds)
-    listening = server.listen("127.0.0.1", 0)
+    listening = server.listen(Address("127.0.0.1", 0))
     thread = threading.Thread(target=running.run, args=([listening],))
     thread.start()
     try:

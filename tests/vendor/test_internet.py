@@ -17,6 +17,7 @@ from vendor.conftest import no_passphrase, served
 from vendor.deployment import Clock, Deployment, Page, Phone, logged_answers
 
 from licd_formats.license import License
+from licd_kit.addresses import Address
 from licd_vendor import keys
 from licd_vendor.domain.scan import Refusal, RefusedScan
 from licd_vendor.portal import server, words
@@ -239,7 +240,7 @@ def test_what_is_under_way_is_answered_before_the_end(
     home: Path, database: Database, deployment: Deployment, license_: License
 ) -> None:
     running = server.make(create_app(database, keys.load_portal(home, no_passphrase), deployment.clock))
-    with server.listen("127.0.0.1", 0) as listening, ThreadPoolExecutor(2) as pool:
+    with server.listen(Address("127.0.0.1", 0)) as listening, ThreadPoolExecutor(2) as pool:
         ended = pool.submit(running.run, [listening])
         try:
             with database.writing() as connection:

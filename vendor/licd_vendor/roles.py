@@ -7,6 +7,7 @@ from collections.abc import Callable
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from starlette.types import ASGIApp
 
+from licd_kit.addresses import Address
 from licd_vendor.errors import RefusedError
 from licd_vendor.portal import ops, server
 from licd_vendor.portal.app import create_app
@@ -15,7 +16,6 @@ from licd_vendor.portal.workers import Supervisor, Work
 from licd_vendor.staff.app import create_staff_app
 from licd_vendor.store.database import Database, open_database
 
-Address = tuple[str, int]
 Create = Callable[[Database], ASGIApp]
 
 
@@ -49,13 +49,13 @@ def serve(
         RefusedError: When an address can't be listened on, or the workers don't stay up.
     """
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(server.listen(*address))
+        listener = stack.enter_context(server.listen(address))
         works: list[Work] = [
             lambda: _work(database_url, listener, lambda database: create_app(database, portal_key, proxies=proxies))
         ] * workers
         announcements = [f"portal listens on {server.url_of(listener)}"]
         if ops_address is not None:
-            ops_listener = stack.enter_context(server.listen(*ops_address, "--ops-listen"))
+            ops_listener = stack.enter_context(server.listen(ops_address, "--ops-listen"))
             works.append(lambda: _work(database_url, ops_listener, ops.create_ops))
             announcements.append(f"operations listen on {server.url_of(ops_listener)}")
         print("\n".join(announcements), flush=True)
@@ -64,7 +64,7 @@ def serve(
 
 def serve_staff(database_url: str, proxies: Proxies, address: Address) -> None:
     """Serve the staff's page until a signal comes; arguments and faults as in `serve`."""
-    with server.listen(*address) as listener:
+    with server.listen(address) as listener:
         print(f"staff page listens on {server.url_of(listener)}", flush=True)
         Supervisor(
             [lambda: _work(database_url, listener, lambda database: create_staff_app(database, proxies=proxies))]

@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 
 from licd_daemon.cli.serve.config import admin_token_file
 from licd_daemon.cli.target import Target
-from licd_kit.addresses import is_loopback, split_address
+from licd_kit.addresses import Address
 
 # grpc's own log would repeat every failed handshake on stderr, in words for its developers; it reads this when loaded.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -116,13 +116,15 @@ class Client:
 
     def _judge(self, address: str) -> None:
         try:
-            host, port = split_address(address)
+            there = Address.parse(address)
         except ValueError as error:
             raise click.UsageError(f"--address: {error}") from None
-        if port == 0:
+        if there.port == 0:
             raise click.UsageError("--address: port 0 can't be connected to: name the daemon's port")
-        if self._target.insecure and not is_loopback(host):
-            raise click.UsageError(f"--insecure: would show the token to everyone on the way to {host}: leave it out")
+        if self._target.insecure and not there.on_loopback:
+            raise click.UsageError(
+                f"--insecure: would show the token to everyone on the way to {there.host}: leave it out"
+            )
 
     def _connected(self) -> grpc.Channel:
         if self._channel is not None:
@@ -168,10 +170,10 @@ class Client:
 
     def _may_ask(self, leader: str) -> bool:
         try:
-            host, port = split_address(leader)
+            named = Address.parse(leader)
         except ValueError:
             return False
-        return port != 0 and leader != self._address and (not self._target.insecure or is_loopback(host))
+        return named.port != 0 and leader != self._address and (not self._target.insecure or named.on_loopback)
 
     def _final(self, fault: CallRefused | Unreachable | PassedOn) -> CallRefused | Unreachable:
         if isinstance(fault, PassedOn):

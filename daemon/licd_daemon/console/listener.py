@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from licd_kit.addresses import split_address
+from licd_kit.addresses import Address
 from licd_kit.web import server
 
 HEAD_WITHIN_S = 10.0
@@ -23,13 +23,13 @@ MAX_CONNECTIONS = 128
 DRAIN_S = 2
 
 
-def bind(address: str) -> socket.socket:
-    """A listening socket at `host:port`; port 0 takes a free one.
+def bind(address: Address) -> socket.socket:
+    """A listening socket; port 0 takes a free one.
 
     Raises:
         OSError: the address is in use or not this machine's.
     """
-    return server.bind(*split_address(address), MAX_CONNECTIONS)
+    return server.bind(address, MAX_CONNECTIONS)
 
 
 class _Server(uvicorn.Server):

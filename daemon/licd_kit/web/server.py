@@ -14,7 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from licd_kit.addresses import join_address
+from licd_kit.addresses import Address
 
 MAX_HEAD_BYTES = 16 * 1024
 _IDLE_S = 5
@@ -91,13 +91,13 @@ class BoundedConfig(uvicorn.Config):
         self.bounds = bounds
 
 
-def bind(host: str, port: int, backlog: int) -> socket.socket:
+def bind(address: Address, backlog: int) -> socket.socket:
     """A listening socket; port 0 takes a free one.
 
     Raises:
         OSError: The address is in use or not this machine's.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, kind, protocol, _, where = found[0]
     listener = socket.socket(family, kind, protocol)
     try:
@@ -114,4 +114,4 @@ def bind(host: str, port: int, backlog: int) -> socket.socket:
 def url_of(scheme: str, listener: socket.socket) -> str:
     """The URL of a listening socket."""
     host, port = listener.getsockname()[:2]
-    return f"{scheme}://{join_address(host, port)}"
+    return f"{scheme}://{Address(host, port)}"

@@ -2,24 +2,22 @@
 
 import click
 
-from licd_kit.addresses import split_address
+from licd_kit.addresses import Address
 
 
-class Address(click.ParamType[tuple[str, int]]):
-    """Reads HOST:PORT; an IPv6 address is in brackets, and is given without them."""
+class AddressType(click.ParamType[Address]):
+    """Reads HOST:PORT; an IPv6 address is in brackets."""
 
     name = "HOST:PORT"
 
-    def convert(
-        self, value: str | tuple[str, int], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
-        """Give host and port."""
-        if isinstance(value, tuple):
+    def convert(self, value: str | Address, param: click.Parameter | None, ctx: click.Context | None) -> Address:
+        """Give the address."""
+        if isinstance(value, Address):
             return value
         try:
-            return split_address(value)
+            return Address.parse(value)
         except ValueError as fault:
             self.fail(str(fault), param, ctx)
 
 
-ADDRESS = Address()
+ADDRESS = AddressType()

@@ -6,6 +6,7 @@ import tempfile
 
 import click
 
+from licd_kit.addresses import Address
 from licd_vendor import keys
 from licd_vendor.cli.address import ADDRESS
 from licd_vendor.cli.common import Session, log_to_stderr, pass_session
@@ -31,10 +32,10 @@ def portal() -> None:
 @pass_session
 def serve(
     session: Session,
-    listen: tuple[str, int],
+    listen: Address,
     workers: int,
     trusted_proxy: tuple[str, ...],
-    ops_listen: tuple[str, int] | None,
+    ops_listen: Address | None,
 ) -> None:
     """Serve until SIGTERM. Speaks HTTP: put a proxy that does TLS in front of it, and its URL into --portal-url."""
     with contextlib.ExitStack() as stack:

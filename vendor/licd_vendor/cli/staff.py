@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from licd_kit.addresses import Address
 from licd_vendor import clock
 from licd_vendor.cli.address import ADDRESS
 from licd_vendor.cli.common import Session, log_to_stderr, output_option, pass_session, print_json, print_table
@@ -81,7 +82,7 @@ def remove(session: Session, name: str) -> None:
     help="Believe X-Forwarded-For from here; may be repeated.",
 )
 @pass_session
-def serve(session: Session, listen: tuple[str, int], trusted_proxy: tuple[str, ...]) -> None:
+def serve(session: Session, listen: Address, trusted_proxy: tuple[str, ...]) -> None:
     """Serve the staff's page until SIGTERM. Speaks HTTP: from other machines only through a proxy that does TLS."""
     from licd_vendor import roles
 

@@ -18,7 +18,7 @@ import anyio.to_thread
 import uvicorn
 from starlette.types import ASGIApp
 
-from licd_kit.addresses import join_address
+from licd_kit.addresses import Address
 from licd_kit.web import server
 from licd_vendor.errors import RefusedError
 
@@ -57,16 +57,16 @@ def make(app: ASGIApp, request_seconds: float = REQUEST_SECONDS) -> Server:
     return Server(server.BoundedConfig(app, bounds))
 
 
-def listen(host: str, port: int, option: str = "--listen") -> socket.socket:
+def listen(address: Address, option: str = "--listen") -> socket.socket:
     """Listen on an address; port 0 takes a free one.
 
     Raises:
         RefusedError: When that can't be done; it names the option.
     """
     try:
-        return server.bind(host, port, MAX_CONNECTIONS)
+        return server.bind(address, MAX_CONNECTIONS)
     except OSError as fault:
-        raise RefusedError(f"{option} {join_address(host, port)}: {fault.strerror}; choose another") from None
+        raise RefusedError(f"{option} {address}: {fault.strerror}; choose another") from None
 
 
 def url_of(listener: socket.socket) -> str:

@@ -16,7 +16,7 @@ from typing import Literal
 
 from licd_daemon.journal import target
 from licd_daemon.journal.target import JournalTarget
-from licd_kit.addresses import is_host, is_ipv6, is_loopback, split_address
+from licd_kit.addresses import Address, is_host, is_ipv6
 from licd_kit.options import ConfigInvalid, duration_text
 
 LOG_FORMATS = ("json", "text")
@@ -46,6 +46,7 @@ class ServeConfig:
     `console_listen`, `ops_listen`: host:port, or `off`.
     `proof_interval_ms`: how long a proof of leadership holds (R31); None: the default, see `proof_ms`.
     `journal`: see `journal/target.py`; `journal_target` is what it names.
+    `listen_address` and the like: what the options name, parsed; None: off, or not given.
 
     Raises:
         ConfigInvalid: an option that can't be used.
@@ -70,7 +71,16 @@ class ServeConfig:
     max_clock_drift_ms: int = 5_000
     ntp_server: tuple[str, ...] = ()
     log_format: Literal["json", "text"] = "json"
+    listen_address: Address = field(init=False)
+    console_address: Address | None = field(init=False)
+    ops_address: Address | None = field(init=False)
+    advertise_address: Address | None = field(init=False)
     journal_target: JournalTarget = field(init=False)
+
+    @property
+    def reached_at(self) -> Address:
+        """The address that others reach the daemon at: the one that is advertised, or else the one it listens at."""
+        return self.advertise_address or self.listen_address
 
     @property
     def proof_ms(self) -> int:
@@ -117,25 +127,35 @@ def admin_token_file(data_dir: Path) -> Path:
     return data_dir / "tokens" / "admin.token"
 
 
-def _address(option: str, text: str) -> tuple[str, int]:
+def _address(option: str, text: str) -> Address:
     try:
-        return split_address(text)
+        return Address.parse(text)
     except ValueError as error:
         raise ConfigInvalid(option, str(error)) from None
 
 
+def _parse_addresses(config: ServeConfig) -> None:
+    for name, option, text, none in (
+        ("listen_address", "--listen", config.listen, None),
+        ("console_address", "--console-listen", config.console_listen, OFF),
+        ("ops_address", "--ops-listen", config.ops_listen, OFF),
+        ("advertise_address", "--advertise", config.advertise, None),
+    ):
+        object.__setattr__(config, name, None if text in (None, none) else _address(option, text or ""))
+
+
 def _check_addresses(config: ServeConfig) -> None:
-    host, _ = _address("--listen", config.listen)
-    if config.insecure and not is_loopback(host):
+    _parse_addresses(config)
+    listen, console = config.listen_address, config.console_address
+    if config.insecure and not listen.on_loopback:
         remedy = "listen on 127.0.0.1, or leave --insecure out (licd makes its own certificates)"
-        raise ConfigInvalid("--insecure", f"serves without TLS, which is for loopback only, not {host}: {remedy}")
-    console = "" if config.console_listen == OFF else _address("--console-listen", config.console_listen)[0]
-    if config.insecure and console and not is_loopback(console):
+        raise ConfigInvalid(
+            "--insecure", f"serves without TLS, which is for loopback only, not {listen.host}: {remedy}"
+        )
+    if config.insecure and console is not None and not console.on_loopback:
         remedy = f"listen on 127.0.0.1, write {OFF}, or leave --insecure out"
-        raise ConfigInvalid("--console-listen", f"is without TLS under --insecure, so not for {console}: {remedy}")
-    if config.ops_listen != OFF:
-        _address("--ops-listen", config.ops_listen)
-    if config.advertise is not None and _address("--advertise", config.advertise)[1] == 0:
+        raise ConfigInvalid("--console-listen", f"is without TLS under --insecure, so not for {console.host}: {remedy}")
+    if config.advertise_address is not None and config.advertise_address.port == 0:
         raise ConfigInvalid("--advertise", "port 0 can't be connected to: name the port that nodes reach")
     for option, names in (("--tls-san", config.tls_san), ("--ntp-server", config.ntp_server)):
         _check_names(option, names)
@@ -170,7 +190,7 @@ def _check_journal(config: ServeConfig) -> None:
     object.__setattr__(config, "journal_target", target.parse(config.journal, config.data_dir))
     if not config.journal_target.shared:
         return
-    host = split_address(config.listen)[0]
+    host = config.listen_address.host
     if config.advertise is None and host in ("0.0.0.0", "::"):  # noqa: S104 (asked about, not bound)
         raise ConfigInvalid(
             "--advertise", f"followers must be able to name this daemon, and {host} is no name: give it"

@@ -33,8 +33,8 @@ class FollowerWeb:
     def __init__(self, config: ServeConfig, leader: Callable[[], Leader | None]) -> None:
         self._config = config
         self._leader = leader
-        self._console = bound("--console-listen", config.console_listen)
-        self._ops = bound("--ops-listen", config.ops_listen)
+        self._console = bound("--console-listen", config.console_address)
+        self._ops = bound("--ops-listen", config.ops_address)
         self._servers: list[WebServer] = []
 
     @property

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from licd_daemon.cli.serve import certificates, tls
-from licd_daemon.cli.serve.config import OFF, ServeConfig
+from licd_daemon.cli.serve.config import ServeConfig
 from licd_daemon.cli.serve.served_certificate import ServedCertificate, Times
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core.build import BUILD_DATE
 from licd_daemon.operations.certificate_check import Host
-from licd_kit.addresses import split_address
 from licd_kit.clock import wall_ms
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (what is reached where such a wildcard is bound)
@@ -24,11 +23,9 @@ def make_certificates(config: ServeConfig, times: Times | None = None) -> None:
     """
     if config.insecure or config.tls_cert is not None:
         return
-    names = list(config.tls_san)
-    for address in (config.advertise, config.listen, None if config.console_listen == OFF else config.console_listen):
-        host = split_address(address)[0] if address else ""
-        if host and host not in EVERYWHERE:
-            names.append(host)
+    addresses = (config.advertise_address, config.listen_address, config.console_address)
+    hosts = [address.host for address in addresses if address is not None]
+    names = [*config.tls_san, *(host for host in hosts if host not in EVERYWHERE)]
     certificates.ensure_certificates(config.data_dir / "tls", names, *(times or unconfirmed()))
 
 
@@ -69,5 +66,5 @@ def port_certificate(config: ServeConfig, times: Times) -> ServedCertificate | N
 
 def _reached_host(config: ServeConfig) -> Host | None:
     """The host that clients are given, or else the one that is listened at; None: nobody knows (a wildcard)."""
-    host, _ = split_address(config.advertise or config.listen)
+    host = config.reached_at.host
     return None if host in EVERYWHERE else Host(host, advertised=config.advertise is not None)

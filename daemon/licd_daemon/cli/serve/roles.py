@@ -48,7 +48,7 @@ from licd_daemon.rpc.registration import RegistrationService
 from licd_daemon.rpc.server import Server, Services
 from licd_daemon.rpc.tokens import TokenService
 from licd_formats.vendor_keys import VendorKeys, VendorKeysInvalid
-from licd_kit.addresses import is_loopback, join_address, split_address
+from licd_kit.addresses import Address
 from licd_kit.synced_files import write_whole
 
 log = structlog.get_logger(__name__)
@@ -97,8 +97,8 @@ class Leading:
         await _journal_tokens(coordinator, options.data_dir)
         leader_clock = LeaderClock(coordinator, options.ntp_server, options.max_clock_drift_ms)
         challenges = Challenges(coordinator, read_vendor_keys(options), leader_clock)
-        host, _ = split_address(options.listen)
-        server = Server(coordinator, on_loopback=is_loopback(host), max_connections=_max_connections())
+        on_loopback = options.listen_address.on_loopback
+        server = Server(coordinator, on_loopback=on_loopback, max_connections=_max_connections())
         certificate = port_certificate(options, times_at_start(options, coordinator))
         web = Web(options)
         try:
@@ -259,18 +259,18 @@ def _bound(config: ServeConfig, server: _Binding, certificate: ServedCertificate
     gRPC can't ask for a client certificate without demanding it: with `--client-ca`, local commands, which have a token
     only, get a port on loopback of their own.
     """
-    host, _ = split_address(config.listen)
+    host = config.listen_address.host
     try:
         port = server.bind(config.listen, _credentials(certificate, config.client_ca))
-        local = join_address(EVERYWHERE.get(host, host), port)
+        local = str(Address(EVERYWHERE.get(host, host), port))
         if config.client_ca is not None:
-            local = join_address(LOCAL, server.bind(f"{LOCAL}:0", _credentials(certificate, None)))
+            local = str(Address(LOCAL, server.bind(f"{LOCAL}:0", _credentials(certificate, None))))
     except OSError:
         raise ListenFailed(
             f"--listen {config.listen}: the address is in use or not this machine's: stop the other daemon, or listen "
             "elsewhere"
         ) from None
-    return join_address(host, port), local
+    return str(Address(host, port)), local
 
 
 def _operations(

@@ -37,7 +37,7 @@ from licd_daemon.leadership.port import AlreadyLed, Leadership, LeadershipUnavai
 from licd_daemon.leadership.sole import SoleLeadership
 from licd_daemon.operations import tokens
 from licd_formats.vendor_keys import VendorKeysInvalid
-from licd_kit.addresses import is_loopback, join_address, split_address
+from licd_kit.addresses import Address
 from licd_kit.clock import boottime_ms
 from licd_kit.filesystem import ephemeral_filesystem
 from licd_kit.logs import configure
@@ -183,23 +183,22 @@ def _with_ports(config: ServeConfig) -> ServeConfig:
     """A free port for each that is 0: the addresses outlast the roles."""
     return dataclasses.replace(
         config,
-        listen=_with_port(config.listen),
-        console_listen=_with_port(config.console_listen),
-        ops_listen=_with_port(config.ops_listen),
+        listen=_with_port(config.listen_address),
+        console_listen=_with_port(config.console_address),
+        ops_listen=_with_port(config.ops_address),
     )
 
 
-def _with_port(address: str) -> str:
-    if address == OFF or split_address(address)[1] != 0:
-        return address
-    host, _ = split_address(address)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def _with_port(address: Address | None) -> str:
+    if address is None or address.port != 0:
+        return str(address or OFF)
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     while True:
         port = secrets.choice(_FREE_PORTS)
         try:
             with socket.socket(family, socket.SOCK_STREAM) as probe:
-                probe.bind((host, port))
-                return join_address(host, port)
+                probe.bind((address.host, port))
+                return str(address._replace(port=port))
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise CannotStart(f"{address}: the address is not this machine's: listen elsewhere") from None
@@ -207,13 +206,10 @@ def _with_port(address: str) -> str:
 
 def _console_url(config: ServeConfig) -> str:
     """Where browsers on other machines find the console; "" if they can't."""
-    if config.console_listen == OFF:
+    console, reached = config.console_address, config.reached_at
+    if console is None or (console.on_loopback and not reached.on_loopback):
         return ""
-    host, port = split_address(config.console_listen)
-    reached, _ = split_address(config.advertise or config.listen)
-    if is_loopback(host) and not is_loopback(reached):
-        return ""
-    return f"{'http' if config.insecure else 'https'}://{join_address(reached, port)}"
+    return f"{'http' if config.insecure else 'https'}://{reached._replace(port=console.port)}"
 
 
 async def _bound_again(start: Callable[[], Awaitable[T]]) -> T:

@@ -18,6 +18,7 @@ from licd_daemon.coordinator.latency import Latency
 from licd_daemon.operations.operations import Operations
 from licd_daemon.ops.metrics import Metrics
 from licd_daemon.ops.probes import Ops
+from licd_kit.addresses import Address
 from licd_kit.filesystem import ephemeral_filesystem
 
 
@@ -44,8 +45,8 @@ class Web:
 
     def __init__(self, config: ServeConfig) -> None:
         self._config = config
-        self._console_socket = bound("--console-listen", config.console_listen)
-        self._ops_socket = bound("--ops-listen", config.ops_listen)
+        self._console_socket = bound("--console-listen", config.console_address)
+        self._ops_socket = bound("--ops-listen", config.ops_address)
         self._console: Console | None = None
         self._ops: Ops | None = None
         self._servers: list[WebServer] = []
@@ -113,13 +114,13 @@ def tls_context(certificate: ServedCertificate | None) -> ssl.SSLContext | None:
     return server_context(certificate.watch(read_context)) if certificate is not None else None
 
 
-def bound(option: str, address: str) -> socket.socket | None:
+def bound(option: str, address: Address | None) -> socket.socket | None:
     """A listening socket at what an option says; None: off.
 
     Raises:
         ListenFailed: the address is in use or not this machine's.
     """
-    if address == OFF:
+    if address is None:
         return None
     try:
         return bind(address)

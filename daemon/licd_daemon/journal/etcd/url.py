@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import parse_qsl
 
-from licd_kit.addresses import is_loopback, split_address
+from licd_kit.addresses import Address
 from licd_kit.options import ConfigInvalid, duration_text, parse_duration
 
 SCHEME = "etcd://"
@@ -71,10 +71,10 @@ def parse(url: str) -> EtcdTarget:
 
 def _endpoint(text: str) -> str:
     try:
-        _, port = split_address(text)
+        address = Address.parse(text)
     except ValueError as error:
         raise ConfigInvalid(_OPTION, f"{error}; etcd's own default port is 2379") from None
-    if port == 0:
+    if address.port == 0:
         raise ConfigInvalid(_OPTION, "port 0 can't be connected to: name etcd's client port, such as 2379")
     return text
 
@@ -102,7 +102,7 @@ def _check_pairs(values: Mapping[str, str], endpoints: tuple[str, ...]) -> None:
         raise ConfigInvalid(_OPTION, "a client certificate needs TLS: give etcd's authority with ca=FILE")
     if values.get("insecure", "yes") != "yes":
         raise ConfigInvalid(_OPTION, "'insecure' is yes or left out")
-    remote = next((host for text in endpoints if not is_loopback(host := split_address(text)[0])), None)
+    remote = next((each.host for each in map(Address.parse, endpoints) if not each.on_loopback), None)
     if "ca" not in values and "insecure" not in values and remote is not None:
         remedy = "give etcd's authority with ca=FILE, or write insecure=yes if nobody else can reach that network"
         raise ConfigInvalid(_OPTION, f"would speak plaintext with etcd at {remote}: {remedy}")
