@@ -28,6 +28,7 @@ SLIPS = {
         "from licd_daemon.rpc.node import NodeService",
         FLOORS,
     ),
+    "a servicer takes the time": (f"{DAEMON}/rpc/node.py", "import time", "Homes of gRPC take no clock"),
     "a module without a floor": (f"{DAEMON}/helpers.py", "", FLOORS),
     "a room of the vendor without a floor": ("vendor/licd_vendor/helpers.py", "", "The vendor's floors"),
     "a module of the node client without a floor": ("node_client/helpers.py", "", "The node client's floors"),
