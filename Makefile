@@ -6,10 +6,12 @@ PROTOS := $(wildcard protos/licd/v1/*.proto protos/licd/etcd/v1/*.proto)
 PORTAL_HOST ?=
 MINUTES ?= 60
 SEED ?=
+# The folders whose processes are neither killed nor timed.
+COVERED ?= $(addprefix tests/,cli contract http node_client unit vendor)
 VERSION ?= $(error VERSION: name the version that is released)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test soak bench check fix proto readme reasons states rules clocks vectors release lock
+.PHONY: help setup run demo test coverage soak bench check fix proto readme reasons states rules clocks vectors release lock
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
@@ -33,6 +35,12 @@ test: .venv/.done  ## every test; installs what they need
 	@deploy/system-packages chromium chrony etcd-server npm postgresql tmux
 	@deploy/test-tools
 	$(PY) -m pytest -n 5 --dist worksteal
+
+coverage: .venv/.done  ## which lines and branches the tests run, in the processes that they start too; a floor
+	$(PY) -m coverage erase
+	$(PY) -m coverage run -m pytest -n 5 --dist worksteal $(COVERED)
+	$(PY) -m coverage combine -q
+	$(PY) -m coverage report
 
 soak: .venv/.done  ## random faults for MINUTES=60; SEED=n replays them; ends with one line
 	@PYTHONPATH=tests $(PY) -m faults.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))

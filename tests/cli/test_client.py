@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from support.measuring import unmeasured
 
 from licd.v1.failure_pb2 import Failure
 from licd.v1.registration_service_pb2 import GetRegistrationResponse, Registration, SubmitCodeResponse
@@ -275,7 +276,7 @@ def test_status_starts_without_the_daemons_libraries(daemon: Daemon, tmp_path: P
         "heavy = {'cryptography', 'sqlite3', 'qrcode', 'rich', 'ntplib', 'structlog', 'msgspec'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    subprocess.run([sys.executable, "-c", code, daemon.address], check=True, cwd=tmp_path)
+    subprocess.run([sys.executable, "-c", code, daemon.address], check=True, cwd=tmp_path, env=unmeasured())
 
 
 @pytest.mark.parametrize("module", ["licd_daemon", "daemon"])

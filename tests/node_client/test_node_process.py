@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import os
 import pathlib
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from typing import Any
 import grpc
 import pytest
 from support.certificates import DAY, Authority
+from support.measuring import unmeasured
 from support.scripted_daemon import APPLICATION, TOKEN, Join, ScriptedDaemon
 from support.waiting import eventually
 
@@ -26,7 +26,7 @@ BANNED = ("cryptography", "sqlite3", "qrcode", "ntplib", "licd_daemon", "google.
 
 
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LICD_")}
+    environment = {name: value for name, value in unmeasured().items() if not name.startswith("LICD_")}
     command = [sys.executable, "-W", "error", "-W", FORKING, "-c", textwrap.dedent(code), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=40, env=environment, check=False)
 

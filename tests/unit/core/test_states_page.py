@@ -12,5 +12,5 @@ PRINT_PAGE = (
 
 def test_the_state_diagrams_are_what_the_core_does() -> None:
     command = [sys.executable, "-c", PRINT_PAGE, str(DOCS)]
-    run = subprocess.run(command, check=True, capture_output=True, text=True, timeout=200)
+    run = subprocess.run(command, check=True, capture_output=True, text=True, timeout=280)
     assert run.stdout == (DOCS / "states.md").read_text(encoding="utf-8"), "run: python docs/generate_states.py"
