@@ -16,7 +16,7 @@ from licd_daemon.cli.serve.certificates import ensure_certificates
 from licd_daemon.coordinator.service_clock import ServiceClock
 from licd_daemon.core import commands as c
 from licd_daemon.core.build import BUILD_MS
-from licd_daemon.core.effective import Confirmed, NtpWord, Times, confirms
+from licd_daemon.core.effective import Confirmed, SourceOffset, Times, confirms
 from licd_kit.pem import read_certificate, read_certificates
 
 LIMIT = 5_000
@@ -100,7 +100,7 @@ class Machine(World):
             return
         wall = self.right + self.skew
         times = Times(self.now.wall, self.now.confirmed)
-        instant = confirms(NtpWord("ntp", float(-self.skew), 4.0), wall, times, LIMIT)
+        instant = confirms(SourceOffset("ntp", float(-self.skew), 4.0), wall, times, LIMIT)
         if instant is None:
             return
         self.service.shift(instant - times.effective, instant - times.confirmed)

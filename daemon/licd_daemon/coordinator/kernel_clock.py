@@ -1,11 +1,11 @@
 """Whether the kernel says that its clock is synchronised: adjtimex(2), read only (R22, R23).
 
-Its word counts only where its clock is the one that this process sees: a process may live with a clock of its own.
+It counts only where its clock is the one that this process sees: a process may live with a clock of its own.
 """
 
 import ctypes
 
-from licd_daemon.core.effective import NtpWord
+from licd_daemon.core.effective import SourceOffset
 
 _STA_UNSYNC = 0x40
 _TIME_ERROR = 5
@@ -30,8 +30,8 @@ class _Timex(ctypes.Structure):
     )
 
 
-def kernel_word(wall_ms: float) -> NtpWord | None:
-    """The kernel's word for the wall clock; None: it has none, or has another clock.
+def kernel_offset(wall_ms: float) -> SourceOffset | None:
+    """The wall clock's offset by the kernel; None: it knows none, or has another clock.
 
     Args:
         wall_ms: The wall clock that this process sees.
@@ -44,8 +44,8 @@ def kernel_word(wall_ms: float) -> NtpWord | None:
     return judged(state, timex.status, timex.maxerror / 1000, timex.seconds * 1000.0, wall_ms)
 
 
-def judged(state: int, status: int, error_ms: float, kernel_ms: float, wall_ms: float) -> NtpWord | None:
-    """What the answer of adjtimex means (see `kernel_word`).
+def judged(state: int, status: int, error_ms: float, kernel_ms: float, wall_ms: float) -> SourceOffset | None:
+    """What the answer of adjtimex means (see `kernel_offset`).
 
     Args:
         state: Its result; -1: it failed; 5: not synchronised.
@@ -57,4 +57,4 @@ def judged(state: int, status: int, error_ms: float, kernel_ms: float, wall_ms: 
     synchronised = 0 <= state < _TIME_ERROR and not status & _STA_UNSYNC
     if not synchronised or error_ms > _LARGEST_ERROR_MS or abs(kernel_ms - wall_ms) > _SAME_CLOCK_MS:
         return None
-    return NtpWord("of the kernel", 0.0, error_ms)
+    return SourceOffset("of the kernel", 0.0, error_ms)

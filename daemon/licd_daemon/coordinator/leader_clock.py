@@ -1,14 +1,14 @@
 """Judges the leader's own clock: against effective time (R23), NTP servers (R22) and the clocks of its nodes (R21).
 
 - Every doubt is reported as CLOCK_UNTRUSTED and goes automatically; what counts as one is in `core/effective.py`.
-- The word of an NTP server is kept as true time minus boottime, so that a clock that is set is judged at once; its
-  error grows by 500 ppm, the most that a kernel slews by, until the word says nothing any more. Servers are asked once
-  in 64 s, and at once when a doubt comes or goes.
+- The answer of an NTP server is kept as true time minus boottime, so that a clock that is set is judged at once; its
+  error grows by 500 ppm, the most that a kernel slews by, until it says nothing any more. Servers are asked once in
+  64 s, and at once when a doubt comes or goes.
 - A server that can't be asked is a warning in the log.
 - A jump ahead is accepted when NTP or the kernel confirms it, an administrator does, or a code that the portal gave for
   a challenge of that clock (R24).
 - Before any license was accepted there is nothing to judge by time, so effective time follows the clock both ways,
-  corrected by NTP where there is a word.
+  corrected by NTP where there is an answer.
 - A run begins where its wall clock stands, if that is ahead of the journal, for nobody knows how long a machine was
   off. Nothing ends by it until NTP, the kernel, a code or an administrator confirms it. A clock that was not trusted at
   the end of the run before is followed only if it is ahead by no more than a day.
@@ -21,14 +21,14 @@ from collections.abc import Sequence
 import structlog
 
 from licd_daemon.coordinator.coordinator import Coordinator
-from licd_daemon.coordinator.kernel_clock import kernel_word
+from licd_daemon.coordinator.kernel_clock import kernel_offset
 from licd_daemon.coordinator.ntp import NtpAnswer, measure
 from licd_daemon.core.commands import ConfirmTime, JudgeLeaderClock
 from licd_daemon.core.effective import (
     Cause,
     Confirmed,
     Doubt,
-    NtpWord,
+    SourceOffset,
     Times,
     confirms,
     doubts,
@@ -56,7 +56,7 @@ class LeaderClock:
         self._limit_ms = limit_ms
         self._answer: NtpAnswer | None = None
         self._warnings: tuple[str, ...] = ()
-        self._told: dict[Cause, float] | None = None
+        self._judged: dict[Cause, float] | None = None
         self._ask_now = asyncio.Event()
 
     async def watch(self) -> None:
@@ -89,10 +89,10 @@ class LeaderClock:
                 log.warning("ntp_server_not_usable", cause=warning)
         self._warnings = measurement.warnings
         self._answer = measurement.answer or self._answer
-        if measurement.answer is not None and (word := self._word()):
-            await self._confirm_by(word, Confirmed.NTP)
+        if measurement.answer is not None and (offset := self._offset()):
+            await self._confirm_by(offset, Confirmed.NTP)
 
-    async def _confirm_by(self, source: NtpWord, by: Confirmed) -> None:
+    async def _confirm_by(self, source: SourceOffset, by: Confirmed) -> None:
         now = self._coordinator.now()
         instant = confirms(source, self._wall(now), Times(now.wall, now.confirmed), self._limit_ms)
         if instant is None:
@@ -109,14 +109,14 @@ class LeaderClock:
         """The wall clock at the very reading that `now` is of: a pause in between would pass for a jump."""
         return now.wall + self._coordinator.clock.lead_ms()
 
-    def _word(self) -> NtpWord | None:
+    def _offset(self) -> SourceOffset | None:
         """What the last answer says of the clock as it stands now."""
         answer, clock = self._answer, self._coordinator.clock
         if answer is None:
             return None
         boot, wall = clock.raw()
         error = answer.error_ms + FASTEST_SLEW * max(0.0, boot - answer.asked_boot_ms)
-        return NtpWord(answer.server, answer.true_minus_boot_ms + boot - wall, error)
+        return SourceOffset(answer.server, answer.true_minus_boot_ms + boot - wall, error)
 
     async def confirm_by_code(self, instant_ms: int) -> None:
         """A code was right, so the portal has found its challenge's time true (R24); the time is then what it says.
@@ -165,35 +165,35 @@ class LeaderClock:
 
     async def _look(self) -> None:
         if not self._coordinator.state.newest_issue:
-            source = self._word() or self._kernel()
+            source = self._offset() or self._kernel()
             self._coordinator.clock.follow_wall(source.offset if source else 0.0, confirmed=source is not None)
         elif self._answer is None and (kernel := self._kernel()):
             await self._confirm_by(kernel, Confirmed.KERNEL)
         found = self._doubts()
-        told = {doubt.cause: doubt.span for doubt in found}
-        if self._told is not None and not self._news(self._told, told):
+        spans = {doubt.cause: doubt.span for doubt in found}
+        if self._judged is not None and not self._changed(self._judged, spans):
             return
-        if self._told is not None and set(told) != set(self._told):
+        if self._judged is not None and set(spans) != set(self._judged):
             self._ask_now.set()
         try:
             await self._coordinator.submit(JudgeLeaderClock(failure_of(found)))
         except Refused as refusal:
             log.warning("clock_verdict_not_kept", cause=refusal.message)
             return
-        self._told = told
+        self._judged = spans
 
-    def _kernel(self) -> NtpWord | None:
-        return kernel_word(self._coordinator.clock.raw_wall())
+    def _kernel(self) -> SourceOffset | None:
+        return kernel_offset(self._coordinator.clock.raw_wall())
 
-    def _news(self, before: dict[Cause, float], told: dict[Cause, float]) -> bool:
+    def _changed(self, before: dict[Cause, float], after: dict[Cause, float]) -> bool:
         """Whether the causes are others, or a span has changed by what would be a doubt of its own."""
-        return set(before) != set(told) or any(abs(told[cause] - before[cause]) > self._limit_ms for cause in told)
+        return set(before) != set(after) or any(abs(after[cause] - before[cause]) > self._limit_ms for cause in after)
 
     def _doubts(self) -> list[Doubt]:
         coordinator = self._coordinator
         most = majority(coordinator.presences.clocks_if_most_are_over(), self._limit_ms)
         now = coordinator.now()
         wall = self._wall(now)
-        found = doubts(wall, Times(now.wall, now.confirmed), self._limit_ms, self._word(), most)
+        found = doubts(wall, Times(now.wall, now.confirmed), self._limit_ms, self._offset(), most)
         start = start_doubt(coordinator.state, now, wall)
         return [*found, start] if start else found

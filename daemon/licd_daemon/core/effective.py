@@ -57,8 +57,8 @@ class Cause(StrEnum):
     NODES = "off nodes"
 
 
-class NtpWord(NamedTuple):
-    """What an NTP server says now: the wall clock lacks `offset`, give or take `error`."""
+class SourceOffset(NamedTuple):
+    """By a source of time, an NTP server or the kernel, the wall clock lacks `offset` now, give or take `error`."""
 
     server: str
     offset: float
@@ -132,14 +132,14 @@ def majority(estimates: Sequence[Estimate], limit: float) -> Estimate | None:
     return median if median.over(limit) and 2 * agreeing > len(clocks) else None
 
 
-def doubts(wall: float, times: Times, limit: float, ntp: NtpWord | None, most: Estimate | None) -> list[Doubt]:
+def doubts(wall: float, times: Times, limit: float, ntp: SourceOffset | None, most: Estimate | None) -> list[Doubt]:
     """Every cause that holds, the weightiest first (R22, R23).
 
     Args:
         wall: The machine's clock.
         times: Effective time at the same instant.
         limit: What is tolerated.
-        ntp: The word of the NTP servers, if there is any.
+        ntp: By the NTP servers, if one has answered.
         most: Where most clocks stand if not with the leader's (see `majority`).
     """
     found = []
@@ -185,7 +185,7 @@ def start_doubt(state: State, now: Now, wall: float) -> Doubt | None:
     return _doubt(Cause.START, now.unconfirmed)
 
 
-def confirms(source: NtpWord, wall: float, times: Times, limit: float) -> int | None:
+def confirms(source: SourceOffset, wall: float, times: Times, limit: float) -> int | None:
     """The effective time that a source confirms, in ms; None: it confirms nothing that is in doubt (R23).
 
     A jump ahead: the source agrees with the wall clock, and not with effective time. What is unconfirmed: the source

@@ -5,7 +5,7 @@ import pytest
 from licd_daemon.coordinator.kernel_clock import judged as kernel_judged
 from licd_daemon.coordinator.service_clock import ServiceClock
 from licd_daemon.core.build import BUILD_MS
-from licd_daemon.core.effective import Cause, NtpWord, Times, beginning, confirms, doubts
+from licd_daemon.core.effective import Cause, SourceOffset, Times, beginning, confirms, doubts
 from licd_daemon.core.model import DAY_MS
 
 YEAR = 365 * DAY_MS
@@ -99,7 +99,7 @@ def test_R23_a_first_start_with_a_wrong_clock_is_no_earlier_than_the_build(wrong
 
 def test_R23_an_answer_takes_back_what_only_a_start_has_moved_and_no_more() -> None:
     late = RIGHT + 14 * YEAR
-    word = NtpWord("ntp", -14.0 * YEAR, 1.0)
+    word = SourceOffset("ntp", -14.0 * YEAR, 1.0)
     assert confirms(word, late, Times(late, RIGHT - DAY_MS), LIMIT) == RIGHT
     assert confirms(word, late, Times(late, RIGHT + DAY_MS), LIMIT) is None
     assert confirms(word, late, Times(late, late), LIMIT) is None
@@ -107,7 +107,7 @@ def test_R23_an_answer_takes_back_what_only_a_start_has_moved_and_no_more() -> N
 
 
 def test_R23_an_answer_that_agrees_confirms_a_start() -> None:
-    assert confirms(NtpWord("ntp", 3.0, 1.0), RIGHT, Times(RIGHT, RIGHT - DAY_MS), LIMIT) == RIGHT
+    assert confirms(SourceOffset("ntp", 3.0, 1.0), RIGHT, Times(RIGHT, RIGHT - DAY_MS), LIMIT) == RIGHT
 
 
 def test_R23_time_in_which_only_the_daemon_was_off_is_known_by_boottime() -> None:
@@ -126,7 +126,7 @@ def test_R23_a_clock_that_went_back_to_what_was_confirmed_is_told_from_one_set_b
 
 
 def test_R22_the_kernel_counts_only_where_it_is_synchronised_and_its_clock_is_this_one() -> None:
-    assert kernel_judged(0, 0x2001, 12.5, 1_000_000.0, 1_000_400.0) == NtpWord("of the kernel", 0.0, 12.5)
+    assert kernel_judged(0, 0x2001, 12.5, 1_000_000.0, 1_000_400.0) == SourceOffset("of the kernel", 0.0, 12.5)
     assert kernel_judged(5, 0x40, 12.5, 1_000_000.0, 1_000_400.0) is None
     assert kernel_judged(0, 0x40, 12.5, 1_000_000.0, 1_000_400.0) is None
     assert kernel_judged(-1, 0, 12.5, 1_000_000.0, 1_000_400.0) is None

@@ -18,7 +18,7 @@ import pytest
 from licd_daemon.cli.serve.command import serve
 from licd_daemon.core import checks, events
 from licd_daemon.core.drift import Estimate
-from licd_daemon.core.effective import NtpWord, Times, doubts, failure_of, start_doubt
+from licd_daemon.core.effective import SourceOffset, Times, doubts, failure_of, start_doubt
 from licd_daemon.core.model import Application, EndCause, EndedRegistration, Failure, Now, State
 from licd_daemon.core.reasons import FailureReason, Saying
 from licd_daemon.core.refusal import Reason
@@ -114,7 +114,7 @@ def _failures() -> Iterator[Failure]:
     yield checks.no_nodes()
     now, limit = 1_700_000_000_000, 5_000
     for wall, ntp, most in (
-        (now, NtpWord("ntp.example", 83_000, 4), None),
+        (now, SourceOffset("ntp.example", 83_000, 4), None),
         (now + 60_000, None, None),
         (now - 60_000, None, None),
         (now, None, Estimate(83_000, 4)),
