@@ -59,4 +59,8 @@ def node_process(daemon: Daemon, name: str, env: dict[str, str], address: str = 
     try:
         yield
     finally:
-        process.communicate(timeout=20)
+        try:
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
+            process.wait()
