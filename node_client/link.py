@@ -16,7 +16,7 @@ import grpc
 
 from licd.v1 import node_service_pb2 as pb
 from licd.v1 import node_service_pb2_grpc
-from node_client import clock
+from node_client import clock, threads
 from node_client.settings import Settings
 
 # FINDINGS: keepalive_timeout_ms has no effect in grpc, http2.ping_timeout_ms has; the defaults reconnect after 5.4 s.
@@ -107,8 +107,7 @@ class Link:
         """Open the stream with its first message."""
         self.send(request)
         stream = self._stub.KeepAlive(iter(self._requests.get, None), metadata=self._metadata)
-        self._reader = threading.Thread(target=self._read, args=(stream,), name="licd-node-stream", daemon=True)
-        self._reader.start()
+        self._reader = threads.started(self._read, "licd-node-stream", stream)
 
     def send(self, request: pb.KeepAliveRequest) -> None:
         """Send a message on the stream."""

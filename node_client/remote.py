@@ -14,7 +14,7 @@ import threading
 import weakref
 from collections.abc import Callable
 
-from node_client import clock
+from node_client import clock, threads
 from node_client.belief import Belief
 from node_client.callbacks import Callbacks, OnChange
 from node_client.driver import LEAVE_TIMEOUT, Driver
@@ -50,9 +50,8 @@ class RemoteNode(Node):
         self._published = self.status()
         self._callbacks = Callbacks(self, on_change) if on_change else None
         self._driver = Driver(settings, self._change, self._publish)
-        self._thread = threading.Thread(target=self._driver.run, name="licd-node", daemon=True)
         _LIVE.add(self)
-        self._thread.start()
+        self._thread = threads.started(self._driver.run, "licd-node")
 
     def status(self) -> Status:
         """Everything about the node at the instant of the call (R15)."""

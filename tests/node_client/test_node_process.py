@@ -241,3 +241,22 @@ def test_a_ca_that_went_away_is_waited_for(daemon: ScriptedDaemon, join: Join, t
     ca.write_bytes(pem)
     daemon.start()
     assert node.wait_licensed(10)
+
+
+LATE = """
+import threading, time
+from node_client import threads
+
+def ends_late():
+    threading.main_thread().join()
+    time.sleep(0.5)
+    print("ended", flush=True)
+
+threads.started(ends_late, "late")
+"""
+
+
+def test_the_exit_waits_for_threads_that_use_grpc() -> None:
+    """One that the interpreter stopped inside a call's lock would leave the program hanging for ever."""
+    ended = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout == "ended\n"
