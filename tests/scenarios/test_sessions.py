@@ -210,6 +210,7 @@ def test_R16_a_late_resume_is_refused_with_a_nonce_and_leaves_the_live_stream_al
     older = node.stream_number
     node.resume()
     current = node.open()
+    current.beat()  # so the daemon has opened it
     nonces = []
     for _ in range(3):
         with refused(STALE, "STALE_RESUME") as refusal:
