@@ -34,11 +34,11 @@ demo: .venv/.done  ## the whole story, played automatically
 test: .venv/.done  ## every test; installs what they need
 	@deploy/system-packages chromium chrony etcd-server npm postgresql tmux
 	@deploy/test-tools
-	$(PY) -m pytest -n 4 --dist worksteal
+	$(PY) -m pytest -n 3 --dist worksteal
 
 coverage: .venv/.done  ## which lines and branches the tests run, in the processes that they start too; a floor
 	$(PY) -m coverage erase
-	$(PY) -m coverage run -m pytest -n 4 --dist worksteal $(COVERED)
+	$(PY) -m coverage run -m pytest -n 3 --dist worksteal $(COVERED)
 	$(PY) -m coverage combine -q
 	$(PY) -m coverage report
 
