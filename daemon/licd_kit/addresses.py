@@ -5,6 +5,7 @@ import re
 from typing import NamedTuple
 
 _EXAMPLE = "127.0.0.1:7443"
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (asked about, not bound)
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
 
 
@@ -38,6 +39,16 @@ class Address(NamedTuple):
     def on_loopback(self) -> bool:
         """Whether it can only be reached from this machine."""
         return is_loopback(self.host)
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether it stands for every address of a machine, and names none."""
+        return self.host in _EVERYWHERE
+
+    @property
+    def reached(self) -> "Address":
+        """Where a listener at this address is reached from its own machine."""
+        return self._replace(host=_EVERYWHERE.get(self.host, self.host))
 
 
 def is_loopback(host: str) -> bool:

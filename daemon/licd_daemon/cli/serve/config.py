@@ -190,10 +190,10 @@ def _check_journal(config: ServeConfig) -> None:
     object.__setattr__(config, "journal_target", target.parse(config.journal, config.data_dir))
     if not config.journal_target.shared:
         return
-    host = config.listen_address.host
-    if config.advertise is None and host in ("0.0.0.0", "::"):  # noqa: S104 (asked about, not bound)
+    listen = config.listen_address
+    if config.advertise is None and listen.everywhere:
         raise ConfigInvalid(
-            "--advertise", f"followers must be able to name this daemon, and {host} is no name: give it"
+            "--advertise", f"followers must be able to name this daemon, and {listen.host} is no name: give it"
         )
 
 

@@ -5,7 +5,6 @@
   is.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
@@ -15,7 +14,7 @@ from starlette.routing import Route
 
 from licd_daemon.cli.serve.config import ServeConfig
 from licd_daemon.cli.serve.served_certificate import ServedCertificate, standing_of
-from licd_daemon.cli.serve.web import bound, tls_context, url_of
+from licd_daemon.cli.serve.web import WebPorts, tls_context
 from licd_daemon.console.listener import WebServer
 from licd_daemon.leadership.etcd import Leader
 from licd_daemon.ops.metrics import CONTENT_TYPE, FollowerMetrics
@@ -23,29 +22,12 @@ from licd_daemon.ops.metrics import CONTENT_TYPE, FollowerMetrics
 _NO_STORE = {"cache-control": "no-store"}
 
 
-class FollowerWeb:
-    """Console and ops of a follower, bound when this is made. `leader`: who leads, as far as is known.
-
-    Raises:
-        ListenFailed: an address is in use or not this machine's.
-    """
+class FollowerWeb(WebPorts):
+    """Console and ops of a follower. `leader`: who leads, as far as is known."""
 
     def __init__(self, config: ServeConfig, leader: Callable[[], Leader | None]) -> None:
-        self._config = config
+        super().__init__(config)
         self._leader = leader
-        self._console = bound("--console-listen", config.console_address)
-        self._ops = bound("--ops-listen", config.ops_address)
-        self._servers: list[WebServer] = []
-
-    @property
-    def console_url(self) -> str:
-        """Where a browser on this machine finds the console; "" when it is off."""
-        return url_of("http" if self._config.insecure else "https", self._console)
-
-    @property
-    def ops_url(self) -> str:
-        """Where probes find the ops port; "" when it is off."""
-        return url_of("http", self._ops)
 
     def start(self, certificate: ServedCertificate | None) -> None:
         """Serve from now on; without a certificate in plaintext on loopback.
@@ -53,26 +35,16 @@ class FollowerWeb:
         Raises:
             TlsInvalid: the certificate can't be used.
         """
-        if self._ops is not None:
+        if self._ops_socket is not None:
             routes = [
                 Route("/livez", _livez),
                 Route("/readyz", self._readyz),
                 Route("/metrics", _page_of(FollowerMetrics(standing_of(certificate)))),
             ]
-            self._servers.append(WebServer(Starlette(routes=routes), self._ops))
-        if self._console is not None:
+            self._serve(WebServer(Starlette(routes=routes), self._ops_socket))
+        if self._console_socket is not None:
             app = Starlette(routes=[Route("/{path:path}", self._send_on)])
-            context = tls_context(certificate)
-            self._servers.append(WebServer(app, self._console, context))
-        for server in self._servers:
-            server.start()
-
-    async def stop(self) -> None:
-        """End both servers. Idempotent."""
-        await asyncio.gather(*(server.stop() for server in self._servers))
-        for listener in (self._console, self._ops):
-            if listener is not None:
-                listener.close()
+            self._serve(WebServer(app, self._console_socket, tls_context(certificate)))
 
     async def _readyz(self, _: Request) -> Response:
         return PlainTextResponse(f"{self._explanation()}\n", status_code=503, headers=_NO_STORE)

@@ -11,9 +11,6 @@ from licd_daemon.core.build import BUILD_DATE
 from licd_daemon.operations.certificate_check import Host
 from licd_kit.clock import wall_ms
 
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (what is reached where such a wildcard is bound)
-"""Wildcards, and what is reached where one is bound."""
-
 
 def make_certificates(config: ServeConfig, times: Times | None = None) -> None:
     """TLS from the first start (R34). `times`: by which a renewal is due; None: nothing is confirmed yet.
@@ -24,8 +21,8 @@ def make_certificates(config: ServeConfig, times: Times | None = None) -> None:
     if config.insecure or config.tls_cert is not None:
         return
     addresses = (config.advertise_address, config.listen_address, config.console_address)
-    hosts = [address.host for address in addresses if address is not None]
-    names = [*config.tls_san, *(host for host in hosts if host not in EVERYWHERE)]
+    hosts = [address.host for address in addresses if address is not None and not address.everywhere]
+    names = [*config.tls_san, *hosts]
     certificates.ensure_certificates(config.data_dir / "tls", names, *(times or unconfirmed()))
 
 
@@ -66,5 +63,5 @@ def port_certificate(config: ServeConfig, times: Times) -> ServedCertificate | N
 
 def _reached_host(config: ServeConfig) -> Host | None:
     """The host that clients are given, or else the one that is listened at; None: nobody knows (a wildcard)."""
-    host = config.reached_at.host
-    return None if host in EVERYWHERE else Host(host, advertised=config.advertise is not None)
+    reached = config.reached_at
+    return None if reached.everywhere else Host(reached.host, advertised=config.advertise is not None)

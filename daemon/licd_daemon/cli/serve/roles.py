@@ -18,7 +18,6 @@ from licd_daemon.cli.serve import tls
 from licd_daemon.cli.serve.config import ServeConfig, address_file
 from licd_daemon.cli.serve.follower_web import FollowerWeb
 from licd_daemon.cli.serve.port_tls import (
-    EVERYWHERE,
     port_certificate,
     renewal,
     times_at_start,
@@ -26,7 +25,7 @@ from licd_daemon.cli.serve.port_tls import (
     unconfirmed,
 )
 from licd_daemon.cli.serve.served_certificate import ServedCertificate, warnings_of
-from licd_daemon.cli.serve.web import ListenFailed, Served, Web
+from licd_daemon.cli.serve.web import ListenFailed, Served, Web, WebPorts
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.leader_clock import LeaderClock
 from licd_daemon.core import commands as c
@@ -197,9 +196,7 @@ def read_vendor_keys(config: ServeConfig) -> VendorKeys:
         raise VendorKeysInvalid("--vendor-keys: give the JWK Set that your vendor ships, or no license can be verified")
     try:
         return VendorKeys.from_jwk_set(config.vendor_keys.read_bytes())
-    except OSError as error:
-        raise VendorKeysInvalid(f"--vendor-keys {config.vendor_keys}: {error}") from None
-    except VendorKeysInvalid as error:
+    except (OSError, VendorKeysInvalid) as error:
         raise VendorKeysInvalid(f"--vendor-keys {config.vendor_keys}: {error}") from None
 
 
@@ -259,10 +256,10 @@ def _bound(config: ServeConfig, server: _Binding, certificate: ServedCertificate
     gRPC can't ask for a client certificate without demanding it: with `--client-ca`, local commands, which have a token
     only, get a port on loopback of their own.
     """
-    host = config.listen_address.host
     try:
         port = server.bind(config.listen, _credentials(certificate, config.client_ca))
-        local = str(Address(EVERYWHERE.get(host, host), port))
+        listening = config.listen_address._replace(port=port)
+        local = str(listening.reached)
         if config.client_ca is not None:
             local = str(Address(LOCAL, server.bind(f"{LOCAL}:0", _credentials(certificate, None))))
     except OSError:
@@ -270,7 +267,7 @@ def _bound(config: ServeConfig, server: _Binding, certificate: ServedCertificate
             f"--listen {config.listen}: the address is in use or not this machine's: stop the other daemon, or listen "
             "elsewhere"
         ) from None
-    return str(Address(host, port)), local
+    return str(listening), local
 
 
 def _operations(
@@ -313,7 +310,7 @@ def _max_connections() -> int:
     return max(64, min(hard, 1_000_000) - RESERVED_FILES)
 
 
-def _publish_addresses(config: ServeConfig, role: str, address: str, web: Web | FollowerWeb, **more: object) -> None:
+def _publish_addresses(config: ServeConfig, role: str, address: str, web: WebPorts, **more: object) -> None:
     """Local commands find the daemon by a file; people and scripts by one line."""
     write_whole(address_file(config.data_dir), f"{address}\n".encode(), 0o600)
     log.info(

@@ -110,7 +110,7 @@ async def _serve(config: ServeConfig) -> int:
 
 
 async def _serve_until(config: ServeConfig, stop: asyncio.Event, reload: asyncio.Event) -> int:
-    serving.read_vendor_keys(config)
+    serving.read_vendor_keys(config)  # a follower too must not find out only when it is to lead
     target = config.journal_target
     _make_data_dir(config.data_dir, lasting=not target.shared)
     make_certificates(config)

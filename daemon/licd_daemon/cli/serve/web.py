@@ -3,6 +3,7 @@
 Addresses are bound before anything is served: what is in use keeps the daemon from starting, in a clear word.
 """
 
+import asyncio
 import socket
 import ssl
 from dataclasses import dataclass
@@ -36,8 +37,8 @@ class Served:
     certificate: ServedCertificate | None
 
 
-class Web:
-    """Console and ops, bound when this is made; either may be off.
+class WebPorts:
+    """The ports of console and ops, bound when this is made; either may be off.
 
     Raises:
         ListenFailed: an address is in use or not this machine's.
@@ -45,21 +46,39 @@ class Web:
 
     def __init__(self, config: ServeConfig) -> None:
         self._config = config
-        self._console_socket = bound("--console-listen", config.console_address)
-        self._ops_socket = bound("--ops-listen", config.ops_address)
-        self._console: Console | None = None
-        self._ops: Ops | None = None
+        self._console_socket = _bound("--console-listen", config.console_address)
+        self._ops_socket = _bound("--ops-listen", config.ops_address)
         self._servers: list[WebServer] = []
 
     @property
     def console_url(self) -> str:
         """Where a browser on this machine finds the console; "" when it is off."""
-        return url_of("http" if self._config.insecure else "https", self._console_socket)
+        return _url_of("http" if self._config.insecure else "https", self._console_socket)
 
     @property
     def ops_url(self) -> str:
         """Where probes find the ops port; "" when it is off."""
-        return url_of("http", self._ops_socket)
+        return _url_of("http", self._ops_socket)
+
+    def _serve(self, server: WebServer) -> None:
+        self._servers.append(server)
+        server.start()
+
+    async def stop(self) -> None:
+        """End both servers. Idempotent."""
+        await asyncio.gather(*(server.stop() for server in self._servers))
+        for listener in (self._console_socket, self._ops_socket):
+            if listener is not None:
+                listener.close()
+
+
+class Web(WebPorts):
+    """Console and ops of the daemon that leads."""
+
+    def __init__(self, config: ServeConfig) -> None:
+        super().__init__(config)
+        self._console: Console | None = None
+        self._ops: Ops | None = None
 
     def start(self, served: Served) -> None:
         """Serve from now on; without a certificate in plaintext on loopback.
@@ -89,10 +108,6 @@ class Web:
             return ""
         return ephemeral_filesystem(self._config.data_dir) or ""
 
-    def _serve(self, server: WebServer) -> None:
-        self._servers.append(server)
-        server.start()
-
     def drain(self) -> None:
         """The daemon is about to stop: not ready from here on, and live pages are asked to come back."""
         if self._ops is not None:
@@ -100,21 +115,13 @@ class Web:
         if self._console is not None:
             self._console.close()
 
-    async def stop(self) -> None:
-        """End both servers. Idempotent."""
-        for server in self._servers:
-            await server.stop()
-        for listener in (self._console_socket, self._ops_socket):
-            if listener is not None:
-                listener.close()
-
 
 def tls_context(certificate: ServedCertificate | None) -> ssl.SSLContext | None:
     """What the console serves TLS with; None: no TLS."""
     return server_context(certificate.watch(read_context)) if certificate is not None else None
 
 
-def bound(option: str, address: Address | None) -> socket.socket | None:
+def _bound(option: str, address: Address | None) -> socket.socket | None:
     """A listening socket at what an option says; None: off.
 
     Raises:
@@ -131,10 +138,8 @@ def bound(option: str, address: Address | None) -> socket.socket | None:
         ) from None
 
 
-def url_of(scheme: str, listener: socket.socket | None) -> str:
+def _url_of(scheme: str, listener: socket.socket | None) -> str:
     """The address as it is reached from this machine."""
     if listener is None:
         return ""
-    host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (what is reached where a wildcard is bound)
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+    return f"{scheme}://{Address(*listener.getsockname()[:2]).reached}"
