@@ -105,8 +105,8 @@ MUTANTS = (
         "registered-over-draining-seats",
         "R13, R10: every connected node has a seat, or waits for one that still drains",
         f"{CORE}/decide_registration.py",
-        "seats = max(0, _license(state).max_nodes - (state.tally.taken - own))",
-        "seats = _license(state).max_nodes",
+        "seats = max(0, license_of(state).max_nodes - (state.tally.taken - own))",
+        "seats = license_of(state).max_nodes",
         first=28,
     ),
     Mutant(

@@ -88,7 +88,8 @@ class Coordinator:
         self.engine.state = await self._load()
         epoch = await self._config.leadership.acquire(self.state.epoch + 1)
         self.engine.state = await self._load()
-        self.clock = self._begin_time()
+        boot = boot_id()
+        self.clock = self._begin_time(boot)
         now = self.clock.now()
         handover_ms = self._config.leadership.handover_ms
         proof_interval_ms = self._config.leadership.proof_interval_ms
@@ -98,7 +99,7 @@ class Coordinator:
             handover_ms,
             secrets.token_hex(16),
             proof_interval_ms,
-            boot_id(),
+            boot,
             self.clock.started_ms,
         )
         batch = self.engine.start(command, now)
@@ -109,10 +110,10 @@ class Coordinator:
         self.since = now.wall
         self._tasks = [asyncio.create_task(self._guard(work)) for work in (self._write, self._tick)]
 
-    def _begin_time(self) -> ServiceClock:
+    def _begin_time(self, boot: str) -> ServiceClock:
         """R23: where effective time continues; only within one boot of the machine it is known what has passed."""
         state = self.state
-        same_boot = bool(state.boot_id) and state.boot_id == boot_id()
+        same_boot = state.boot_id == boot != ""
         clock = ServiceClock(
             state.effective,
             state.served,

@@ -62,10 +62,14 @@ def certificate_expired(license: License) -> Failure:
     return failure(FailureReason.CERTIFICATE_EXPIRED, date=date, vendor=_vendor(license.vendor))
 
 
+def reissues(state: State, license: License) -> bool:
+    """Whether the license is another issue of the one in force."""
+    return state.license is not None and state.license.license_id == license.license_id
+
+
 def ended(license: License, state: State, now: Now) -> bool:
     """R3, R23: `exp` has passed; for the license in force and its reissues by what counts against it."""
-    reissue = state.license is not None and state.license.license_id == license.license_id
-    return (state.license_time(now) if reissue else now.wall) >= license.expires_at * 1000
+    return (state.license_time(now) if reissues(state, license) else now.wall) >= license.expires_at * 1000
 
 
 def certificate_type_mismatch() -> Failure:

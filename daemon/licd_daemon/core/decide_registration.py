@@ -48,13 +48,18 @@ def place_all(draft: Draft) -> None:
     """After a reissue: seats of those who no longer match drain, those who match now get theirs, holders first."""
     ordered = sorted(draft.state.sessions.values(), key=lambda session: (not session.holder, session.number))
     for session in ordered:
-        mismatches = checks.judge_application(_license(draft.state), session.application, session.node_name)
+        mismatches = checks.judge_application(license_of(draft.state), session.application, session.node_name)
         if session.seat is Seat.HELD and mismatches:
             draft.emit(SeatWithdrawn(session.session_id))
         draft.place(session.session_id)
 
 
-def _license(state: State) -> License:
+def license_of(state: State) -> License:
+    """The license in force; without one nothing goes before its upload.
+
+    Raises:
+        Refused: NO_LICENSE.
+    """
     if state.license is None:
         raise Refused(Reason.NO_LICENSE, "No license was uploaded: upload Container.lic first.")
     return state.license
@@ -63,14 +68,14 @@ def _license(state: State) -> License:
 def create_challenge(draft: Draft, command: CreateChallenge) -> None:
     """R7, R9: not while locked, not without a license in force."""
     refuse_challenge(draft.state, draft.now)
-    if _license(draft.state).license_id != command.license_id:
+    if license_of(draft.state).license_id != command.license_id:
         raise Refused(Reason.CHALLENGE_EXPIRED, "The license has changed meanwhile: create a fresh QR.")
     draft.emit(ChallengeCreated(command.challenge_id, command.url))
 
 
 def refuse_challenge(state: State, now: Now) -> None:
     """Raise Refused if no challenge may be created now: before the costly picture, and again when it is decided."""
-    license = _license(state)
+    license = license_of(state)
     _refuse_locked(state, now)
     if surely_expired(license, state, now):
         failures = (checks.certificate_expired(license),)
@@ -165,7 +170,7 @@ def _registered(state: State, challenge_id: str, now: Now) -> Registered:
         key=lambda session: (session.seat is Seat.NONE, session.number),
     )
     own = sum(1 for session in live if session.seat is not Seat.NONE)
-    seats = max(0, _license(state).max_nodes - (state.tally.taken - own))
+    seats = max(0, license_of(state).max_nodes - (state.tally.taken - own))
     if now.served < state.granting_from:
         seats = min(seats, own)
     return Registered(challenge_id, _ids(live[:seats]), _ids(live[seats:]))
@@ -185,6 +190,6 @@ def release(draft: Draft, command: ReleaseLicense) -> None:
     """R30: idempotent until the next upload."""
     if draft.state.license is None and draft.state.release is not None:
         return
-    if _license(draft.state).license_id != command.license_id:
+    if license_of(draft.state).license_id != command.license_id:
         raise Refused(Reason.NO_LICENSE, "The license has changed meanwhile: release again.")
     draft.emit(LicenseReleased(command.url))

@@ -18,7 +18,6 @@ from licd_daemon.core.effect import (
     ends_registration,
     losing_seats,
     losing_the_way,
-    reissues,
 )
 from licd_daemon.core.events import LicenseExpired, LicenseInstalled, ProjectKeyDrawn, UploadRefused
 from licd_daemon.core.model import Failure, Now, Seat, Session, State
@@ -45,7 +44,7 @@ def upload_license(draft: Draft, command: UploadLicense) -> Refused | None:
         _refuse_loss(draft.state, license, draft.now)
     if draft.state.project_key is None:
         draft.emit(ProjectKeyDrawn(command.project_key))
-    draft.emit(LicenseInstalled(license, reissues(draft.state, license)))
+    draft.emit(LicenseInstalled(license, checks.reissues(draft.state, license)))
     if checks.ended(license, draft.state, draft.now):
         draft.emit(LicenseExpired())
     place_all(draft)
@@ -96,14 +95,14 @@ def _failures(state: State, license: License, auth_method: str, now: Now) -> tup
 
 def _refuse_issue(state: State, license: License) -> None:
     _refuse_older(state, license)
-    if reissues(state, license):
+    if checks.reissues(state, license):
         _refuse_fewer(state, license)
 
 
 def _refuse_older(state: State, license: License) -> None:
     """A reissue must be later than every one accepted before; the very latest may come back after another license."""
     newest = state.newest_issue.get(license.license_id, 0)
-    if license.issued_at < newest or (reissues(state, license) and license.issued_at == newest):
+    if license.issued_at < newest or (checks.reissues(state, license) and license.issued_at == newest):
         raise Refused(
             Reason.LICENSE_OLDER,
             "A newer issue of this license was uploaded before: upload the newest Container.lic.",

@@ -27,17 +27,12 @@ def effect_of(state: State, license: License, now: Now) -> Effect:
     )
 
 
-def reissues(state: State, license: License) -> bool:
-    """Whether the license is another issue of the one in force."""
-    return state.license is not None and state.license.license_id == license.license_id
-
-
 def ends_registration(state: State, license: License, now: Now) -> bool:
     """R2, R19: another license ends it, and so does a reissue for whose `recertify_days` it is too old."""
     if state.registration is None:
         return False
     due = recertify_at(_under(state, license))
-    return not reissues(state, license) or (due is not None and state.license_time(now) >= due)
+    return not checks.reissues(state, license) or (due is not None and state.license_time(now) >= due)
 
 
 def losing_seats(state: State, license: License, now: Now) -> list[Session]:

@@ -11,8 +11,8 @@ from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.news import NEWS_PAUSE_S
 from licd_daemon.core import checks
 from licd_daemon.core import commands as c
+from licd_daemon.core.decide_registration import license_of
 from licd_daemon.core.model import Challenge, Failure, Now, State
-from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.core.upload_effect import Effect
 from licd_daemon.operations import fields
 from licd_daemon.operations.certificate_check import Fault
@@ -155,8 +155,7 @@ class RegistrationOperations:
         Raises:
             Refused: NO_LICENSE, NOT_LEADER.
         """
-        if self._coordinator.standing().license is None:
-            raise Refused(Reason.NO_LICENSE, "No license was uploaded: upload Container.lic first.")
+        license_of(self._coordinator.standing())
         return self.blocking()
 
     async def reset(self) -> Registration:
