@@ -9,8 +9,6 @@ import click
 from licd_daemon.cli.options import LazyGroup
 from licd_daemon.cli.standard_files import open_standard_files
 
-open_standard_files()
-
 _COMMANDS = {
     "serve": "licd_daemon.cli.serve.command:serve",
     "request": "licd_daemon.cli.request:request",
@@ -36,3 +34,4 @@ _COMMANDS = {
 @click.version_option(package_name="licd", prog_name="licd")
 def main(**_: object) -> None:
     """License a cluster: one signed file, one phone scan, one six-digit code."""
+    open_standard_files()
