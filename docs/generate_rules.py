@@ -4,7 +4,7 @@
 A rule is decided in each module, class or function whose docstring begins with its number (`R13:`, or `R13, R14:`), and
 shown by each test whose name has the number (`test_R13_...`). Nothing else in the page is changed.
 
-Run: python docs/generate_rules.py
+Run: make rules
 """
 
 import ast

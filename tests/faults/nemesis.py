@@ -98,7 +98,7 @@ class Nemesis:
             getattr(self, step.fault)(node, step.span)
         self._wait(max((when for when, _ in self._undo), default=0.0))
         self.clock.set("+0s")
-        self.trap.mend()
+        self.trap.heal()
         self.cluster.heal()
 
     def _wait(self, until: float) -> None:
@@ -116,7 +116,7 @@ class Nemesis:
 
     def _restart(self) -> None:
         # A disk that fails would end the new one at its start, as it must.
-        self.trap.mend()
+        self.trap.heal()
         if self.cluster.daemon.process is None:
             self.cluster.start_daemon()
 
@@ -145,7 +145,7 @@ class Nemesis:
         self._later(span / 2, self._restart)
 
     def take_volume(self, node: NodeProcess, span: float) -> None:
-        self.trap.mend()
+        self.trap.heal()
         old = self.cluster.take_volume()
         if old is not None:
             self._later(span, lambda: old.send_signal(signal.SIGCONT))
@@ -171,15 +171,15 @@ class Nemesis:
 
     def cut_up(self, node: NodeProcess, span: float) -> None:
         node.link.cut(down=False)
-        self._later(span, lambda: node.link.mend(down=False))
+        self._later(span, lambda: node.link.restore(down=False))
 
     def cut_down(self, node: NodeProcess, span: float) -> None:
         node.link.cut(up=False)
-        self._later(span, lambda: node.link.mend(up=False))
+        self._later(span, lambda: node.link.restore(up=False))
 
     def cut_both(self, node: NodeProcess, span: float) -> None:
         node.link.cut()
-        self._later(span, node.link.mend)
+        self._later(span, node.link.restore)
 
     def stick(self, node: NodeProcess, span: float) -> None:
         node.link.hold(down=False)
@@ -208,15 +208,15 @@ class Nemesis:
 
     def slow_sync(self, node: NodeProcess, span: float) -> None:
         self.trap.slow(span, JOURNAL)
-        self._later(2 * span, self.trap.mend)
+        self._later(2 * span, self.trap.heal)
 
     def failing_sync(self, node: NodeProcess, span: float) -> None:
         self.trap.fail(JOURNAL)
-        self._later(span, self.trap.mend)
+        self._later(span, self.trap.heal)
 
     def dead_disk(self, node: NodeProcess, span: float) -> None:
         self.trap.fail()
-        self._later(span, self.trap.mend)
+        self._later(span, self.trap.heal)
 
     def full_disk(self, node: NodeProcess, span: float) -> None:
         process = self.cluster.daemon.process

@@ -121,5 +121,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    seeded.begin_anew()
+    seeded.begin_again()
     sys.exit(main())

@@ -41,7 +41,7 @@ class SyncTrap:
     def __init__(self) -> None:
         self.caught = 0
         self._fault = EVERYTHING, 0.0, 0
-        self._mended = threading.Event()
+        self._healed = threading.Event()
         self._entrance = socket.socket(socket.AF_UNIX)
         self._entrance.bind("")
         self._entrance.listen()
@@ -58,18 +58,18 @@ class SyncTrap:
         self._begin(file, 0.0, errno.EIO)
 
     def _begin(self, file: str, seconds: float, error: int) -> None:
-        self.mend()
-        self._mended = threading.Event()
+        self.heal()
+        self._healed = threading.Event()
         self._fault = file, seconds, error
 
-    def mend(self) -> None:
+    def heal(self) -> None:
         """The disk works again; a sync that was under way is done."""
         self._fault = EVERYTHING, 0.0, 0
-        self._mended.set()
+        self._healed.set()
 
     def close(self) -> None:
         """The disk works from now on, and no further process is taken."""
-        self.mend()
+        self.heal()
         self._entrance.shutdown(socket.SHUT_RDWR)
         self._entrance.close()
 
@@ -98,12 +98,12 @@ class SyncTrap:
 
     def _judge(self, listener: int, notice: bytes) -> None:
         number, thread, _, _, _, _, descriptor, *_ = _NOTICE.unpack(notice)
-        (file, seconds, error), mended = self._fault, self._mended
+        (file, seconds, error), healed = self._fault, self._healed
         verdict = _VERDICT.pack(number, 0, 0, _CONTINUE)
         with suppress(FileNotFoundError):  # killed meanwhile
             if (seconds or error) and os.readlink(f"/proc/{thread}/fd/{descriptor}").endswith(file):
                 self.caught += 1
-                mended.wait(seconds)
+                healed.wait(seconds)
                 verdict = _VERDICT.pack(number, 0, -error, 0) if error else verdict
             fcntl.ioctl(listener, _SEND, verdict)
 

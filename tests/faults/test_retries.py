@@ -37,7 +37,7 @@ class Way:
         try:
             yield
         finally:
-            self.link.mend(up=False)
+            self.link.restore(up=False)
 
 
 @pytest.fixture

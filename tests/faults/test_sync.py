@@ -83,7 +83,7 @@ def test_R18_a_sync_that_takes_longer_than_a_lease_costs_nobody_a_seat(cluster: 
         eventually(lambda: renewed(cluster, began, 4))
         assert '"licensed": false' not in cluster.history.read_text()[began:]
         assert health(cluster.daemon) == SERVING
-        trap.mend()
+        trap.heal()
         assert cluster.admin.nodes()["newcomer"] == "LICENSED"
     assert cluster.violations(LEASE_S) == []
 
@@ -99,7 +99,7 @@ def test_R33_failing_syncs_keep_the_seats_refuse_joins_and_are_forgotten(cluster
     assert '"licensed": false' not in cluster.history.read_text()[began:]
     with refused(grpc.StatusCode.UNAVAILABLE, "JOURNAL_UNAVAILABLE"):
         newcomer.join()
-    trap.mend()
+    trap.heal()
     eventually(lambda: health(cluster.daemon) == SERVING)
     with newcomer.joined().stream.beating():
         assert cluster.admin.nodes() == {"node-0": "LICENSED", "node-1": "LICENSED", "newcomer": "LICENSED"}
@@ -118,10 +118,10 @@ def test_R31_a_dead_disk_ends_the_proof_of_leadership_and_gives_no_seat_away(clu
         RawNode(cluster.daemon.stubs("node"), "newcomer").join()
     # Nothing is acknowledged, so both give up by themselves.
     eventually(lambda: cluster.history.read_text()[began:].count('"licensed": false') == 2, 20)
-    trap.mend()
+    trap.heal()
     eventually(lambda: health(cluster.daemon) == SERVING)
     eventually(lambda: cluster.licensed() == 2)
-    mended = cluster.history.stat().st_size
-    eventually(lambda: renewed(cluster, mended, 2))
+    healed = cluster.history.stat().st_size
+    eventually(lambda: renewed(cluster, healed, 2))
     assert told(cluster, "session_lost", "session_ended") == []
     assert cluster.violations(LEASE_S) == []

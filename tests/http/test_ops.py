@@ -80,7 +80,7 @@ def test_the_probes_tell_the_truth_through_a_daemons_life(daemon: Daemon, admin:
         assert eventually(lambda: answer(daemon, "/readyz")) == (503, "the journal can't be written")
         eventually(lambda: _health(health) == health_pb2.HealthCheckResponse.NOT_SERVING)
         assert metrics(daemon)["licd_journal_writable"] == 0
-        assert answer(daemon, "/livez") == (200, "ok"), "a full disk is no reason to start it anew"
+        assert answer(daemon, "/livez") == (200, "ok"), "a full disk is no reason to restart it"
     eventually(lambda: answer(daemon, "/readyz") == (200, "ok"))
     assert admin.upload(vendor.lic()).HasField("license")
     watch = admin.stubs.registration.WatchRegistration(pb.WatchRegistrationRequest())

@@ -249,7 +249,7 @@ from node_client import threads
 
 def ends_late():
     threading.main_thread().join()
-    time.sleep(0.5)
+    time.sleep(0.5)  # the work that it still has: nothing waits for this
     print("ended", flush=True)
 
 threads.started(ends_late, "late")

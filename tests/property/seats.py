@@ -25,6 +25,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    seeded.begin_anew()
+    seeded.begin_again()
     seeded.quiet()
     main()

@@ -117,6 +117,14 @@ def restarted(daemon: Daemon, vendor: TestVendor) -> Admin:
     return Admin(daemon.stubs("admin"), vendor)
 
 
+def rebooted(daemon: Daemon, vendor: TestVendor, skew: Skew, clock: str) -> Admin:
+    """After kill -9, on a machine whose clock was set meanwhile."""
+    daemon.kill()
+    skew.set(clock)
+    daemon.start()
+    return Admin(daemon.stubs("admin"), vendor)
+
+
 # The leader's clock: effective time
 
 
@@ -198,10 +206,7 @@ def test_R23_R24_a_run_that_began_with_a_wrong_clock_is_mended_by_one_scan(
     admin.upload(vendor.lic())
     RawNode(daemon.stubs("node")).joined()
     admin.register()
-    daemon.kill()
-    skew.set(f"+{800 * DAY}s")
-    daemon.start()
-    admin = Admin(daemon.stubs("admin"), vendor)
+    admin = rebooted(daemon, vendor, skew, f"+{800 * DAY}s")
     eventually(lambda: UNTRUSTED in titles(admin))
     assert "past the license's end since a start that was ahead by" in details(admin)[0]
     skew.set("+0s")
@@ -224,17 +229,11 @@ def test_R23_a_boot_with_a_wrong_clock_costs_nothing_once_the_clock_is_right(
     admin.upload(vendor.lic())
     node = RawNode(daemon.stubs("node")).joined()
     admin.register()
-    daemon.kill()
-    skew.set(boot)
-    daemon.start()
-    admin = Admin(daemon.stubs("admin"), vendor)
+    admin = rebooted(daemon, vendor, skew, boot)
     eventually(lambda: UNTRUSTED in titles(admin))
     node.resume(daemon.stubs("node"))
     eventually(lambda: admin.nodes() == {"report-1": "LICENSED"})
-    daemon.kill()
-    skew.set("+0s")
-    daemon.start()
-    admin = Admin(daemon.stubs("admin"), vendor)
+    admin = rebooted(daemon, vendor, skew, "+0s")
     eventually(lambda: UNTRUSTED not in titles(admin))
     node.resume(daemon.stubs("node"))
     eventually(lambda: (admin.state, admin.nodes()) == ("REGISTERED", {"report-1": "LICENSED"}))
@@ -253,10 +252,7 @@ def test_R23_an_administrator_confirms_a_clock_that_is_ahead_and_takes_back_what
     eventually(lambda: UNTRUSTED in titles(admin))
     assert confirmed(admin).effective_time.ToSeconds() == pytest.approx(time.time() + DAY, abs=60)
     assert UNTRUSTED not in titles(admin)
-    daemon.kill()
-    skew.set(f"+{800 * DAY}s")
-    daemon.start()
-    admin = Admin(daemon.stubs("admin"), vendor)
+    admin = rebooted(daemon, vendor, skew, f"+{800 * DAY}s")
     eventually(lambda: UNTRUSTED in titles(admin))
     skew.set(f"+{2 * DAY}s")
     eventually(lambda: "set back by" in details(admin)[0])
@@ -275,10 +271,7 @@ def test_R23_a_confirmed_clock_past_the_licenses_end_ends_it(skewed: Skewed, ske
     admin.upload(vendor.lic())
     RawNode(daemon.stubs("node")).joined()
     admin.register()
-    daemon.kill()
-    skew.set(f"+{800 * DAY}s")
-    daemon.start()
-    admin = Admin(daemon.stubs("admin"), vendor)
+    admin = rebooted(daemon, vendor, skew, f"+{800 * DAY}s")
     eventually(lambda: UNTRUSTED in titles(admin))
     dry = admin.stubs.clock.ConfirmClock(clock_pb.ConfirmClockRequest(dry_run=True))
     assert dry.effective_time.ToSeconds() - dry.confirmed_time.ToSeconds() == pytest.approx(800 * DAY, abs=60)
@@ -411,10 +404,7 @@ def test_R23_ntp_is_asked_before_a_start_takes_a_clock_over_that_is_ahead(
     with chronyd(tmp_path / "ntp") as server:
         daemon, admin = skewed("--ntp-server", server)
         admin.upload(vendor.lic())
-        daemon.kill()
-        skew.set(f"+{800 * DAY}s")
-        daemon.start()
-        admin = Admin(daemon.stubs("admin"), vendor)
+        admin = rebooted(daemon, vendor, skew, f"+{800 * DAY}s")
         eventually(lambda: UNTRUSTED in titles(admin))
         assert admin.state == "UNREGISTERED"
         skew.set("+0s")

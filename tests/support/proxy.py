@@ -18,7 +18,7 @@ UNDER_WAY = 100
 
 @dataclass(frozen=True)
 class Delay:
-    """Between `least` and `least + jitter` seconds, drawn anew for each piece."""
+    """Between `least` and `least + jitter` seconds, drawn for each piece."""
 
     least: float
     jitter: float = 0.0
@@ -165,7 +165,7 @@ class Proxy:
         """Lets nothing through any more, in these directions."""
         self._each(lambda direction: direction.set_cut(True), up, down)
 
-    def mend(self, *, up: bool = True, down: bool = True) -> None:
+    def restore(self, *, up: bool = True, down: bool = True) -> None:
         """These directions are cut no more."""
         self._each(lambda direction: direction.set_cut(False), up, down)
 
@@ -205,7 +205,7 @@ class Proxy:
     def heal(self) -> None:
         """As if nothing had been."""
         self.slow(NO_DELAY, NO_DELAY)
-        self.mend()
+        self.restore()
         self.free()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

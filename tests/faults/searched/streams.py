@@ -299,7 +299,7 @@ def _beats(at: Step, message: Message) -> System:
 def _answered(system: System, process: Process, message: Message) -> System:
     verdict, what = message.what
     if verdict == "refused":
-        # The Driver would join anew, and refuse this daemon's answer; here it tries on, as for a better daemon.
+        # The Driver would join again, and refuse this daemon's answer; here it tries on, as for a better daemon.
         return _put(system, message.whom, asks=False)
     if verdict == "stale":
         honest = len(system.processes) == 1

@@ -1,4 +1,4 @@
-"""R34: the certificates that the daemon makes for itself, and when it makes them anew."""
+"""R34: the certificates that the daemon makes for itself, and when it makes them again."""
 
 import socket
 import stat
