@@ -8,7 +8,7 @@ from faults.simulated import world as simulated
 from faults.simulated.node import SimulatedNode
 from faults.simulated.schedule import Schedule
 
-from node_client.supervisor import Loss
+from node_client.loss import Loss
 
 DAY_S = 86_400.0
 BEGINS_S = 60.0

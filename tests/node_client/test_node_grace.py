@@ -21,8 +21,8 @@ import node_client
 from licd.v1 import node_service_pb2 as pb
 from node_client import Failure, NodeState, Status, local
 from node_client.belief import LONGEST_GRACE, Answer, Belief
+from node_client.loss import KILL_AFTER, Loss
 from node_client.seat_socket import SeatSocket
-from node_client.supervisor import KILL_AFTER, Loss
 from node_client.testing import FakeNode
 
 DAY = 86_400.0

@@ -1,0 +1,116 @@
+"""The options of licd-node: what may be given on the command line or as LICD_ and its name in the environment.
+
+Each reader takes a text and gives its value, or raises a UsageError that names the option and what to write.
+"""
+
+import argparse
+import os
+import pathlib
+
+from node_client.loss import OnLoss
+from node_client.values import Application
+
+_YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
+_FIELDS = ("name", "version", "build_date", "content")
+
+
+class UsageError(ValueError):
+    """What was asked cannot be done as written."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands of licd-node and their options."""
+    parser = argparse.ArgumentParser(
+        prog="licd-node", description="Holds one licd seat for a program.", allow_abbrev=False
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="run | check")
+    actions.add_parser(
+        "check",
+        help="exit 0 if the licd-node that runs here is licensed, or in the grace of an absent daemon; 1 if not",
+        allow_abbrev=False,
+    )
+    run = actions.add_parser(
+        "run",
+        help="run CMD while a seat is held",
+        usage="licd-node run --application name=NAME,version=VERSION,build_date=YYYY-MM-DD [options] -- CMD...",
+        epilog="Each option is also an environment variable: LICD_ADDRESS, LICD_TOKEN_FILE, LICD_ON_LOSS, ...",
+        allow_abbrev=False,
+    )
+    option = run.add_argument
+    option("--application", metavar="FIELDS", help="what CMD is; content= comes last and may hold commas")
+    option("--address", metavar="HOST:PORT,...", help="the daemons (127.0.0.1:7443)")
+    option("--ca", metavar="FILE", help="CA certificates that the daemon's certificate is checked with (the system's)")
+    option("--token-file", metavar="FILE", help="file with the node token")
+    option("--insecure", action="store_const", const="true", help="plaintext, loopback addresses only")
+    option("--node-name", metavar="NAME", help="a display name (the host's)")
+    option(
+        "--on-loss",
+        metavar="hold|stop|warn",
+        help="when the license is lost: stop CMD and start it again once licensed, stop CMD and end, or only warn "
+        "(hold)",
+    )
+    option(
+        "--loss-grace",
+        metavar="SECONDS",
+        help="how long CMD may go on after a definite loss; while the daemon is away, the license says how long (30)",
+    )
+    return parser
+
+
+def value(options: argparse.Namespace, name: str, default: str) -> str:
+    """What was given as an option, else in the environment, else the default."""
+    given: str | None = getattr(options, name)
+    return given if given is not None else os.environ.get(f"LICD_{name.upper()}", default)
+
+
+def application(text: str) -> Application:
+    """Read `name=...,version=...,build_date=...[,content=...]`; content takes all the rest, commas included."""
+    head, has_content, content = f",{text}".partition(",content=")
+    pairs = [part.partition("=") for part in head.split(",") if part]
+    fields = {key.strip(): value for key, _, value in pairs}
+    if has_content:
+        fields["content"] = content
+    missing = [field for field in _FIELDS[:3] if field not in fields]
+    unknown = [field for field in fields if field not in _FIELDS]
+    if missing or unknown or len(fields) != len(pairs) + bool(has_content):
+        message = "application: write it as name=NAME,version=VERSION,build_date=YYYY-MM-DD[,content=TEXT]"
+        raise UsageError(message)
+    return Application(**fields)
+
+
+def insecure(text: str) -> bool:
+    """Whether plaintext was asked for."""
+    if text.lower() not in _YES | _NO:
+        message = f"insecure: {text!r} is neither true nor false"
+        raise UsageError(message)
+    return text.lower() in _YES
+
+
+def on_loss(text: str) -> OnLoss:
+    """What becomes of CMD when the license is lost (R41)."""
+    if text not in tuple(OnLoss):
+        message = f"on-loss: {text!r} is none of hold, stop and warn"
+        raise UsageError(message)
+    return OnLoss(text)
+
+
+def seconds(text: str) -> float:
+    """The seconds of `--loss-grace`."""
+    if not text.isascii() or not text.replace(".", "", 1).isdigit():
+        message = f"loss-grace: {text!r} is not a number of seconds"
+        raise UsageError(message)
+    return float(text)
+
+
+def token(path: str) -> str | None:
+    """The token in the file at `path`; None if no file is named."""
+    if not path:
+        return None
+    try:
+        return pathlib.Path(path).read_text(encoding="ascii").strip()
+    except OSError as error:
+        message = f"token-file: cannot read {path}: {error.strerror}"
+        raise UsageError(message) from error
+    except UnicodeDecodeError:
+        message = f"token-file: {path} holds no token"
+        raise UsageError(message) from None
