@@ -79,6 +79,18 @@ def test_loopback_is_only_what_cannot_be_another_machine() -> None:
         ({"tls_cert": Path(__file__)}, "--tls-cert", "needs --tls-key"),
         ({"tls_key": Path(__file__)}, "--tls-key", "needs --tls-cert"),
         ({"client_ca": Path(__file__), "insecure": True}, "--insecure", "leave out either"),
+        ({"mtls_listen": "0.0.0.0:7444"}, "--mtls-listen", "give their authority too, --client-ca FILE"),
+        (
+            {"client_ca": Path(__file__), "mtls_listen": "7444"},
+            "--mtls-listen",
+            "write a name or an address and a port",
+        ),
+        ({"client_ca": Path(__file__), "mtls_listen": "127.0.0.1:7443"}, "--mtls-listen", "addresses of their own"),
+        (
+            {"client_ca": Path(__file__), "mtls_listen": "0.0.0.0:7444", "journal": "etcd://127.0.0.1:2379"},
+            "--advertise",
+            "0.0.0.0 is no name: give it",
+        ),
         ({"tls_cert": Path(__file__), "tls_key": Path(__file__), "tls_san": ("a",)}, "--tls-san", "leave it out"),
         ({"tls_san": ("no name",)}, "--tls-san", "correct or remove it"),
         ({"tls_san": ("a",) * 65}, "--tls-san", "at most 64"),
@@ -108,6 +120,9 @@ def test_a_lease_of_two_heartbeats_and_a_window_of_nothing_are_allowed(tmp_path:
 def test_the_defaults_are_the_contract() -> None:
     config = ServeConfig(Path("/var/lib/licd"))
     assert (config.listen, config.journal, config.insecure) == ("127.0.0.1:7443", "", False)
+    assert config.mtls_address is None
+    with_client_ca = ServeConfig(Path("/var/lib/licd"), client_ca=Path(__file__))
+    assert str(with_client_ca.mtls_address) == "127.0.0.1:7444"
     assert (config.lease_ttl_ms, config.heartbeat_interval_ms) == (15_000, 5_000)
     assert (config.recovery_window_ms, config.max_clock_drift_ms) == (300_000, 5_000)
 

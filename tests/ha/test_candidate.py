@@ -31,7 +31,7 @@ class Serving:
     def withdraw(self) -> None:
         """Nobody asks."""
 
-    async def drain(self, successor: str) -> None:
+    async def drain(self, successor: Leader | None) -> None:
         """Nobody to tell."""
 
 
@@ -66,7 +66,9 @@ async def test_an_etcd_that_is_lost_right_after_the_election_does_not_end_the_da
         stop.set()
         return Serving()
 
-    config = CandidateConfig(store, target.prefix, target.lease_ttl_ms, "127.0.0.1:7443", "", coordinator, follow, lead)
+    config = CandidateConfig(
+        store, target.prefix, target.lease_ttl_ms, "127.0.0.1:7443", "", "", coordinator, follow, lead
+    )
     async with asyncio.timeout(20):
         assert await Candidate(config).run(stop) == 0
     assert epochs == [1, 2]

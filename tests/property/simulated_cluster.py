@@ -41,7 +41,7 @@ class Stream:
     def ended(self, reason: str) -> None:
         self.to_node.append(("ended", reason))
 
-    def reconnect(self, after_ms: int, address: str) -> None:
+    def reconnect(self, after_ms: int, address: str, mtls_address: str = "") -> None:
         self.to_node.append(("ended", "RECONNECT"))
 
 

@@ -52,6 +52,10 @@ class Authority:
         """Its certificate."""
         return self.certificate.public_bytes(PEM)
 
+    def client(self, *names: str, name: str = "client", **life: timedelta) -> tuple[bytes, bytes]:
+        """A client's certificate and key; `names`: such as `licd:role/node`."""
+        return self.issue(names=names, uses=[ExtendedKeyUsageOID.CLIENT_AUTH], name=name, **life)
+
     def issue(
         self,
         begin: timedelta = -300 * DAY,
@@ -100,6 +104,8 @@ def _name(name: str) -> x509.Name:
 
 
 def _general(name: str) -> x509.GeneralName:
+    if name.startswith("licd:"):
+        return x509.UniformResourceIdentifier(name)
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:

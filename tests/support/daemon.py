@@ -60,13 +60,14 @@ class Daemon:
     def __init__(self, data_dir: Path, vendor_keys: Path, *options: str, env: dict[str, str] | None = None) -> None:
         self.data_dir = data_dir
         self.options = ["--vendor-keys", str(vendor_keys), "--log-format", "json", *options]
-        for port in ("--listen", "--console-listen", "--ops-listen"):
+        mtls = ("--mtls-listen",) if "--client-ca" in options else ()
+        for port in ("--listen", "--console-listen", "--ops-listen", *mtls):
             if port not in options:
                 self.options += [port, "127.0.0.1:0"]
         self.env = {**os.environ, **(env or {})}
         self.launcher: tuple[str, ...] = ()
         self.log: list[dict[str, Any]] = []
-        self.address = self.console = self.ops = ""
+        self.address = self.mtls = self.console = self.ops = ""
         self.process: subprocess.Popen[str] | None = None
         self._channels: list[grpc.Channel] = []
 
@@ -93,7 +94,8 @@ class Daemon:
                     entry = {"event": line.rstrip()}
                 self.log.append(entry)
                 if entry.get("event") in ("serving", "following"):
-                    self.address, self.console, self.ops = entry["address"], entry["console"], entry["ops"]
+                    self.address, self.mtls = entry["address"], entry["mtls"]
+                    self.console, self.ops = entry["console"], entry["ops"]
                     serving.set()
         serving.set()
 
@@ -131,6 +133,14 @@ class Daemon:
     def ca(self) -> bytes:
         """The CA that the daemon made."""
         return (self.data_dir / "tls" / "ca.crt").read_bytes()
+
+    def mtls_stubs(self, pair: tuple[bytes, bytes], *, token: str = "") -> Stubs:
+        """Stubs over a connection of their own that presents this certificate, with its key."""
+        credentials = grpc.ssl_channel_credentials(self.ca, pair[1], pair[0])
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        channel = grpc.secure_channel(self.mtls, credentials, options)
+        self._channels.append(channel)
+        return Stubs(channel, token)
 
     def stubs(self, role: str | None = "admin", *, token: str | None = None) -> Stubs:
         """Stubs over a channel of their own; `role` None: no credentials."""

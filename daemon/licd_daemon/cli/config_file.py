@@ -26,6 +26,7 @@ FILE_KEYS = {
     "tls_key": _TEXT,
     "tls_san": _LIST,
     "client_ca": _TEXT,
+    "mtls_listen": _TEXT,
     "insecure": _FLAG,
     "lease_ttl": _SPAN,
     "heartbeat_interval": _SPAN,

@@ -48,8 +48,11 @@ class Stream(Protocol):
     def ended(self, reason: str) -> None:
         """Send that the session, or this stream, has ended, and end the stream."""
 
-    def reconnect(self, after_ms: int, address: str) -> None:
-        """Ask to come back later, and end the stream."""
+    def reconnect(self, after_ms: int, address: str, mtls_address: str = "") -> None:
+        """Ask to come back later, and end the stream.
+
+        `mtls_address`: in place of `address`, for a node that came with a certificate.
+        """
 
 
 class Presence:

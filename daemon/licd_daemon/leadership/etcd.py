@@ -35,11 +35,15 @@ NO_TERM = -1
 
 
 class Leader(msgspec.Struct, frozen=True):
-    """What the leader key says: where clients reach the daemon that leads, its epoch, and its console's URL or ""."""
+    """What the leader key says of the daemon that leads.
+
+    `address`, `mtls`: where clients reach it, with a token and with a certificate; `console`: its URL. "": nowhere.
+    """
 
     address: str
     epoch: int
     console: str = ""
+    mtls: str = ""
 
 
 _decoder = msgspec.json.Decoder(Leader)
@@ -56,6 +60,7 @@ class EtcdLeadership:
         address: str,
         *,
         console: str = "",
+        mtls: str = "",
         boot: Callable[[], int] = boottime_ms,
     ) -> None:
         """Nothing is asked before `acquire`.
@@ -66,6 +71,7 @@ class EtcdLeadership:
             ttl_ms: How long a silent leader keeps the lead; whole seconds. etcd may take longer.
             address: Where clients reach this daemon.
             console: The URL of its console, if others can reach it.
+            mtls: Where clients with a certificate reach this daemon, if they do.
             boot: Boottime in milliseconds.
         """
         self._store = store
@@ -73,6 +79,7 @@ class EtcdLeadership:
         self._ttl_ms = ttl_ms
         self._address = address
         self._console = console
+        self._mtls = mtls
         self._boot = boot
         self._lease = 0
         self._valid_until = 0
@@ -124,7 +131,7 @@ class EtcdLeadership:
         self._ttl_ms = max(self._ttl_ms, ttl_s * 1000)
         epoch_item = await self._store.get(self._keys.epoch)
         epoch = max(at_least, int(epoch_item.value) + 1 if epoch_item else 1)
-        claim = msgspec.json.encode(Leader(self._address, epoch, self._console))
+        claim = msgspec.json.encode(Leader(self._address, epoch, self._console, self._mtls))
         elected = await self._store.commit(
             (
                 Created(self._keys.leader, 0),

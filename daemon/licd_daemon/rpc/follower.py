@@ -16,12 +16,14 @@ from grpc_health.v1.health import aio as health_aio
 from licd.v1 import node_service_pb2 as pb
 from licd_daemon.coordinator.latency import Latency
 from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.leadership.etcd import Leader
 from licd_daemon.rpc.access import HEALTH
 from licd_daemon.rpc.context import Context, Handler
 from licd_daemon.rpc.convert import duration
 from licd_daemon.rpc.errors import abort
 from licd_daemon.rpc.guard import guarded_handler
 from licd_daemon.rpc.limits import Limits
+from licd_daemon.rpc.peer import shows_certificate
 from licd_daemon.rpc.server import POLLED, REGISTERED, bind, options
 
 _KEEP_ALIVE = "/licd.v1.NodeService/KeepAlive"
@@ -29,10 +31,10 @@ _COME_BACK_MS = 500
 
 
 class FollowerServer:
-    """Serves a follower: `bind`, `start`, `stop`. `leader`: the address of the daemon that leads, "" if none does."""
+    """Serves a follower: `bind`, `start`, `stop`. `leader`: the daemon that leads, as far as is known."""
 
     def __init__(self, *, max_connections: int) -> None:
-        self.leader = ""
+        self.leader: Leader | None = None
         limits = Limits()
         self._server = aio.server(interceptors=[_HealthGuard(limits)], options=options(max_connections))
         self._health = health_aio.HealthServicer()
@@ -58,11 +60,17 @@ class FollowerServer:
         """End at once: nothing that it answers is worth waiting for."""
         await self._server.stop(None)
 
-    def refusal(self) -> Refused:
+    def leader_for(self, context: Context) -> str:
+        """Where a caller reaches the daemon that leads: by a certificate, if it came with one; "" if it can't."""
+        if self.leader is None:
+            return ""
+        return self.leader.mtls if shows_certificate(context.auth_context()) else self.leader.address
+
+    def refusal(self, context: Context) -> Refused:
         """What every caller is answered."""
-        if self.leader:
-            message = f"This daemon follows: ask the one that leads, at {self.leader}."
-            return Refused(Reason.NOT_LEADER, message, metadata={"leader": self.leader})
+        if leader := self.leader_for(context):
+            message = f"This daemon follows: ask the one that leads, at {leader}."
+            return Refused(Reason.NOT_LEADER, message, metadata={"leader": leader})
         return Refused(Reason.NOT_LEADER, "This daemon follows, and none leads at the moment: ask again.")
 
 
@@ -100,7 +108,7 @@ class _Refusing(grpc.GenericRpcHandler):
                 self._limits.take(method, context.peer())
             except Refused as refusal:
                 await abort(context, refusal)
-            await abort(context, self._follower.refusal())
+            await abort(context, self._follower.refusal(context))
             return b""
 
         return grpc.unary_unary_rpc_method_handler(refuse)
@@ -110,6 +118,6 @@ class _Refusing(grpc.GenericRpcHandler):
             self._limits.take(_KEEP_ALIVE, context.peer())
         except Refused:
             return  # the stream ends, which says nothing to a node
-        leader = self._follower.leader
+        leader = self._follower.leader_for(context)
         reconnect = pb.Reconnect(after=duration(0 if leader else _COME_BACK_MS), address=leader)
         await context.write(pb.KeepAliveResponse(reconnect=reconnect))

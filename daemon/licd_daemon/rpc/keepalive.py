@@ -32,6 +32,7 @@ from licd_daemon.rpc.convert import (
     milliseconds,
     nanoseconds,
 )
+from licd_daemon.rpc.peer import shows_certificate
 
 MAX_UNSENT = 64
 ROUND_S = 0.005
@@ -65,8 +66,9 @@ class NodeStream:
         """See `presence.Stream.ended`."""
         self._post(pb.KeepAliveResponse(ended=pb.Ended(reason=f"END_REASON_{reason}")), last=True)
 
-    def reconnect(self, after_ms: int, address: str) -> None:
+    def reconnect(self, after_ms: int, address: str, mtls_address: str = "") -> None:
         """See `presence.Stream.reconnect`."""
+        address = mtls_address if shows_certificate(self._context.auth_context()) else address
         self._post(pb.KeepAliveResponse(reconnect=pb.Reconnect(after=duration(after_ms), address=address)), last=True)
 
     def _post(self, message: pb.KeepAliveResponse, *, last: bool = False) -> None:

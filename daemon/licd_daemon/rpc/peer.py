@@ -7,6 +7,11 @@ from licd_daemon.core.model import Role
 _ROLE_URI = b"licd:role/"
 
 
+def shows_certificate(auth_context: Mapping[str, Iterable[bytes]]) -> bool:
+    """Whether the connection is one of the port that demands client certificates (R34)."""
+    return bool(auth_context.get("x509_pem_cert"))
+
+
 def peer_role(auth_context: Mapping[str, Iterable[bytes]]) -> Role | None:
     """The role that a verified client certificate carries; None: no certificate, or no one role in it (R35).
 

@@ -24,6 +24,7 @@ from licd.v1 import (
 )
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core.view import RegistrationState, registration_state
+from licd_daemon.leadership.etcd import Leader
 from licd_daemon.rpc.access import Access
 from licd_daemon.rpc.clock import ClockService
 from licd_daemon.rpc.cluster import ClusterService
@@ -147,11 +148,12 @@ class Server:
         for name in names:
             await self._health.set(name, status)
 
-    async def drain(self, successor: str = "") -> None:
+    async def drain(self, successor: Leader | None = None) -> None:
         """Ask nodes to come back, or to go on at once to `successor`; refuse what is new, let the rest end."""
         if self._health_task is not None:
             self._health_task.cancel()
         await self._health.enter_graceful_shutdown()
         after_ms = 0 if successor else COME_BACK_AFTER_MS
-        self._coordinator.presences.each_stream(lambda stream: stream.reconnect(after_ms, successor))
+        there = (successor.address, successor.mtls) if successor else ("", "")
+        self._coordinator.presences.each_stream(lambda stream: stream.reconnect(after_ms, *there))
         await self._server.stop(DRAIN_S)

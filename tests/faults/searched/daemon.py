@@ -35,7 +35,7 @@ class Stream:
         self.out.append(("ended", reason))
         self.over = True
 
-    def reconnect(self, after_ms: int, address: str) -> None:
+    def reconnect(self, after_ms: int, address: str, mtls_address: str = "") -> None:
         """See `presence.Stream`."""
         self.out.append(("ended", "SUPERSEDED"))
         self.over = True

@@ -91,7 +91,7 @@ class Stream:
         """See `presence.Stream`."""
         self._out.append(Message("over", *self.key, (reason,)))
 
-    def reconnect(self, after_ms: int, address: str) -> None:
+    def reconnect(self, after_ms: int, address: str, mtls_address: str = "") -> None:
         """See `presence.Stream`."""
         self.ended("SUPERSEDED")
 

@@ -29,7 +29,7 @@ class Heard:
     def ended(self, reason: str) -> None:
         self.words.append(reason)
 
-    def reconnect(self, after_ms: int, address: str) -> None:
+    def reconnect(self, after_ms: int, address: str, mtls_address: str = "") -> None:
         self.words.append("reconnect")
 
 

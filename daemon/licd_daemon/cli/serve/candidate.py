@@ -49,8 +49,8 @@ class Leading(Protocol):
     def withdraw(self) -> None:
         """Not ready from here on."""
 
-    async def drain(self, successor: str) -> None:
-        """Send nodes on to `successor`, "" if none is known, and give the gRPC port free."""
+    async def drain(self, successor: Leader | None) -> None:
+        """Send nodes on to `successor`, None if none is known, and give the gRPC ports free."""
 
     async def stop(self) -> None:
         """Give the other ports free."""
@@ -99,14 +99,15 @@ class Term:
 class CandidateConfig:
     """Everything that a candidate depends on.
 
-    `address`, `console`: where clients and browsers reach this daemon. `make_coordinator`: for one term. `follow`,
-    `lead`: serve in that role from now on.
+    `address`, `mtls`, `console`: where clients, those with a certificate, and browsers reach this daemon.
+    `make_coordinator`: for one term. `follow`, `lead`: serve in that role from now on.
     """
 
     store: Store
     prefix: str
     lease_ttl_ms: int
     address: str
+    mtls: str
     console: str
     make_coordinator: Callable[[Journal, Leadership], Coordinator]
     follow: Callable[[], Awaitable[Following]]
@@ -154,7 +155,7 @@ class Candidate:
     async def _look(self, following: Following) -> Term | None:
         config = self._config
         leadership = EtcdLeadership(
-            config.store, config.prefix, config.lease_ttl_ms, config.address, console=config.console
+            config.store, config.prefix, config.lease_ttl_ms, config.address, mtls=config.mtls, console=config.console
         )
         try:
             following.leader = await leadership.leader()
@@ -218,29 +219,28 @@ class Candidate:
         if term.handing_over.is_set():
             self._stands_back_until = boottime_ms() + STAND_BACK_MS
 
-    async def _successor(self, term: Term) -> str:
-        """End the term; who leads after it, "" if nobody does in time, or etcd does not say so in time."""
+    async def _successor(self, term: Term) -> Leader | None:
+        """End the term; who leads after it, None if nobody does in time, or etcd does not say so in time."""
         deposed = term.leadership.over.is_set() or term.coordinator.failed is not None
         log.info("deposed" if deposed else "handing_over")
-        awaited, address = False, ""
+        awaited, successor = False, None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SUCCESSOR_WITHIN_S):
                 awaited = not deposed and await term.anyone()
         await term.end()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SUCCESSOR_WITHIN_S):
-                while not (address := await _leader_address(term)) and awaited:  # noqa: ASYNC110 (it is in etcd)
+                while (successor := await _leader(term)) is None and awaited:  # noqa: ASYNC110 (it is in etcd)
                     await asyncio.sleep(LOOK_FOR_SUCCESSOR_S)
-        term.succeeded_by(address)
-        return address
+        term.succeeded_by(successor.address if successor else "")
+        return successor
 
 
-async def _leader_address(term: Term) -> str:
+async def _leader(term: Term) -> Leader | None:
     try:
-        leader = await term.leadership.leader()
+        return await term.leadership.leader()
     except LeadershipUnavailable:
-        return ""
-    return leader.address if leader else ""
+        return None
 
 
 def _failed_by_itself(coordinator: Coordinator) -> bool:

@@ -19,6 +19,7 @@ from licd_daemon.cli.options import (
 from licd_daemon.cli.serve.config import (
     DEFAULT_ADDRESS,
     DEFAULT_CONSOLE,
+    DEFAULT_MTLS,
     DEFAULT_OPS,
     GRPC_ENVIRONMENT,
     LOG_FORMATS,
@@ -64,7 +65,12 @@ _SPANS = frozenset({"lease_ttl", "heartbeat_interval", "proof_interval", "recove
     metavar="NAME",
     callback=split,
 )
-@option("--client-ca", "Accept client certificates of this authority (PEM).", type=FILE)
+@option("--client-ca", "Accept client certificates of this authority (PEM), at --mtls-listen.", type=FILE)
+@option(
+    "--mtls-listen",
+    f"Where to serve gRPC to clients with a certificate of --client-ca.  [default: {DEFAULT_MTLS} with --client-ca]",
+    metavar="HOST:PORT",
+)
 @insecure_option
 @option(
     "--lease-ttl",

@@ -23,6 +23,7 @@ LOG_FORMATS = ("json", "text")
 DEFAULT_ADDRESS = "127.0.0.1:7443"
 DEFAULT_CONSOLE = "127.0.0.1:8443"
 DEFAULT_OPS = "127.0.0.1:9464"
+DEFAULT_MTLS = "127.0.0.1:7444"
 OFF = "off"
 GRPC_ENVIRONMENT = {
     "GRPC_VERBOSITY": "NONE",  # it writes a raw line for every failed handshake; the log has its own form
@@ -44,6 +45,7 @@ class ServeConfig:
     """The options of `licd serve`; durations in milliseconds.
 
     `console_listen`, `ops_listen`: host:port, or `off`.
+    `mtls_listen`: None: with a client CA the default, else there is none (R34); `mtls_address` is what holds.
     `proof_interval_ms`: how long a proof of leadership holds (R31); None: the default, see `proof_ms`.
     `journal`: see `journal/target.py`; `journal_target` is what it names.
     `listen_address` and the like: what the options name, parsed; None: off, or not given.
@@ -63,6 +65,7 @@ class ServeConfig:
     tls_key: Path | None = None
     tls_san: tuple[str, ...] = ()
     client_ca: Path | None = None
+    mtls_listen: str | None = None
     insecure: bool = False
     lease_ttl_ms: int = 15_000
     heartbeat_interval_ms: int = 5_000
@@ -74,6 +77,7 @@ class ServeConfig:
     listen_address: Address = field(init=False)
     console_address: Address | None = field(init=False)
     ops_address: Address | None = field(init=False)
+    mtls_address: Address | None = field(init=False)
     advertise_address: Address | None = field(init=False)
     journal_target: JournalTarget = field(init=False)
 
@@ -83,6 +87,13 @@ class ServeConfig:
         return self.advertise_address or self.listen_address
 
     @property
+    def mtls_reached_at(self) -> Address | None:
+        """The address that others reach the port for client certificates at: the advertised host, that port."""
+        if self.mtls_address is None or self.advertise_address is None:
+            return self.mtls_address
+        return self.advertise_address._replace(port=self.mtls_address.port)
+
+    @property
     def proof_ms(self) -> int:
         """How long a proof of leadership holds (R31): 5 s, or a lease that is shorter, unless it is given."""
         if self.proof_interval_ms is not None:
@@ -90,9 +101,9 @@ class ServeConfig:
         return max(MIN_PROOF_MS, min(DEFAULT_PROOF_MS, self.lease_ttl_ms))
 
     def __post_init__(self) -> None:
+        _check_tls(self)
         _check_addresses(self)
         _check_files(self)
-        _check_tls(self)
         _check_durations(self)
         if self.log_format not in LOG_FORMATS:
             raise ConfigInvalid("--log-format", f"{self.log_format!r} is neither json nor text")
@@ -135,10 +146,12 @@ def _address(option: str, text: str) -> Address:
 
 
 def _parse_addresses(config: ServeConfig) -> None:
+    mtls = None if config.client_ca is None else config.mtls_listen or DEFAULT_MTLS
     for name, option, text, none in (
         ("listen_address", "--listen", config.listen, None),
         ("console_address", "--console-listen", config.console_listen, OFF),
         ("ops_address", "--ops-listen", config.ops_listen, OFF),
+        ("mtls_address", "--mtls-listen", mtls, None),
         ("advertise_address", "--advertise", config.advertise, None),
     ):
         object.__setattr__(config, name, None if text in (None, none) else _address(option, text or ""))
@@ -155,6 +168,8 @@ def _check_addresses(config: ServeConfig) -> None:
     if config.insecure and console is not None and not console.on_loopback:
         remedy = f"listen on 127.0.0.1, write {OFF}, or leave --insecure out"
         raise ConfigInvalid("--console-listen", f"is without TLS under --insecure, so not for {console.host}: {remedy}")
+    if config.mtls_address == listen and listen.port != 0:
+        raise ConfigInvalid("--mtls-listen", f"{listen} is --listen's: give the two ports addresses of their own")
     if config.advertise_address is not None and config.advertise_address.port == 0:
         raise ConfigInvalid("--advertise", "port 0 can't be connected to: name the port that nodes reach")
     for option, names in (("--tls-san", config.tls_san), ("--ntp-server", config.ntp_server)):
@@ -190,11 +205,11 @@ def _check_journal(config: ServeConfig) -> None:
     object.__setattr__(config, "journal_target", target.parse(config.journal, config.data_dir))
     if not config.journal_target.shared:
         return
-    listen = config.listen_address
-    if config.advertise is None and listen.everywhere:
-        raise ConfigInvalid(
-            "--advertise", f"followers must be able to name this daemon, and {listen.host} is no name: give it"
-        )
+    for listen in (config.listen_address, config.mtls_address):
+        if config.advertise is None and listen is not None and listen.everywhere:
+            raise ConfigInvalid(
+                "--advertise", f"followers must be able to name this daemon, and {listen.host} is no name: give it"
+            )
 
 
 def _check_tls(config: ServeConfig) -> None:
@@ -209,6 +224,8 @@ def _check_tls(config: ServeConfig) -> None:
         )
     if config.insecure and (config.tls_cert is not None or config.client_ca is not None):
         raise ConfigInvalid("--insecure", "serves without TLS: leave out either it, or --tls-cert and --client-ca")
+    if config.mtls_listen is not None and config.client_ca is None:
+        raise ConfigInvalid("--mtls-listen", "demands client certificates: give their authority too, --client-ca FILE")
 
 
 def _check_durations(config: ServeConfig) -> None:

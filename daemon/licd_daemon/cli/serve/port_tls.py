@@ -20,7 +20,7 @@ def make_certificates(config: ServeConfig, times: Times | None = None) -> None:
     """
     if config.insecure or config.tls_cert is not None:
         return
-    addresses = (config.advertise_address, config.listen_address, config.console_address)
+    addresses = (config.advertise_address, config.listen_address, config.mtls_address, config.console_address)
     hosts = [address.host for address in addresses if address is not None and not address.everywhere]
     names = [*config.tls_san, *hosts]
     certificates.ensure_certificates(config.data_dir / "tls", names, *(times or unconfirmed()))

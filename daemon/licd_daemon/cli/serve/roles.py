@@ -9,7 +9,7 @@ import resource
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import grpc
 import structlog
@@ -55,7 +55,6 @@ log = structlog.get_logger(__name__)
 RESERVED_FILES = 256
 START_RETRY_S = 0.2
 START_PATIENCE_S = 10
-LOCAL = "127.0.0.1"
 
 
 class _Binding(Protocol):
@@ -96,21 +95,20 @@ class Leading:
         await _journal_tokens(coordinator, options.data_dir)
         leader_clock = LeaderClock(coordinator, options.ntp_server, options.max_clock_drift_ms)
         challenges = Challenges(coordinator, read_vendor_keys(options), leader_clock)
-        on_loopback = options.listen_address.on_loopback
-        server = Server(coordinator, on_loopback=on_loopback, max_connections=_max_connections())
+        server = Server(coordinator, on_loopback=_on_loopback(options), max_connections=_max_connections())
         certificate = port_certificate(options, times_at_start(options, coordinator))
         web = Web(options)
         try:
-            bound, local = _bound(options, server, certificate)
+            bound = _bound(options, server, certificate)
         except ListenFailed:
             await web.stop()
             raise
-        advertise = options.advertise or bound
+        advertise = options.advertise or str(bound.tokens)
         operations = _operations(config, challenges, advertise, certificate)
         server.add(_services(config, operations, leader_clock))
         await server.start()
         web.start(Served(coordinator, operations, server.guard.latency, certificate))
-        _publish_addresses(options, "serving", local, web, epoch=coordinator.state.epoch)
+        _publish_addresses(options, "serving", bound, web, epoch=coordinator.state.epoch)
         watching = [
             asyncio.create_task(leader_clock.watch()),
             asyncio.create_task(_reload_when_asked(config, challenges)),
@@ -127,7 +125,7 @@ class Leading:
             task.cancel()
         self._web.drain()
 
-    async def drain(self, successor: str = "") -> None:
+    async def drain(self, successor: Leader | None = None) -> None:
         """Nodes are asked to come back, or to go on to `successor`; what is under way ends."""
         await self._server.drain(successor)
 
@@ -157,7 +155,7 @@ class Following:
         certificate = port_certificate(options, unconfirmed())
         following._web = FollowerWeb(options, lambda: following.leader)
         try:
-            _, local = _bound(options, server, certificate)
+            bound = _bound(options, server, certificate)
         except ListenFailed:
             await following._web.stop()
             raise
@@ -166,7 +164,7 @@ class Following:
         if certificate is not None:
             watch = certificate.follow(unconfirmed, renewal(options), lambda: None)
             following._watching = asyncio.create_task(watch)
-        _publish_addresses(options, "following", local, following._web)
+        _publish_addresses(options, "following", bound, following._web)
         return following
 
     @property
@@ -177,7 +175,7 @@ class Following:
     @leader.setter
     def leader(self, leader: Leader | None) -> None:
         self._leader = leader
-        self._server.leader = leader.address if leader else ""
+        self._server.leader = leader
 
     async def stop(self) -> None:
         """Give the ports free."""
@@ -250,24 +248,39 @@ async def _submit_patiently(coordinator: Coordinator, command: c.Command) -> Non
     raise JournalUnavailable("the disk of the data directory is too slow or can't be written: fix it and start again")
 
 
-def _bound(config: ServeConfig, server: _Binding, certificate: ServedCertificate | None) -> tuple[str, str]:
-    """The address that the server is bound to, and the one that local commands reach it at.
+class _Bound(NamedTuple):
+    """What a gRPC server is bound to. `certificates`: for clients with a certificate; None: there is no such port."""
 
-    gRPC can't ask for a client certificate without demanding it: with `--client-ca`, local commands, which have a token
-    only, get a port on loopback of their own.
+    tokens: Address
+    certificates: Address | None
+
+
+def _bound(config: ServeConfig, server: _Binding, certificate: ServedCertificate | None) -> _Bound:
+    """Binds the gRPC ports. gRPC can't ask for a client certificate without demanding it, so there are two (R34).
+
+    Raises:
+        ListenFailed: an address is in use or not this machine's.
+        TlsInvalid: the client CA can't be used.
     """
+    tokens = _bind("--listen", config.listen_address, server, _credentials(certificate, None))
+    if config.mtls_address is None:
+        return _Bound(tokens, None)
+    demanding = _credentials(certificate, config.client_ca)
+    return _Bound(tokens, _bind("--mtls-listen", config.mtls_address, server, demanding))
+
+
+def _bind(option: str, address: Address, server: _Binding, credentials: grpc.ServerCredentials | None) -> Address:
     try:
-        port = server.bind(config.listen, _credentials(certificate, config.client_ca))
-        listening = config.listen_address._replace(port=port)
-        local = str(listening.reached)
-        if config.client_ca is not None:
-            local = str(Address(LOCAL, server.bind(f"{LOCAL}:0", _credentials(certificate, None))))
+        return address._replace(port=server.bind(str(address), credentials))
     except OSError:
         raise ListenFailed(
-            f"--listen {config.listen}: the address is in use or not this machine's: stop the other daemon, or listen "
+            f"{option} {address}: the address is in use or not this machine's: stop the other daemon, or listen "
             "elsewhere"
         ) from None
-    return str(listening), local
+
+
+def _on_loopback(config: ServeConfig) -> bool:
+    return all(address.on_loopback for address in (config.listen_address, config.mtls_address) if address)
 
 
 def _operations(
@@ -310,12 +323,13 @@ def _max_connections() -> int:
     return max(64, min(hard, 1_000_000) - RESERVED_FILES)
 
 
-def _publish_addresses(config: ServeConfig, role: str, address: str, web: WebPorts, **more: object) -> None:
+def _publish_addresses(config: ServeConfig, role: str, bound: _Bound, web: WebPorts, **more: object) -> None:
     """Local commands find the daemon by a file; people and scripts by one line."""
-    write_whole(address_file(config.data_dir), f"{address}\n".encode(), 0o600)
+    write_whole(address_file(config.data_dir), f"{bound.tokens.reached}\n".encode(), 0o600)
     log.info(
         role,
-        address=address,
+        address=str(bound.tokens.reached),
+        mtls=str(bound.certificates.reached) if bound.certificates else "",
         console=web.console_url,
         ops=web.ops_url,
         data_dir=str(config.data_dir),

@@ -155,6 +155,7 @@ async def _serve_one_of_several(
             target.prefix,
             target.lease_ttl_ms,
             config.advertise or config.listen,
+            str(config.mtls_reached_at or ""),
             _console_url(config),
             lambda journal, leadership: _coordinator(config, journal, leadership),
             follow,
@@ -184,6 +185,7 @@ def _with_ports(config: ServeConfig) -> ServeConfig:
     return dataclasses.replace(
         config,
         listen=_with_port(config.listen_address),
+        mtls_listen=_with_port(config.mtls_address) if config.mtls_address else None,
         console_listen=_with_port(config.console_address),
         ops_listen=_with_port(config.ops_address),
     )

@@ -6,8 +6,7 @@ Rules:
 - For each new connection the files' stamps are looked at; files that changed are loaded, for new connections only.
   Where files can't be used, or no client could use them, what was loaded before stays.
 - A port with a client CA takes no connection without a certificate of that CA: gRPC for Python can't ask for one and
-  do without it. Anyone who has a certificate without a role still needs a token; a port for clients that have none is a
-  second one, with the same files but the client CA.
+  do without it. Clients that have none use another port, with the same files but the client CA.
 """
 
 import threading
@@ -19,7 +18,7 @@ from typing import Generic, TypeVar, cast
 import grpc
 from cryptography import x509
 
-from licd_kit.pem import TlsInvalid, fits, parse_certificate, parse_certificates, parse_key, refuse_unusable
+from licd_kit.pem import TlsInvalid, fits, parse_certificates, parse_key, refuse_unusable
 
 __all__ = ["TlsFiles", "TlsInvalid", "Watch", "read_chain", "read_configuration", "server_credentials"]
 
@@ -69,7 +68,7 @@ def read_configuration(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
     client_ca = None
     if files.client_ca is not None:
         client_ca = _read(files.client_ca)
-        parse_certificate(client_ca, files.client_ca)
+        parse_certificates(client_ca, files.client_ca)
     return grpc.ssl_server_certificate_configuration([(key, chain)], client_ca)
 
 
@@ -121,12 +120,13 @@ class Watch(Generic[T]):
 
 
 def _stamp(path: Path | None) -> tuple[int, ...] | None:
-    # Not the time alone: a Secret is swapped by a symlink, whose target may be of the same time.
+    # Not the time alone: a Secret is swapped by a symlink, whose target may be of the same time. And the time of the
+    # last change of its mode: a file that could not be read keeps its content when that is corrected.
     try:
         status = path.stat() if path else None
     except OSError:
         return None
-    return (status.st_mtime_ns, status.st_ino, status.st_size) if status else None
+    return (status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size) if status else None
 
 
 def _read(path: Path) -> bytes:
