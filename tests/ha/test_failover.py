@@ -23,6 +23,7 @@ from support.admin import Admin
 from support.console import Console
 from support.daemon import Daemon, Stubs, running
 from support.etcd import EtcdCluster
+from support.health import Watcher
 from support.raw_node import RawNode
 from support.several import Several, health, leads, transfer
 from support.vendor import TestVendor
@@ -72,6 +73,9 @@ def test_r32_one_leads_and_the_other_tells_the_truth(several: Several) -> None:
         assert health(follower, f"licd.v1.{service}") == "NOT_SERVING"
         assert health(leader, f"licd.v1.{service}") == "SERVING"
     assert health(follower, "registered") == "NOT_SERVING"
+    with grpc.insecure_channel(follower.address) as channel:
+        watchers = [Watcher(channel, service) for service in ("", "licd.v1.NodeService")]
+        eventually(lambda: [watcher.seen for watcher in watchers] == [["SERVING"], ["NOT_SERVING"]])
 
 
 def test_r32_a_follower_points_to_the_leader(several: Several) -> None:

@@ -20,6 +20,7 @@ _COMMANDS = {
     "evict": "licd_daemon.cli.nodes:evict",
     "events": "licd_daemon.cli.events:events",
     "check": "licd_daemon.cli.check:check",
+    "health": "licd_daemon.cli.health:health",
     "clock": "licd_daemon.cli.clock:clock",
     "reset": "licd_daemon.cli.registering:reset",
     "release": "licd_daemon.cli.registering:release",

@@ -25,6 +25,7 @@ from licd_kit.addresses import Address
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from licd_daemon.cli.errors import CallRefused, PassedOn, Unreachable, fault_of, problem_of
 from licd_daemon.cli.text import clean
@@ -34,6 +35,7 @@ Answer = TypeVar("Answer", bound=Message)
 _CONNECT_SECONDS = 5
 _CALL_SECONDS = 30
 _MOST_ADDRESSES = 16
+_HEALTH = "/grpc.health.v1.Health/Check"
 # A cluster has no way out: a proxy for the web in the environment is not the way to its daemon.
 _CHANNEL_OPTIONS = (("grpc.enable_http_proxy", 0),)
 
@@ -114,6 +116,21 @@ class Client:
             else:
                 return
 
+    def health(self, service: str) -> HealthCheckResponse:
+        """What the first daemon that answers says of a service of grpc.health.v1; no token is sent.
+
+        Raises:
+            CallRefused: it knows no such service.
+            Unreachable: nobody has answered.
+        """
+        check = self._connected().unary_unary(
+            _HEALTH, request_serializer=_bytes, response_deserializer=HealthCheckResponse.FromString
+        )
+        try:
+            return check(HealthCheckRequest(service=service), timeout=_CONNECT_SECONDS)
+        except grpc.RpcError as error:
+            raise self._final(fault_of(error, self._address)) from None
+
     def _judge(self, address: str) -> None:
         try:
             there = Address.parse(address)
@@ -146,7 +163,7 @@ class Client:
             else grpc.secure_channel(address, self._credentials, _CHANNEL_OPTIONS)
         )
         self._channel = channel
-        probe: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/grpc.health.v1.Health/Check")
+        probe: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_HEALTH)
         try:
             probe(b"", timeout=_CONNECT_SECONDS)
         except grpc.RpcError as error:

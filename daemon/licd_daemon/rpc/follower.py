@@ -10,8 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import grpc
 from grpc import aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio
+from grpc_health.v1 import health_pb2_grpc
 
 from licd.v1 import node_service_pb2 as pb
 from licd_daemon.coordinator.latency import Latency
@@ -22,6 +21,7 @@ from licd_daemon.rpc.context import Context, Handler
 from licd_daemon.rpc.convert import duration
 from licd_daemon.rpc.errors import abort
 from licd_daemon.rpc.guard import guarded_handler
+from licd_daemon.rpc.health import Health
 from licd_daemon.rpc.limits import Limits
 from licd_daemon.rpc.peer import shows_certificate
 from licd_daemon.rpc.server import POLLED, REGISTERED, bind, options
@@ -37,7 +37,7 @@ class FollowerServer:
         self.leader: Leader | None = None
         limits = Limits()
         self._server = aio.server(interceptors=[_HealthGuard(limits)], options=options(max_connections))
-        self._health = health_aio.HealthServicer()
+        self._health = Health()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._server.add_generic_rpc_handlers((_Refusing(self, limits),))
 
@@ -51,13 +51,14 @@ class FollowerServer:
 
     async def start(self) -> None:
         """Serve from now on."""
-        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        self._health.set("", serving=True)
         for name in (*POLLED, REGISTERED):
-            await self._health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+            self._health.set(name, serving=False)
         await self._server.start()
 
     async def stop(self) -> None:
         """End at once: nothing that it answers is worth waiting for."""
+        self._health.close()
         await self._server.stop(None)
 
     def leader_for(self, context: Context) -> str:

@@ -5,13 +5,11 @@ can be written; "registered" while the state is REGISTERED; nothing else is know
 """
 
 import asyncio
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import grpc
 from grpc import aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio
+from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from licd.v1 import (
@@ -30,6 +28,7 @@ from licd_daemon.rpc.clock import ClockService
 from licd_daemon.rpc.cluster import ClusterService
 from licd_daemon.rpc.contract import SERVICES
 from licd_daemon.rpc.guard import CallGuard
+from licd_daemon.rpc.health import Health
 from licd_daemon.rpc.leadership import LeadershipService
 from licd_daemon.rpc.limits import Limits
 from licd_daemon.rpc.node import NodeService
@@ -96,9 +95,8 @@ class Server:
         self._coordinator = coordinator
         self.guard = CallGuard(Access(coordinator, open_reflection=on_loopback), Limits())
         self._server = aio.server(interceptors=[self.guard], options=options(max_connections))
-        self._health = health_aio.HealthServicer()
+        self._health = Health()
         self._health_task: asyncio.Task[None] | None = None
-        self._published_health: tuple[bool, bool] | None = None
 
     def add(self, services: Services) -> None:
         """Add the servicers, health and reflection; before `start`."""
@@ -122,7 +120,7 @@ class Server:
 
     async def start(self) -> None:
         """Serve from now on."""
-        await self._publish_health()
+        self._publish_health()
         await self._server.start()
         self._health_task = asyncio.create_task(self._follow_health())
 
@@ -130,29 +128,22 @@ class Server:
         """Health follows the truth; the coordinator's tick finds out when a proof of leadership has run out."""
         while True:
             changed = self._coordinator.news.next_change()
-            await self._publish_health()
+            self._publish_health()
             await changed.wait()
 
-    async def _publish_health(self) -> None:
+    def _publish_health(self) -> None:
         serving = self._coordinator.serving
         registered = serving and registration_state(self._coordinator.state) is RegistrationState.REGISTERED
-        if (serving, registered) == self._published_health:
-            return
-        self._published_health = serving, registered
-        await self._set([""], serving=True)
-        await self._set(POLLED, serving=serving)
-        await self._set([REGISTERED], serving=registered)
-
-    async def _set(self, names: Iterable[str], *, serving: bool) -> None:
-        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
-        for name in names:
-            await self._health.set(name, status)
+        self._health.set("", serving=True)
+        for name in POLLED:
+            self._health.set(name, serving=serving)
+        self._health.set(REGISTERED, serving=registered)
 
     async def drain(self, successor: Leader | None = None) -> None:
         """Ask nodes to come back, or to go on at once to `successor`; refuse what is new, let the rest end."""
         if self._health_task is not None:
             self._health_task.cancel()
-        await self._health.enter_graceful_shutdown()
+        self._health.close()
         after_ms = 0 if successor else COME_BACK_AFTER_MS
         there = (successor.address, successor.mtls) if successor else ("", "")
         self._coordinator.presences.each_stream(lambda stream: stream.reconnect(after_ms, *there))
