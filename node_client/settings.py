@@ -6,7 +6,9 @@ import pathlib
 import socket
 from collections.abc import Sequence
 
-from node_client.values import Application, check_text
+from node_client.values import Application, check_text, steers
+
+_LONGEST_NAME = 253
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,8 +53,8 @@ def check(
     if not isinstance(application, Application):
         message = "application: must be a node_client.Application"
         raise ValueError(message)
-    name = node_name if node_name is not None else socket.gethostname()
-    check_text("node_name", name, shortest=1, longest=253)
+    name = node_name if node_name is not None else _host_name()
+    check_text("node_name", name, shortest=1, longest=_LONGEST_NAME)
     return Settings(
         addresses=_addresses(addresses, insecure=insecure),
         application=application,
@@ -61,6 +63,12 @@ def check(
         ca=None if insecure else _ca(ca),
         insecure=insecure,
     )
+
+
+def _host_name() -> str:
+    """The host's name as a display name; a host may have none, or one of any bytes."""
+    name = "".join("?" if steers(each) else each for each in socket.gethostname())
+    return name[:_LONGEST_NAME] or "unnamed"
 
 
 def _addresses(given: str | Sequence[str], *, insecure: bool) -> tuple[str, ...]:

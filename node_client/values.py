@@ -4,6 +4,10 @@ import dataclasses
 import datetime as dt
 import enum
 import re
+import unicodedata
+
+_JOINERS = "\u200c\u200d"  # part of how Persian, Indian scripts and emoji are written
+_STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 class NodeState(enum.StrEnum):
@@ -125,7 +129,7 @@ def _is_date(text: str) -> bool:
 
 
 def check_text(field: str, value: object, *, shortest: int, longest: int) -> None:
-    """Refuse what is no text of `shortest` to `longest` characters.
+    """Refuse what is no text of `shortest` to `longest` characters that can be seen.
 
     Raises:
         ValueError: naming `field`.
@@ -133,3 +137,13 @@ def check_text(field: str, value: object, *, shortest: int, longest: int) -> Non
     if not isinstance(value, str) or not shortest <= len(value) <= longest:
         message = f"{field}: must be a text of {shortest} to {longest} characters"
         raise ValueError(message)
+    if steers(value):
+        message = f"{field}: has control or format characters, which are not seen; leave them out"
+        raise ValueError(message)
+
+
+def steers(text: str) -> bool:
+    """Whether the daemon would refuse it: a character steers the text around it instead of being read (R36)."""
+    return not text.isprintable() and any(
+        each not in _JOINERS and unicodedata.category(each) in _STEERING for each in text
+    )

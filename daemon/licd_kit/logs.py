@@ -2,9 +2,12 @@
 
 import logging
 import sys
-from typing import Literal
+import traceback
+from typing import Literal, TextIO
 
 import structlog
+
+from licd_kit.printable import escaped
 
 
 def configure(log_format: Literal["json", "text"], own: str = "") -> None:
@@ -24,11 +27,10 @@ def configure(log_format: Literal["json", "text"], own: str = "") -> None:
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer()
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_traceback)
     )
     tail: list[structlog.types.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if log_format == "json":
-        tail.append(structlog.processors.format_exc_info)
+    tail.append(structlog.processors.format_exc_info if log_format == "json" else _printable)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*tail, renderer]))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
@@ -38,3 +40,13 @@ def configure(log_format: Literal["json", "text"], own: str = "") -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
+
+
+def _printable(_: object, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """JSON escapes what steers a terminal; here it is done before the colours are added."""
+    return {key: escaped(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _traceback(stream: TextIO, error: structlog.types.ExcInfo) -> None:
+    """Without the values of variables: they may be secrets."""
+    stream.write("\n" + escaped("".join(traceback.format_exception(*error)), kept="\n"))

@@ -162,3 +162,12 @@ def test_the_stream_tells_each_change_of_the_registration(console: Console, vend
 def test_there_is_no_picture_of_nothing(console: Console) -> None:
     assert console.get("/api/challenge.svg").refused == "NO_SUCH_CHALLENGE"
     assert console.get("/api/release.svg").refused == "NO_LICENSE"
+
+
+def test_what_can_not_be_seen_in_a_license_is_shown_as_an_escape(
+    console: Console, admin: Admin, vendor: TestVendor
+) -> None:
+    admin.upload(vendor.lic(company="AC\u200bME"))
+    assert console.get("/api/registration").json["registration"]["license"]["company"] == "AC\\u200bME"
+    _, news = next(console.live("topic=registration"))
+    assert news["registration"]["license"]["company"] == "AC\\u200bME"

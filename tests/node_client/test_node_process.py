@@ -120,6 +120,8 @@ def test_r13_a_process_paused_beyond_its_lease_wakes_up_unlicensed(daemon: Scrip
         ("application", "Report Server"),
         ("node_name", ""),
         ("node_name", "n" * 254),
+        ("node_name", "report\u202e1"),
+        ("node_name", "report\x1b[31m"),
         ("token", ""),
         ("token", f"{TOKEN}\n"),
     ],
@@ -130,6 +132,16 @@ def test_a_bad_argument_is_named_and_a_token_never_quoted(argument: str, value: 
     with pytest.raises(ValueError, match=f"^{argument}: ") as caught:
         node_client.connect(arguments.pop("addresses"), **arguments)
     assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [("", "unnamed"), ("h" * 300, "h" * 253), ("a\udcffb\x1b", "a?b?"), ("under_score", "under_score"), ("ä", "ä")],
+)
+def test_a_host_of_any_name_is_a_node(monkeypatch: pytest.MonkeyPatch, host: str, name: str) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: host)
+    arguments: dict[str, Any] = {"application": APPLICATION, "node_name": None, "token": TOKEN, "ca": None}
+    assert settings.check("127.0.0.1:7443", insecure=True, **arguments).node_name == name
 
 
 def test_r34_a_plaintext_token_is_never_sent_off_loopback() -> None:

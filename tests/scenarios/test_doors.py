@@ -186,6 +186,24 @@ def test_a_license_of_another_type_says_so(admin: Admin, vendor: TestVendor):
         assert refusal.reasons == ["CERTIFICATE_TYPE_MISMATCH"]
 
 
+STEERING = ["a\u202eb", "a\u2066b", "a\u200eb", "a\u061cb", "a\u200bb", "a\x1b[31mb", "a\u2028b", "a\nb"]
+READ = ["报表一号", "Übersicht 2", "گزارش\u200cها", "under_score", "a" * 253]
+
+
+def test_R36_a_name_that_would_steer_what_is_written_around_it_is_refused(daemon: Daemon, admin: Admin):
+    for name in STEERING:
+        with refused(INVALID, "INVALID_FIELD") as refusal:
+            RawNode(daemon.stubs("node"), name).join()
+        assert refusal.metadata["field"] == "node_name"
+        assert refusal.metadata["remedy"]
+        with refused(INVALID, "INVALID_FIELD") as refusal:
+            admin.stubs.tokens.CreateToken(token_pb.CreateTokenRequest(role=token_pb.ROLE_NODE, name=name))
+        assert refusal.metadata["field"] == "name"
+    for name in READ:
+        RawNode(daemon.stubs("node"), name).joined()
+    assert set(admin.nodes()) == set(READ)
+
+
 JOIN_FAULTS: dict[str, dict[str, Any]] = {
     "node_name": {"node_name": "n" * 254},
     "instance_id": {"instance_id": ""},

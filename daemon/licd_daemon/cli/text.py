@@ -18,6 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from licd.v1.failure_pb2 import Failure
 from licd.v1.registration_service_pb2 import LicensedApplication
+from licd_kit.printable import escaped
 
 _UNITS = ((86_400, "day"), (3_600, "h"), (60, "min"))
 
@@ -41,7 +42,7 @@ def say_json(message: Message, *, one_line: bool = False) -> None:
 
 def clean(text: str) -> str:
     """`text` with everything that a terminal would not print written as an escape."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return escaped(text)
 
 
 def short(enum: EnumTypeWrapper, value: int, prefix: str) -> str:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.rpc.convert import compact_json, effect_message, failure_message
+from licd_kit.printable import escaped_json
 
 STATUS = {
     Reason.NO_CREDENTIALS: 401,
@@ -27,9 +28,14 @@ def plain(message: Message) -> dict[str, Any]:
     return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
 
 
+def encoded(content: object) -> bytes:
+    """JSON for a page: what would turn its text or can't be seen is escaped."""
+    return escaped_json(msgspec.json.encode(content))
+
+
 def answer(content: object, status: int = 200) -> Response:
     """A JSON response."""
-    return Response(msgspec.json.encode(content), status, media_type="application/json")
+    return Response(encoded(content), status, media_type="application/json")
 
 
 def refused(refusal: Refused) -> Response:

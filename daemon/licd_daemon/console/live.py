@@ -16,6 +16,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from licd_daemon.console.answers import encoded
 from licd_daemon.console.cluster import ClusterCalls, kinds_of
 from licd_daemon.console.guard import ConsoleGuard
 from licd_daemon.console.login import Login, Logins
@@ -79,7 +80,7 @@ class Live:
             while self._logins.role(login) is not None and not self._closing.is_set():
                 changed = self._coordinator.news.next_change()
                 async for topic, news in page.news():
-                    yield b"event: %s\ndata: %s\n\n" % (topic.encode(), msgspec.json.encode(news))
+                    yield b"event: %s\ndata: %s\n\n" % (topic.encode(), encoded(news))
                 yield b":\n\n"  # finds out that the browser has gone
                 await asyncio.sleep(PAUSE_S)
                 with contextlib.suppress(TimeoutError):

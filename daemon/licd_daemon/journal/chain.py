@@ -11,7 +11,7 @@ import msgspec
 
 from licd_daemon.core.events import AnyEvent
 from licd_daemon.core.model import Frozen, Now
-from licd_daemon.journal.port import Head, JournalCorrupt, Record
+from licd_daemon.journal.port import UNREADABLE, Head, JournalCorrupt, Record
 
 
 class Entry(Frozen, frozen=True):
@@ -51,7 +51,7 @@ def decode(record: Record) -> Entry:
     """
     try:
         return _decoder.decode(record.body)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise JournalCorrupt(f"entry {record.position} can't be read by this version of licd: {error}") from None
 
 

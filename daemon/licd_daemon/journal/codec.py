@@ -14,7 +14,7 @@ import msgspec
 from immutables import Map
 
 from licd_daemon.core.model import Frozen, State
-from licd_daemon.journal.port import JournalCorrupt
+from licd_daemon.journal.port import UNREADABLE, JournalCorrupt
 
 VERSION = 1
 """Raised when an old snapshot would be read, but wrongly."""
@@ -64,7 +64,7 @@ def decode_state(content: bytes) -> State:
         if version != VERSION:
             raise JournalCorrupt(f"the snapshot is of version {version}, this licd reads version {VERSION}")
         document = _decoder.decode(content)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise JournalCorrupt(f"the snapshot can't be read: {error}") from None
     if _encoder.encode(document) != content:
         raise JournalCorrupt("the snapshot holds other fields than this version of licd writes")

@@ -23,6 +23,7 @@ import structlog
 
 from licd_daemon.journal.etcd.keys import Keys
 from licd_daemon.journal.etcd.store import Created, Item, Modified, Put, Store, StoreUnavailable
+from licd_daemon.journal.port import UNREADABLE
 from licd_daemon.leadership.port import AlreadyLed, LeadershipUnavailable
 from licd_kit.clock import boottime_ms
 
@@ -221,7 +222,7 @@ class EtcdLeadership:
 def _read(item: Item) -> Leader:
     try:
         return _decoder.decode(item.value)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         raise LeadershipUnavailable(
             f"the key {item.key.decode('ascii', 'replace')} in etcd is not licd's: give this cluster another prefix"
         ) from None

@@ -1,13 +1,13 @@
 """R36: what may come in from outside, through whichever door: lengths and forms, each refused by name."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 
 from licd_daemon.core.model import Application
 from licd_daemon.core.refusal import Reason, Refused
+from licd_kit.printable import steers
 
 SECRET_BYTES = 32
 MAX_KINDS = 64
@@ -23,15 +23,15 @@ def invalid_field(field: str, problem: str, remedy: str) -> Refused:
 
 
 def text(field: str, value: str, most: int, least: int = 1) -> str:
-    """A string of `least` to `most` characters without control characters.
+    """A string of `least` to `most` characters, each of which is read as it is: no control or format characters.
 
     Raises:
         Refused: INVALID_FIELD.
     """
     if not least <= len(value) <= most:
         raise invalid_field(field, f"has {len(value)} characters", f"Give {least} to {most}.")
-    if not value.isprintable() and any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
-        raise invalid_field(field, "has control characters", "Leave them out.")
+    if steers(value):
+        raise invalid_field(field, "has control or format characters, which are not seen", "Leave them out.")
     return value
 
 

@@ -28,8 +28,9 @@ from licd_daemon.core.model import (
     Token,
 )
 from licd_daemon.core.reasons import FailureReason
+from licd_daemon.journal import chain
 from licd_daemon.journal.codec import decode_state, encode_state
-from licd_daemon.journal.port import JournalCorrupt
+from licd_daemon.journal.port import JournalCorrupt, Record
 from licd_formats.license import License, LicensedApplication, Portal, Vendor
 
 FAILURE = Failure(FailureReason.CLOCK_DRIFT, "Server clocks do not agree", "Node ä is ahead", "Set its clock", "ä")
@@ -164,3 +165,9 @@ def test_another_version_is_refused_by_its_number() -> None:
     content = encode_state(FULL).replace(b'"version":1', b'"version":2')
     with pytest.raises(JournalCorrupt, match="version 2"):
         decode_state(content)
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff", b'{"position":"\xff"}', b'{"x":' + b"[" * 100_000, b"null"])
+def test_an_entry_that_is_garbage_is_named(body: bytes) -> None:
+    with pytest.raises(JournalCorrupt, match="entry 7 can't be read"):
+        chain.decode(Record(7, 1, "time_marked", body, bytes(32)))

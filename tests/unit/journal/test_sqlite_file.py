@@ -139,6 +139,14 @@ async def test_damage_is_found_by_load_and_by_verify(tmp_path: Path, statement: 
             await look(tmp_path / "journal.db")
 
 
+async def test_damage_in_the_schema_is_named_though_sqlite_quotes_bytes_that_are_no_text(tmp_path: Path) -> None:
+    await filled(tmp_path / "journal.db")
+    content = (tmp_path / "journal.db").read_bytes()
+    (tmp_path / "journal.db").write_bytes(content.replace(b"CREATE TABLE head", b"CR\xff\xfeE TABLE head", 1))
+    with pytest.raises(JournalCorrupt, match="from a backup"):
+        await loaded(tmp_path / "journal.db")
+
+
 async def test_damage_before_the_snapshot_is_found_by_verify(tmp_path: Path) -> None:
     await filled(tmp_path / "journal.db", 10, [7])
     edit(tmp_path / "journal.db", "DELETE FROM entries WHERE position = 4")

@@ -25,3 +25,26 @@ def test_a_process_logs_its_own_acts_and_the_warnings_of_libraries(own: tuple[st
     assert [record["event"] for record in records] == kept
     assert (records[0]["logger"], records[0]["level"], records[0]["status"]) == ("licd_vendor.portal", "info", 200)
     assert all(record["timestamp"].endswith("Z") for record in records)
+
+
+ATTACKED = """
+import logging, structlog
+from licd_kit.logs import configure
+configure("text")
+log, secret = structlog.get_logger("licd"), "s3cret"
+log.info("joined\\x1b[2J", node="\\x1b[31mred\\u202e", nodes=["\\x1b]0;title\\x07"])
+logging.getLogger("library").warning("from %s", "peer\\n2026-01-01 forged \\x1b[0m")
+try:
+    raise ValueError("bad \\x1b[31m name")
+except ValueError:
+    log.exception("failed")
+"""
+
+
+def test_a_readable_log_obeys_no_name_and_shows_no_variable() -> None:
+    ran = subprocess.run([sys.executable, "-c", ATTACKED], capture_output=True, check=True)
+    log = ran.stderr.decode()
+    assert all(line.isprintable() for line in log.splitlines()), log
+    assert len([line for line in log.splitlines() if line.startswith("20")]) == 3
+    assert "ValueError: bad \\x1b[31m name" in log
+    assert "s3cret" not in log

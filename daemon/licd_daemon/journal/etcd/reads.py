@@ -7,7 +7,7 @@ import msgspec
 
 from licd_daemon.journal.etcd.keys import Keys
 from licd_daemon.journal.etcd.store import Item, Store
-from licd_daemon.journal.port import Head, JournalCorrupt
+from licd_daemon.journal.port import UNREADABLE, Head, JournalCorrupt
 
 PAGE = 32
 """Keys a read: at most 1 MiB each."""
@@ -68,7 +68,7 @@ async def find_note(store: Store, keys: Keys, revision: int) -> tuple[SnapshotNo
         return None, 0
     try:
         return _note_decoder.decode(page.items[0].value), page.items[0].modified
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None, page.items[0].modified
 
 

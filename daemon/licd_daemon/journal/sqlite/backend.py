@@ -34,7 +34,7 @@ from licd_daemon.journal.port import (
     UnknownOutcome,
 )
 from licd_daemon.journal.sqlite import rows as sqlite_rows
-from licd_daemon.journal.sqlite.file import named, open_for_reading, open_for_writing, transaction
+from licd_daemon.journal.sqlite.file import ERRORS, named, open_for_reading, open_for_writing, transaction
 from licd_daemon.journal.sqlite.place import Overwritten, Place
 from licd_daemon.journal.sqlite.worker import Worker
 
@@ -145,7 +145,7 @@ class SqliteJournal:
         def job() -> T:
             try:
                 return function()
-            except sqlite3.Error as error:
+            except ERRORS as error:
                 raise named(error, self._path) from None
 
         return await worker.call(job)
@@ -184,7 +184,7 @@ class SqliteJournal:
     def _snapshot_at(self, connection: sqlite3.Connection, position: int) -> Snapshot | None:
         try:
             return sqlite_rows.sound_snapshot(connection, position)
-        except sqlite3.Error as error:
+        except ERRORS as error:
             # Its pages are damaged: the entries may be sound all the same.
             if isinstance(named(error, self._path), JournalCorrupt):
                 return None
@@ -222,7 +222,7 @@ class SqliteJournal:
                     break
                 head = chain.check(head, record)
                 visit(record)
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise named(error, self._path, head.position) from None
         last, noted = sqlite_rows.last_position(connection)
         if head != end or last != noted:

@@ -18,6 +18,8 @@ from urllib.parse import quote
 from licd_daemon.journal.port import GENESIS, JournalCorrupt, JournalError, JournalUnavailable, UnknownOutcome
 
 FORMAT = 1
+ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What sqlite3 raises: its errors, and the second where the file's damage is in the error's own text."""
 _BUSY_SECONDS = 2.0
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 # The write of a page failed, and the page that commits comes last.
@@ -38,7 +40,7 @@ _SCHEMA = (
 )
 
 
-def named(error: sqlite3.Error, path: Path, after: int | None = None) -> JournalError:
+def named(error: sqlite3.Error | UnicodeDecodeError, path: Path, after: int | None = None) -> JournalError:
     """The journal's error for one of SQLite's; `after`: the last entry that was read well.
 
     JournalCorrupt if the file's structure is damaged or it is no SQLite file; else JournalUnavailable: a full disk, a
@@ -46,7 +48,7 @@ def named(error: sqlite3.Error, path: Path, after: int | None = None) -> Journal
     """
     code = getattr(error, "sqlite_errorcode", None)
     # Text that is no UTF-8 is reported by Python, as the one OperationalError without a code.
-    undecodable = code is None and isinstance(error, sqlite3.OperationalError)
+    undecodable = code is None and isinstance(error, sqlite3.OperationalError | UnicodeDecodeError)
     if undecodable or (code is not None and code & 0xFF in _DAMAGE):
         place = "" if after is None else f" after entry {after}"
         return JournalCorrupt(f"{path} is damaged{place} ({error}): restore it from a backup")
@@ -84,7 +86,7 @@ def _opened(path: Path, mode: str, prepare: Callable[[sqlite3.Connection, Path],
         except BaseException:
             connection.close()
             raise
-    except sqlite3.Error as error:
+    except ERRORS as error:
         raise named(error, path) from None
     return connection
 
