@@ -20,6 +20,7 @@ from licd_daemon.operations import fields
 from licd_daemon.operations.board import Board
 from licd_daemon.operations.fields import invalid_field
 from licd_daemon.operations.operations import Operations
+from licd_daemon.rpc.caller import caller
 from licd_daemon.rpc.event_message import event_message
 
 PAGE = 100
@@ -58,7 +59,7 @@ class ClusterCalls:
     async def evict(self, request: Request) -> Response:
         """End a node's session."""
         sent = read_json(await body(request, MAX_JSON_BYTES), Evict)
-        await self._nodes.evict(sent.session_id)
+        await self._nodes.evict(sent.session_id, caller())
         return answer({})
 
     async def events(self, request: Request) -> Response:

@@ -134,7 +134,8 @@ class Console:
 
     async def _session(self, request: Request) -> Response:
         login = self._guard.login(request)
-        return answer({"role": str(self._logins.role(login) or "") if login else ""})
+        token = self._logins.token(login) if login else None
+        return answer({"role": str(token.role) if token else ""})
 
     def close(self) -> None:
         """The daemon is about to stop."""

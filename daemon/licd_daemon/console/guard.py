@@ -17,9 +17,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from licd_daemon.console.answers import failed, refused
 from licd_daemon.console.login import Login, Logins
-from licd_daemon.core.model import Role
+from licd_daemon.core.model import Actor, Role
 from licd_daemon.core.refusal import Reason, Refused, too_many_calls
+from licd_daemon.rpc.caller import called_by
 from licd_daemon.rpc.contract import ACCESS
+from licd_daemon.rpc.peer import plain_host
 from licd_kit.rate_limit import RateLimit
 from licd_kit.web.headers import PROTECTIVE
 from licd_kit.web.origin import is_own_site
@@ -94,11 +96,12 @@ class ConsoleGuard:
     def _judge(self, request: Request, roles: frozenset[Role], limit: RateLimit) -> None:
         _take(limit, request)
         login = self.login(request)
-        role = self._logins.role(login) if login else None
-        if role is None:
+        token = self._logins.token(login) if login else None
+        if token is None:
             raise Refused(Reason.NO_CREDENTIALS, "You are not logged in, or no more: log in with a token.")
-        if role not in roles:
-            raise Refused(Reason.WRONG_ROLE, f"The role {role} may not do this: log in with an admin token.")
+        if token.role not in roles:
+            raise Refused(Reason.WRONG_ROLE, f"The role {token.role} may not do this: log in with an admin token.")
+        called_by(Actor(token.role, "console", token.token_id, token.name, _host(request)))
 
     def login(self, request: Request) -> Login | None:
         """The session that the request's cookie opens."""
@@ -130,8 +133,12 @@ def _same_origin(request: Request) -> None:
 
 
 def _take(limit: RateLimit, request: Request) -> None:
-    if wait_ms := limit.take(request.client.host if request.client else ""):
+    if wait_ms := limit.take(_host(request)):
         raise too_many_calls(wait_ms)
+
+
+def _host(request: Request) -> str:
+    return plain_host(request.client.host) if request.client else ""
 
 
 class Hardened:

@@ -77,7 +77,7 @@ class Live:
         self._open[login.key] += 1
         try:
             yield b"retry: 1000\n\n"
-            while self._logins.role(login) is not None and not self._closing.is_set():
+            while self._logins.token(login) is not None and not self._closing.is_set():
                 changed = self._coordinator.news.next_change()
                 async for topic, news in page.news():
                     yield b"event: %s\ndata: %s\n\n" % (topic.encode(), encoded(news))

@@ -18,7 +18,7 @@ from pathlib import Path
 import structlog
 
 from licd_daemon.coordinator.coordinator import Coordinator
-from licd_daemon.core.model import Role
+from licd_daemon.core.model import Role, Token
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.operations.tokens import TokensInForce, hash_token
 from licd_kit.clock import boottime_ms
@@ -54,10 +54,10 @@ class Logins:
         Raises:
             Refused: NO_CREDENTIALS, WRONG_ROLE.
         """
-        role = self._tokens.role(self._coordinator.state.tokens, token_hash)
-        if role is None:
+        token = self._tokens.find(self._coordinator.state.tokens, token_hash)
+        if token is None:
             raise Refused(Reason.NO_CREDENTIALS, "This token is not in force: see `licd token list`.")
-        if role is Role.NODE:
+        if token.role is Role.NODE:
             raise Refused(Reason.WRONG_ROLE, "This is a node's token: use one of the role admin or viewer.")
         secret = secrets.token_urlsafe(32)
         key = hash_token(secret)
@@ -69,17 +69,17 @@ class Logins:
     def find(self, secret: str) -> Login | None:
         """The session that a browser's secret opens, if it is in force."""
         login = self._by_key.get(hash_token(secret))
-        return login if login is not None and self.role(login) is not None else None
+        return login if login is not None and self.token(login) is not None else None
 
-    def role(self, login: Login) -> Role | None:
-        """What a session allows at this instant; None: it has ended."""
+    def token(self, login: Login) -> Token | None:
+        """The token that a session stands for, whose role it has; None: the session has ended."""
         if login.key not in self._by_key:
             return None
-        role = self._tokens.role(self._coordinator.state.tokens, login.token_hash)
-        if role is None or boottime_ms() >= login.ends_at:
+        token = self._tokens.find(self._coordinator.state.tokens, login.token_hash)
+        if token is None or boottime_ms() >= login.ends_at:
             self.close(login)
             return None
-        return role
+        return token
 
     def close(self, login: Login) -> None:
         """End a session. Idempotent."""

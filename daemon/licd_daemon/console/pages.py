@@ -45,11 +45,11 @@ class Pages:
         if "language" in request.query_params:
             return self._language_chosen(request)
         login = self._guard.login(request)
-        role = self._logins.role(login) if login else None
+        token = self._logins.token(login) if login else None
         name = request.url.path.strip("/")
-        if role is None:
+        if token is None:
             return RedirectResponse(f"/login?next={name}", 303)
-        return self._rendered(request, name, str(role))
+        return self._rendered(request, name, str(token.role))
 
     async def login(self, request: Request) -> Response:
         """The login; its script leads anyone who is logged in on, since a cookie may not come with the first call."""

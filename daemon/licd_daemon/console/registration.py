@@ -18,6 +18,7 @@ from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.operations.fields import invalid_field
 from licd_daemon.operations.qr import draw
 from licd_daemon.operations.registration import RegistrationOperations
+from licd_daemon.rpc.caller import caller
 from licd_daemon.rpc.convert import (
     AUTH_METHOD,
     effect_message,
@@ -63,20 +64,20 @@ class RegistrationCalls:
         content = await body(request, MAX_LICENSE_BYTES)
         asked = request.query_params
         _, effect = await self._operations.upload(
-            content, method, dry_run="dry_run" in asked, replace="replace" in asked
+            content, method, caller(), dry_run="dry_run" in asked, replace="replace" in asked
         )
         return answer({**self.current(), "effect": plain(effect_message(effect))})
 
     async def create_challenge(self, _: Request) -> Response:
         """Create a fresh challenge."""
-        drawn = await self._operations.create_challenge()
+        drawn = await self._operations.create_challenge(caller())
         self._drawn = (drawn.challenge.url, drawn.pictures.svg)
         return answer(self.current())
 
     async def submit(self, request: Request) -> Response:
         """Register the cluster with the six digits."""
         sent = read_json(await body(request, MAX_JSON_BYTES), Code)
-        await self._operations.submit_code(sent.challenge_id, sent.code)
+        await self._operations.submit_code(sent.challenge_id, sent.code, caller())
         return answer(self.current())
 
     async def check(self, _: Request) -> Response:
@@ -85,12 +86,12 @@ class RegistrationCalls:
 
     async def reset(self, _: Request) -> Response:
         """End the registration and every seat."""
-        await self._operations.reset()
+        await self._operations.reset(caller())
         return answer(self.current())
 
     async def release(self, _: Request) -> Response:
         """Give the license back."""
-        released, pictures = await self._operations.release()
+        released, pictures = await self._operations.release(caller())
         if released.state.release is not None:
             self._drawn = (released.state.release.url, pictures.svg)
         return answer(self.current())

@@ -36,7 +36,7 @@ from licd_daemon.core.effective import (
     majority,
     start_doubt,
 )
-from licd_daemon.core.model import Now
+from licd_daemon.core.model import Actor, Now
 from licd_daemon.core.refusal import Refused
 
 log = structlog.get_logger(__name__)
@@ -118,11 +118,12 @@ class LeaderClock:
         error = answer.error_ms + FASTEST_SLEW * max(0.0, boot - answer.asked_boot_ms)
         return SourceOffset(answer.server, answer.true_minus_boot_ms + boot - wall, error)
 
-    async def confirm_by_code(self, instant_ms: int) -> None:
+    async def confirm_by_code(self, instant_ms: int, actor: Actor) -> None:
         """A code was right, so the portal has found its challenge's time true (R24); the time is then what it says.
 
         Args:
             instant_ms: The wall time in the challenge, moved on by boottime until now.
+            actor: Who submitted the code.
 
         Raises:
             Refused: what the coordinator raises; nothing was set then.
@@ -131,10 +132,10 @@ class LeaderClock:
         if abs(instant_ms - now.wall) <= self._limit_ms:
             self._agree(now)
             return
-        await self._confirm(instant_ms, Confirmed.CODE)
+        await self._confirm(instant_ms, Confirmed.CODE, actor)
         await self._look()
 
-    async def confirm_by_admin(self) -> None:
+    async def confirm_by_admin(self, actor: Actor) -> None:
         """The wall clock is right: effective time is set by it, and never behind what was confirmed (R23).
 
         Raises:
@@ -145,19 +146,19 @@ class LeaderClock:
         if abs(wall - now.wall) <= self._limit_ms:
             wall = now.wall
         if (now.unconfirmed or wall != now.wall) and wall >= now.confirmed - self._limit_ms:
-            await self._confirm(max(wall, now.confirmed), Confirmed.ADMIN)
+            await self._confirm(max(wall, now.confirmed), Confirmed.ADMIN, actor)
             await self._look()
 
     def _agree(self, now: Now) -> None:
         """Effective time is right as it is: it moves nothing, so the next entry's instant says it, and no event."""
         self._coordinator.clock.shift(0, now.unconfirmed)
 
-    async def _confirm(self, instant_ms: int, by: Confirmed) -> None:
+    async def _confirm(self, instant_ms: int, by: Confirmed, actor: Actor | None = None) -> None:
         clock, now = self._coordinator.clock, self._coordinator.now()
         shift, confirmed = instant_ms - now.wall, instant_ms - now.confirmed
         clock.shift(shift, confirmed)
         try:
-            await self._coordinator.submit(ConfirmTime(by))
+            await self._coordinator.submit(ConfirmTime(by, actor=actor))
         except Refused:
             clock.shift(-shift, -confirmed)
             raise

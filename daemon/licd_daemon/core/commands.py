@@ -1,11 +1,17 @@
 """What can be asked of the cluster. Whatever is random, measured or computed elsewhere is a field of the command."""
 
 from licd_daemon.core.effective import Confirmed
-from licd_daemon.core.model import Application, EndReason, Failure, Frozen, Role
+from licd_daemon.core.model import Actor, Application, EndReason, Failure, Frozen, Role
 from licd_formats.license import License
 
 
-class StartEpoch(Frozen, frozen=True):
+class _Command(Frozen, frozen=True, kw_only=True):
+    """`actor`: whose request it is; None: the daemon's own (R35)."""
+
+    actor: Actor | None = None
+
+
+class StartEpoch(_Command, frozen=True):
     """A daemon has taken the lead with `epoch`; its leases last `lease_ttl_ms` (R14, R18).
 
     `handover_ms`: how long a deposed leader may still have acknowledged, as far as the lead's backend has it recorded;
@@ -22,13 +28,13 @@ class StartEpoch(Frozen, frozen=True):
     boot_ms: int = 0
 
 
-class Tick(Frozen, frozen=True):
+class Tick(_Command, frozen=True):
     """Time has passed. `heard`: what `State.vouched_by` gave at the latest sign of life; 0: there was none (R17)."""
 
     heard: int = 0
 
 
-class Join(Frozen, frozen=True):
+class Join(_Command, frozen=True):
     """A process asks for a session; `session_id` is the fresh one it gets if it has none."""
 
     session_id: str
@@ -38,7 +44,7 @@ class Join(Frozen, frozen=True):
     application: Application
 
 
-class Resume(Frozen, frozen=True):
+class Resume(_Command, frozen=True):
     """A process takes its session up again (R16).
 
     `highest_epoch_seen` and that epoch's id, empty if it was never given one (R14).
@@ -54,40 +60,40 @@ class Prove(Resume, frozen=True):
     """A process shows that a session is its own, with a request that is out of date: nothing changes (R16)."""
 
 
-class Leave(Frozen, frozen=True):
+class Leave(_Command, frozen=True):
     """A process is gone on purpose, and believes in its seat no more (R15)."""
 
     session_id: str
     secret_hash: str
 
 
-class EndSession(Frozen, frozen=True):
+class EndSession(_Command, frozen=True):
     """An administrator evicts a node, or a copied process was found (R16)."""
 
     session_id: str
     reason: EndReason
 
 
-class LeaseOver(Frozen, frozen=True):
+class LeaseOver(_Command, frozen=True):
     """A session's lease ended in silence (R16)."""
 
     session_id: str
 
 
-class DrainOver(Frozen, frozen=True):
+class DrainOver(_Command, frozen=True):
     """A draining seat's holder has acknowledged, or, `silent`, its lease has ended (R13)."""
 
     session_id: str
     silent: bool = False
 
 
-class MemoryOver(Frozen, frozen=True):
+class MemoryOver(_Command, frozen=True):
     """A lost or ended session's day has ended (R16)."""
 
     session_id: str
 
 
-class JudgeClock(Frozen, frozen=True):
+class JudgeClock(_Command, frozen=True):
     """A node's clock was judged; `joining`: its first judgement since it joined (R12, R21).
 
     `failure`: it is over the limit; `warning`: it is over half of it.
@@ -99,19 +105,19 @@ class JudgeClock(Frozen, frozen=True):
     warning: Failure | None = None
 
 
-class JudgeLeaderClock(Frozen, frozen=True):
+class JudgeLeaderClock(_Command, frozen=True):
     """The leader's clock was judged (R22, R23)."""
 
     failure: Failure | None
 
 
-class ConfirmTime(Frozen, frozen=True):
+class ConfirmTime(_Command, frozen=True):
     """The wall clock was confirmed and effective time was set by it: forwards, or by a code also back (R23)."""
 
     by: Confirmed
 
 
-class UploadLicense(Frozen, frozen=True):
+class UploadLicense(_Command, frozen=True):
     """A verified license, or the failure of one that could not be verified. `project_key` is a fresh one (R6).
 
     `replace`: go on although that ends a registration, a seat or the way to one (R2).
@@ -123,7 +129,7 @@ class UploadLicense(Frozen, frozen=True):
     replace: bool = False
 
 
-class CreateChallenge(Frozen, frozen=True):
+class CreateChallenge(_Command, frozen=True):
     """A challenge that was created and sealed (R6)."""
 
     challenge_id: str
@@ -131,31 +137,31 @@ class CreateChallenge(Frozen, frozen=True):
     url: str
 
 
-class AttemptCode(Frozen, frozen=True):
+class AttemptCode(_Command, frozen=True):
     """A code is about to be compared (R9)."""
 
     challenge_id: str
 
 
-class SettleCode(Frozen, frozen=True):
+class SettleCode(_Command, frozen=True):
     """The code was compared (R8)."""
 
     challenge_id: str
     right: bool
 
 
-class ResetRegistration(Frozen, frozen=True):
+class ResetRegistration(_Command, frozen=True):
     """An administrator ends the registration."""
 
 
-class ReleaseLicense(Frozen, frozen=True):
+class ReleaseLicense(_Command, frozen=True):
     """An administrator gives the license back; `url` carries the sealed release (R30)."""
 
     license_id: str
     url: str
 
 
-class CreateToken(Frozen, frozen=True):
+class CreateToken(_Command, frozen=True):
     """A bearer token, known by its hash only (R35)."""
 
     token_id: str
@@ -164,7 +170,7 @@ class CreateToken(Frozen, frozen=True):
     token_hash: str
 
 
-class RevokeToken(Frozen, frozen=True):
+class RevokeToken(_Command, frozen=True):
     """A bearer token is to be taken no more."""
 
     token_id: str

@@ -2,6 +2,7 @@
 
 `_HANDLERS` names the one handler of each command; a handler emits what the command itself does. `_settle` then decides
 the consequences, whatever the command was: recovery, free seats to the waitlist, the registration's end (R13, R17).
+What the command itself does carries its actor, consequences carry none (R35).
 
 A command that is refused may still leave events behind (an attempt is counted, a refusal is recorded); one that raises
 leaves none.
@@ -38,7 +39,7 @@ class Decision(NamedTuple):
 
 def decide(state: State, command: c.Command, now: Now, policy: Policy) -> Decision:
     """The decision on one command. Pure: the same arguments give the same decision."""
-    draft = Draft(state, now, policy)
+    draft = Draft(state, now, policy, command.actor)
     refusal: Refused | None = None
     try:
         refusal = _HANDLERS[type(command)](draft, command)
@@ -54,16 +55,16 @@ def _settle(draft: Draft) -> None:
     The tally's holders are no newcomers: a registration does not live on in processes that never met its own.
     """
     if draft.state.recovering and draft.state.tally.holders_live:
-        draft.emit(RegistrationRecovered())
+        draft.follow(RegistrationRecovered())
     while draft.state.open and (entitled := draft.state.next_in_line(draft.now)):
-        draft.emit(SeatGranted(entitled))
+        draft.follow(SeatGranted(entitled))
     living, tally = draft.state.registration, draft.state.tally
     if living is None or tally.holders_live:
         return
     if not tally.holders_awaited and not tally.holders_lost and not living.copied:
-        draft.emit(RegistrationReset("ALL_GONE"))
+        draft.follow(RegistrationReset("ALL_GONE"))
     elif living.recovering_since is None:
-        draft.emit(RecoveryStarted())
+        draft.follow(RecoveryStarted())
 
 
 _HANDLERS: dict[type[Any], Callable[[Draft, Any], Refused | None]] = {

@@ -50,7 +50,7 @@ def place_all(draft: Draft) -> None:
     for session in ordered:
         mismatches = checks.judge_application(license_of(draft.state), session.application, session.node_name)
         if session.seat is Seat.HELD and mismatches:
-            draft.emit(SeatWithdrawn(session.session_id))
+            draft.follow(SeatWithdrawn(session.session_id))
         draft.place(session.session_id)
 
 

@@ -46,7 +46,7 @@ def upload_license(draft: Draft, command: UploadLicense) -> Refused | None:
         draft.emit(ProjectKeyDrawn(command.project_key))
     draft.emit(LicenseInstalled(license, checks.reissues(draft.state, license)))
     if checks.ended(license, draft.state, draft.now):
-        draft.emit(LicenseExpired())
+        draft.follow(LicenseExpired())
     place_all(draft)
     return None
 

@@ -9,7 +9,7 @@ import re
 import msgspec
 
 from licd_daemon.core.effective import Confirmed
-from licd_daemon.core.model import Application, EndReason, Failure, Role
+from licd_daemon.core.model import Actor, Application, EndReason, Failure, Role
 from licd_formats.license import License
 
 
@@ -18,8 +18,13 @@ def snake(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-class Event(msgspec.Struct, frozen=True, tag=snake, tag_field="kind", omit_defaults=True):
-    """A fact. Subclasses are the whole vocabulary."""
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag=snake, tag_field="kind", omit_defaults=True):
+    """A fact. Subclasses are the whole vocabulary.
+
+    `actor`: who caused it (R35); None: time, the daemon itself, or another event did. 0.1.0 recorded none.
+    """
+
+    actor: Actor | None = None
 
 
 class EpochStarted(Event, frozen=True):

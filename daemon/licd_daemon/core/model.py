@@ -11,6 +11,7 @@ All of them are in milliseconds.
 """
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 from immutables import Map
@@ -238,6 +239,21 @@ class Role(StrEnum):
     ADMIN = "admin"
     VIEWER = "viewer"
     NODE = "node"
+
+
+class Actor(Frozen, frozen=True, omit_defaults=True):
+    """R35: who has asked for something, as the daemon knew it then.
+
+    `kind`: by which credential; "console": a person whom a token logged in there. `id`: the token's, or the SHA-256 of
+    the certificate in hexadecimal. `name`: the token's, or the certificate's subject. `address`: the peer's host, as it
+    reached the daemon, without a port; "unix" for a socket of this machine.
+    """
+
+    role: Role
+    kind: Literal["token", "certificate", "console"]
+    id: str = ""
+    name: str = ""
+    address: str = ""
 
 
 class Token(Frozen, frozen=True):

@@ -21,7 +21,7 @@ from licd_daemon.core import commands as c
 from licd_daemon.core.decide_registration import refuse_challenge
 from licd_daemon.core.decide_upload import try_upload
 from licd_daemon.core.effect import effect_of
-from licd_daemon.core.model import Challenge, Failure, State
+from licd_daemon.core.model import Actor, Challenge, Failure, State
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.core.upload_effect import Effect
 from licd_daemon.engine.codes import Codes, Verifier
@@ -53,7 +53,9 @@ class Challenges:
         self._codes = Codes()
         self._one_at_a_time = asyncio.Lock()
 
-    async def upload(self, content: bytes, auth_method: str, *, replace: bool = False) -> tuple[State, Effect]:
+    async def upload(
+        self, content: bytes, auth_method: str, actor: Actor, *, replace: bool = False
+    ) -> tuple[State, Effect]:
         """Take a Container.lic (R1, R2); which fault a refused one has is in the log only.
 
         Returns:
@@ -65,7 +67,7 @@ class Challenges:
         """
         license = self._verified(content)
         before, now = self._coordinator.state, self._coordinator.now()
-        command = c.UploadLicense(license, auth_method, secrets.token_hex(16), replace)
+        command = c.UploadLicense(license, auth_method, secrets.token_hex(16), replace, actor=actor)
         after = await self._coordinator.submit(command)
         assert isinstance(license, License)  # a failure was refused
         return after, effect_of(before, license, now)
@@ -90,15 +92,15 @@ class Challenges:
             log.warning("license_refused", cause=str(error), file=found)
             return checks.certificate_content_incorrect(found)
 
-    async def create(self) -> tuple[Challenge, Pictures]:
+    async def create(self, actor: Actor) -> tuple[Challenge, Pictures]:
         """Create a fresh challenge; it is the state's from then on, even if the caller has gone away meanwhile.
 
         Raises:
             Refused: NO_LICENSE, LOCKED_OUT, REGISTRATION_REFUSED, or what the coordinator raises.
         """
-        return await asyncio.shield(asyncio.create_task(self._create()))
+        return await asyncio.shield(asyncio.create_task(self._create(actor)))
 
-    async def _create(self) -> tuple[Challenge, Pictures]:
+    async def _create(self, actor: Actor) -> tuple[Challenge, Pictures]:
         state = self._coordinator.state
         refuse_challenge(state, self._coordinator.now())
         assert state.license is not None
@@ -109,31 +111,32 @@ class Challenges:
         digest = await asyncio.to_thread(_stretch, code, salt)
         pictures = await asyncio.to_thread(draw, url)
         async with self._one_at_a_time:
-            command = c.CreateChallenge(challenge_id.hex(), state.license.license_id, url)
+            command = c.CreateChallenge(challenge_id.hex(), state.license.license_id, url, actor=actor)
             after = await self._coordinator.submit(command)
             self._codes.keep(Verifier(challenge_id.hex(), sealed_wall, sealed_run, salt, digest))
         if after.challenge is None:
             raise Refused(Reason.CHALLENGE_EXPIRED, "The license has changed meanwhile: create a fresh QR.")
         return after.challenge, pictures
 
-    async def submit(self, challenge_id: str, code: str) -> State:
+    async def submit(self, challenge_id: str, code: str, actor: Actor) -> State:
         """Compare a code and register the cluster.
 
         Raises:
             Refused: see `RegistrationService.SubmitCode`.
         """
-        return await asyncio.shield(asyncio.create_task(self._submit(challenge_id, code)))
+        return await asyncio.shield(asyncio.create_task(self._submit(challenge_id, code, actor)))
 
-    async def _submit(self, challenge_id: str, code: str) -> State:
+    async def _submit(self, challenge_id: str, code: str, actor: Actor) -> State:
         async with self._one_at_a_time:
             if self._codes.repeats(self._coordinator.state, challenge_id, self._coordinator.now()):
                 self._codes.settle_repeat(right=await self._compare(challenge_id, code) is not None)
                 return self._coordinator.state
-            await self._coordinator.submit(c.AttemptCode(challenge_id))
+            await self._coordinator.submit(c.AttemptCode(challenge_id, actor=actor))
             matched = await self._compare(challenge_id, code)
             if matched is not None:
-                await self._leader_clock.confirm_by_code(matched.confirmed_wall(self._coordinator.now().run))
-            return await self._coordinator.submit(c.SettleCode(challenge_id, matched is not None))
+                instant_ms = matched.confirmed_wall(self._coordinator.now().run)
+                await self._leader_clock.confirm_by_code(instant_ms, actor)
+            return await self._coordinator.submit(c.SettleCode(challenge_id, matched is not None, actor=actor))
 
     async def _compare(self, challenge_id: str, code: str) -> Verifier | None:
         """The verifier that the code matches; None: the code is wrong. Takes 0.1 s, off the loop."""
@@ -143,7 +146,7 @@ class Challenges:
         stretched = await asyncio.to_thread(_stretch, code, verifier.salt)
         return verifier if verifier.matches(stretched) else None
 
-    async def release(self) -> tuple[State, Pictures]:
+    async def release(self, actor: Actor) -> tuple[State, Pictures]:
         """Seal a release and give the license back (R30); repeating it gives the same release.
 
         Raises:
@@ -152,7 +155,7 @@ class Challenges:
         state = self._coordinator.state
         if state.license is not None:
             url = _sealed_url(state, state.license, secrets.token_bytes(8), RELEASE_CODE, Purpose.RELEASE, wall_ms())
-            state = await self._coordinator.submit(c.ReleaseLicense(state.license.license_id, url))
+            state = await self._coordinator.submit(c.ReleaseLicense(state.license.license_id, url, actor=actor))
         if state.release is None:
             raise Refused(Reason.NO_LICENSE, "No license was uploaded: there is nothing to release.")
         return state, await asyncio.to_thread(draw, state.release.url)

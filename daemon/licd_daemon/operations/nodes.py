@@ -8,7 +8,7 @@ from immutables import Map
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core import commands as c
 from licd_daemon.core.drift import Estimate
-from licd_daemon.core.model import EndReason, Failure, Session, State
+from licd_daemon.core.model import Actor, EndReason, Failure, Session, State
 from licd_daemon.core.view import NodeState, connected, node_state
 from licd_daemon.engine.presence import Presences
 from licd_daemon.operations import fields
@@ -100,11 +100,11 @@ class Nodes:
         nodes = [node_view(state, session, presences, served) for session in sessions]
         return nodes, sessions[-1].number if more else None
 
-    async def evict(self, session_id: str) -> None:
+    async def evict(self, session_id: str, actor: Actor) -> None:
         """End a node's session; it does not join again automatically.
 
         Raises:
             Refused: INVALID_FIELD, NO_SUCH_SESSION, or what the coordinator raises.
         """
         session_id = fields.text("session_id", session_id, 64)
-        await self._coordinator.submit(c.EndSession(session_id, EndReason.EVICTED))
+        await self._coordinator.submit(c.EndSession(session_id, EndReason.EVICTED, actor=actor))

@@ -12,7 +12,7 @@ from licd_daemon.coordinator.news import NEWS_PAUSE_S
 from licd_daemon.core import checks
 from licd_daemon.core import commands as c
 from licd_daemon.core.decide_registration import license_of
-from licd_daemon.core.model import Challenge, Failure, Now, State
+from licd_daemon.core.model import Actor, Challenge, Failure, Now, State
 from licd_daemon.core.upload_effect import Effect
 from licd_daemon.operations import fields
 from licd_daemon.operations.certificate_check import Fault
@@ -110,7 +110,7 @@ class RegistrationOperations:
             await asyncio.sleep(NEWS_PAUSE_S)
 
     async def upload(
-        self, content: bytes, auth_method: str, *, dry_run: bool, replace: bool
+        self, content: bytes, auth_method: str, actor: Actor, *, dry_run: bool, replace: bool
     ) -> tuple[Registration, Effect]:
         """Take a Container.lic, or only find out what it would change; `replace` goes on at any price (R2).
 
@@ -120,26 +120,26 @@ class RegistrationOperations:
         if dry_run:
             state, effect = self._challenges.try_upload(content, auth_method)
         else:
-            state, effect = await self._challenges.upload(content, auth_method, replace=replace)
+            state, effect = await self._challenges.upload(content, auth_method, actor, replace=replace)
         return self._at(state), effect
 
-    async def create_challenge(self) -> Drawn:
+    async def create_challenge(self, actor: Actor) -> Drawn:
         """Create a fresh challenge.
 
         Raises:
             Refused: see `Challenges.create`.
         """
-        challenge, pictures = await self._challenges.create()
+        challenge, pictures = await self._challenges.create(actor)
         return Drawn(challenge, self._coordinator.now(), pictures)
 
-    async def submit_code(self, challenge_id: str, code: str) -> Registration:
+    async def submit_code(self, challenge_id: str, code: str, actor: Actor) -> Registration:
         """Register the cluster with the six digits.
 
         Raises:
             Refused: INVALID_FIELD, or see `Challenges.submit`.
         """
         challenge_id = fields.text("challenge_id", challenge_id, 64)
-        return self._at(await self._challenges.submit(challenge_id, fields.code(code)))
+        return self._at(await self._challenges.submit(challenge_id, fields.code(code), actor))
 
     def blocking(self) -> tuple[Failure, ...]:
         """Everything that would block a registration now; nothing while there is no license.
@@ -158,19 +158,19 @@ class RegistrationOperations:
         license_of(self._coordinator.standing())
         return self.blocking()
 
-    async def reset(self) -> Registration:
+    async def reset(self, actor: Actor) -> Registration:
         """End the registration and every seat.
 
         Raises:
             Refused: what the coordinator raises.
         """
-        return self._at(await self._coordinator.submit(c.ResetRegistration()))
+        return self._at(await self._coordinator.submit(c.ResetRegistration(actor=actor)))
 
-    async def release(self) -> tuple[Registration, Pictures]:
+    async def release(self, actor: Actor) -> tuple[Registration, Pictures]:
         """Give the license back (R30).
 
         Raises:
             Refused: see `Challenges.release`.
         """
-        state, pictures = await self._challenges.release()
+        state, pictures = await self._challenges.release(actor)
         return self._at(state), pictures

@@ -23,7 +23,7 @@ from immutables import Map
 
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core import commands as c
-from licd_daemon.core.model import Role, Token
+from licd_daemon.core.model import Actor, Role, Token
 from licd_daemon.operations import fields
 from licd_kit.synced_files import write_whole
 
@@ -67,10 +67,10 @@ class TokensInForce:
 
     def __init__(self) -> None:
         self._seen: Map[str, Token] = Map()
-        self._roles: dict[str, Role] = {}
+        self._by_hash: dict[str, Token] = {}
 
-    def role(self, tokens: Map[str, Token], token_hash: str) -> Role | None:
-        """The role of the token with this hash; None: there is none, or it was revoked.
+    def find(self, tokens: Map[str, Token], token_hash: str) -> Token | None:
+        """The token with this hash; None: there is none, or it was revoked.
 
         Args:
             tokens: Those of the state, by id; the index is made again when they have changed.
@@ -78,8 +78,8 @@ class TokensInForce:
         """
         if tokens is not self._seen:
             self._seen = tokens
-            self._roles = {token.token_hash: token.role for token in tokens.values() if not token.revoked}
-        return self._roles.get(token_hash)
+            self._by_hash = {token.token_hash: token for token in tokens.values() if not token.revoked}
+        return self._by_hash.get(token_hash)
 
 
 class Tokens:
@@ -88,14 +88,15 @@ class Tokens:
     def __init__(self, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
 
-    async def create(self, role: Role, name: str) -> tuple[Token, str]:
+    async def create(self, role: Role, name: str, actor: Actor) -> tuple[Token, str]:
         """Make a token, and give it with its secret, which is kept nowhere. `name`: for people, may be empty.
 
         Raises:
             Refused: INVALID_FIELD, or what the coordinator raises.
         """
         secret, made = new_token(), new_token_id()
-        command = c.CreateToken(made, role, fields.text("name", name, 128, least=0), hash_token(secret))
+        name = fields.text("name", name, 128, least=0)
+        command = c.CreateToken(made, role, name, hash_token(secret), actor=actor)
         state = await self._coordinator.submit(command)
         return state.tokens[made], secret
 
@@ -108,13 +109,13 @@ class Tokens:
         tokens = self._coordinator.standing().tokens.values()
         return sorted((token for token in tokens if not token.revoked), key=lambda token: token.created_at)
 
-    async def revoke(self, token_id: str) -> None:
+    async def revoke(self, token_id: str, actor: Actor) -> None:
         """End a token.
 
         Raises:
             Refused: INVALID_FIELD, LAST_ADMIN_TOKEN, or what the coordinator raises.
         """
-        await self._coordinator.submit(c.RevokeToken(fields.text("token_id", token_id, 64)))
+        await self._coordinator.submit(c.RevokeToken(fields.text("token_id", token_id, 64), actor=actor))
 
 
 def ensure_token_files(data_dir: Path, known_hashes: Collection[str]) -> list[FileToken]:

@@ -5,12 +5,12 @@ contract does not know is the admin's.
 """
 
 from licd_daemon.coordinator.coordinator import Coordinator
-from licd_daemon.core.model import Role
+from licd_daemon.core.model import Actor, Role
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.operations.tokens import TokensInForce, hash_token
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.contract import ACCESS
-from licd_daemon.rpc.peer import peer_role
+from licd_daemon.rpc.peer import address_of, certificate_actor
 
 _READ = frozenset({Role.VIEWER, Role.ADMIN})
 _ADMIN = frozenset({Role.ADMIN})
@@ -38,24 +38,29 @@ class Access:
         access = ACCESS.get(method)
         return access.roles if access else _ADMIN
 
-    def check(self, roles: frozenset[Role], context: Context) -> None:
-        """Let the call pass, or not.
+    def check(self, roles: frozenset[Role], context: Context) -> Actor:
+        """Let the call pass, or not; and who makes it.
 
         Raises:
             Refused: NO_CREDENTIALS for unknown or missing ones, WRONG_ROLE.
         """
-        role = self._role(context)
-        if role is None:
+        actor = self._actor(context)
+        if actor is None:
             raise Refused(
                 Reason.NO_CREDENTIALS,
                 "No valid credentials: send the metadata `authorization: Bearer TOKEN`, or a client certificate.",
             )
-        if role not in roles:
+        if actor.role not in roles:
             wanted = " or ".join(sorted(roles))
-            raise Refused(Reason.WRONG_ROLE, f"The role {role} may not do this: use a token of the role {wanted}.")
+            raise Refused(
+                Reason.WRONG_ROLE, f"The role {actor.role} may not do this: use a token of the role {wanted}."
+            )
+        return actor
 
-    def _role(self, context: Context) -> Role | None:
+    def _actor(self, context: Context) -> Actor | None:
+        address = address_of(context.peer())
         for key, value in context.invocation_metadata() or ():
             if key == "authorization" and isinstance(value, str) and value[:7].lower() == "bearer ":
-                return self._tokens.role(self._coordinator.state.tokens, hash_token(value[7:].strip()))
-        return peer_role(context.auth_context())
+                token = self._tokens.find(self._coordinator.state.tokens, hash_token(value[7:].strip()))
+                return Actor(token.role, "token", token.token_id, token.name, address) if token else None
+        return certificate_actor(context.auth_context(), address)

@@ -4,6 +4,7 @@ from licd.v1 import clock_service_pb2 as pb
 from licd.v1 import clock_service_pb2_grpc as pb_grpc
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.leader_clock import LeaderClock
+from licd_daemon.rpc.caller import caller
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import failure_message, timestamp
 
@@ -18,7 +19,7 @@ class ClockService(pb_grpc.ClockServiceServicer):
     async def ConfirmClock(self, request: pb.ConfirmClockRequest, context: Context) -> pb.ConfirmClockResponse:
         """Sets effective time by the wall clock, and answers both."""
         if not request.dry_run:
-            await self._leader_clock.confirm_by_admin()
+            await self._leader_clock.confirm_by_admin(caller())
         state, now = self._coordinator.standing(), self._coordinator.now()
         doubt = state.clock_untrusted
         return pb.ConfirmClockResponse(

@@ -8,6 +8,7 @@ from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.journal.port import Query, Record
 from licd_daemon.operations import fields
 from licd_daemon.operations.operations import Operations
+from licd_daemon.rpc.caller import caller
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import leader_message, nanoseconds, node_message
 from licd_daemon.rpc.event_message import event_message
@@ -30,7 +31,7 @@ class ClusterService(pb_grpc.ClusterServiceServicer):
 
     async def EvictNode(self, request: pb.EvictNodeRequest, context: Context) -> pb.EvictNodeResponse:
         """End a node's session."""
-        await self._nodes.evict(request.session_id)
+        await self._nodes.evict(request.session_id, caller())
         return pb.EvictNodeResponse()
 
     async def ListEvents(self, request: pb.ListEventsRequest, context: Context) -> pb.ListEventsResponse:

@@ -8,7 +8,9 @@ from licd_daemon.journal.chain import decode
 from licd_daemon.journal.port import Record
 from licd_daemon.rpc.convert import timestamp
 
-_SECRET = frozenset({"kind", "session_id", "node_name", "project_key", "secret_hash", "token_hash", "instance_id"})
+_SECRET = frozenset(
+    {"kind", "actor", "session_id", "node_name", "project_key", "secret_hash", "token_hash", "instance_id"}
+)
 
 
 def event_message(record: Record, state: State) -> pb.Event:

@@ -17,6 +17,7 @@ from licd_daemon.coordinator.latency import Latency
 from licd_daemon.core.refusal import Refused
 from licd_daemon.operations.fields import invalid_field
 from licd_daemon.rpc.access import Access
+from licd_daemon.rpc.caller import called_by
 from licd_daemon.rpc.context import Context, Handler
 from licd_daemon.rpc.errors import abort, abort_internal
 from licd_daemon.rpc.limits import Limits
@@ -58,7 +59,7 @@ class CallGuard(aio.ServerInterceptor):
         def check(context: Context) -> None:
             self._limits.take(method, context.peer())
             if roles is not None:
-                self._access.check(roles, context)
+                called_by(self._access.check(roles, context))
 
         return check
 

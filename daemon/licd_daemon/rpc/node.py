@@ -17,6 +17,7 @@ from licd_daemon.core.view import outage_grace_s
 from licd_daemon.engine.presence import Presence
 from licd_daemon.operations import fields
 from licd_daemon.operations.fields import invalid_field
+from licd_daemon.rpc.caller import caller
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import NODE_STATE, duration, failure_message
 from licd_daemon.rpc.keepalive import Heartbeats, NodeStream
@@ -50,6 +51,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
                 request.application.build_date,
                 request.application.content,
             ),
+            actor=caller(),
         )
         state = await self._coordinator.submit(command)
         session_id = state.instances.get(command.instance_id, "")
@@ -62,6 +64,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
             secret_hash=_hash(fields.secret("resume_secret", request.resume_secret)),
             highest_epoch_seen=request.highest_epoch_seen,
             epoch_id=fields.text("epoch_id", request.epoch_id, 32, least=0),
+            actor=caller(),
         )
         stale_nonce = fields.text("stale_nonce", request.stale_nonce, 32, least=0)
         presence = self._coordinator.presences.get(command.session_id)
@@ -82,7 +85,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
         proof = c.Prove(command.session_id, command.secret_hash, command.highest_epoch_seen, command.epoch_id)
         await self._coordinator.submit(proof)
         if presence.copied(nonce, secrets.token_hex(16)):
-            await self._coordinator.submit(c.EndSession(command.session_id, EndReason.COPIED))
+            await self._coordinator.submit(c.EndSession(command.session_id, EndReason.COPIED, actor=command.actor))
             return
         raise Refused(
             Reason.STALE_RESUME,
@@ -111,9 +114,8 @@ class NodeService(pb_grpc.NodeServiceServicer):
     async def Leave(self, request: pb.LeaveRequest, context: Context) -> pb.LeaveResponse:
         """End a session on purpose."""
         session_id = fields.text("session_id", request.session_id, 64)
-        await self._coordinator.submit(
-            c.Leave(session_id, _hash(fields.secret("resume_secret", request.resume_secret)))
-        )
+        secret_hash = _hash(fields.secret("resume_secret", request.resume_secret))
+        await self._coordinator.submit(c.Leave(session_id, secret_hash, actor=caller()))
         return pb.LeaveResponse()
 
     async def KeepAlive(self, requests: object, context: Context) -> None:
@@ -141,7 +143,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
             number = first.open.stream
             in_time = self._engine.opening(session_id, number) is not None
             # An `open` that comes too late must not bring a lost session back: it proves itself, and changes nothing.
-            await self._coordinator.submit((c.Resume if in_time else c.Prove)(session_id, secret_hash))
+            await self._coordinator.submit((c.Resume if in_time else c.Prove)(session_id, secret_hash, actor=caller()))
         except TimeoutError:
             await stream.send(_ended("REFUSED"))
             return None

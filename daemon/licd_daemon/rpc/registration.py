@@ -6,6 +6,7 @@ from licd.v1 import registration_service_pb2 as pb
 from licd.v1 import registration_service_pb2_grpc as pb_grpc
 from licd_daemon.operations.fields import invalid_field
 from licd_daemon.operations.registration import RegistrationOperations
+from licd_daemon.rpc.caller import caller
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import (
     AUTH_METHOD,
@@ -43,20 +44,20 @@ class RegistrationService(pb_grpc.RegistrationServiceServicer):
         if method is None:
             raise invalid_field("auth_method", "is not set or unknown", "Choose AUTH_METHOD_LOCAL_CONTAINER.")
         shown, effect = await self._operations.upload(
-            request.content, method, dry_run=request.dry_run, replace=request.replace
+            request.content, method, caller(), dry_run=request.dry_run, replace=request.replace
         )
         return pb.UploadLicenseResponse(registration=registration_message(shown), effect=effect_message(effect))
 
     async def CreateChallenge(self, request: pb.CreateChallengeRequest, context: Context) -> pb.CreateChallengeResponse:
         """Create a fresh challenge."""
-        drawn = await self._operations.create_challenge()
+        drawn = await self._operations.create_challenge(caller())
         challenge, pictures = challenge_message(drawn.challenge, drawn.now), drawn.pictures
         challenge.qr_png, challenge.qr_svg, challenge.qr_text = pictures.png, pictures.svg, pictures.text
         return pb.CreateChallengeResponse(challenge=challenge)
 
     async def SubmitCode(self, request: pb.SubmitCodeRequest, context: Context) -> pb.SubmitCodeResponse:
         """Register the cluster with the six digits."""
-        shown = await self._operations.submit_code(request.challenge_id, request.code)
+        shown = await self._operations.submit_code(request.challenge_id, request.code, caller())
         return pb.SubmitCodeResponse(registration=registration_message(shown))
 
     async def CheckRegistration(
@@ -69,11 +70,11 @@ class RegistrationService(pb_grpc.RegistrationServiceServicer):
         self, request: pb.ResetRegistrationRequest, context: Context
     ) -> pb.ResetRegistrationResponse:
         """End the registration and every seat."""
-        return pb.ResetRegistrationResponse(registration=registration_message(await self._operations.reset()))
+        return pb.ResetRegistrationResponse(registration=registration_message(await self._operations.reset(caller())))
 
     async def ReleaseLicense(self, request: pb.ReleaseLicenseRequest, context: Context) -> pb.ReleaseLicenseResponse:
         """Give the license back."""
-        shown, pictures = await self._operations.release()
+        shown, pictures = await self._operations.release(caller())
         return pb.ReleaseLicenseResponse(
             registration=registration_message(shown),
             qr_png=pictures.png,

@@ -4,6 +4,7 @@ from licd.v1 import token_service_pb2 as pb
 from licd.v1 import token_service_pb2_grpc as pb_grpc
 from licd_daemon.operations.fields import invalid_field
 from licd_daemon.operations.tokens import Tokens
+from licd_daemon.rpc.caller import caller
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import ROLE, token_message
 
@@ -21,7 +22,7 @@ class TokenService(pb_grpc.TokenServiceServicer):
         role = _ROLES.get(request.role)
         if role is None:
             raise invalid_field("role", "is not set or unknown", "Choose ROLE_ADMIN, ROLE_VIEWER or ROLE_NODE.")
-        token, secret = await self._tokens.create(role, request.name)
+        token, secret = await self._tokens.create(role, request.name, caller())
         return pb.CreateTokenResponse(token=token_message(token), secret=secret)
 
     async def ListTokens(self, request: pb.ListTokensRequest, context: Context) -> pb.ListTokensResponse:
@@ -30,5 +31,5 @@ class TokenService(pb_grpc.TokenServiceServicer):
 
     async def RevokeToken(self, request: pb.RevokeTokenRequest, context: Context) -> pb.RevokeTokenResponse:
         """End a token."""
-        await self._tokens.revoke(request.token_id)
+        await self._tokens.revoke(request.token_id, caller())
         return pb.RevokeTokenResponse()

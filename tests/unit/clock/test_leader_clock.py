@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.vendor import DAY, TestVendor
 from unit.core.world import HOUR
-from unit.daemon.deployment import Deployment
+from unit.daemon.deployment import ADMIN, Deployment
 
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.leader_clock import LeaderClock
@@ -39,7 +39,7 @@ async def test_R24_a_code_takes_effective_time_to_its_challenges_time_both_ways(
             deployment.time.wall += jump
             wall = deployment.time.wall
             assert coordinator.now().wall != wall
-            await clock.confirm_by_code(wall)
+            await clock.confirm_by_code(wall, ADMIN)
             assert coordinator.now().wall == coordinator.state.effective == wall
             assert coordinator.state.clock_untrusted is None
 
@@ -48,7 +48,7 @@ async def test_R24_a_code_sets_nothing_where_nothing_is_in_doubt(deployment: Dep
     async with deployment.started(told_time=True) as coordinator:
         clock = await licensed(coordinator)
         before, position = coordinator.now().wall, coordinator.position
-        await clock.confirm_by_code(before - LIMIT)
+        await clock.confirm_by_code(before - LIMIT, ADMIN)
         assert (coordinator.now().wall, coordinator.position) == (before, position)
 
 
@@ -59,7 +59,7 @@ async def test_R23_what_can_not_be_journaled_is_not_confirmed(deployment: Deploy
         deployment.time.wall += HOUR
         deployment.journal.orders = ["fail"] * 4
         with pytest.raises(Refused) as caught:
-            await clock.confirm_by_code(deployment.time.wall)
+            await clock.confirm_by_code(deployment.time.wall, ADMIN)
         assert caught.value.reason is Reason.JOURNAL_UNAVAILABLE
         assert coordinator.now().wall == before
 

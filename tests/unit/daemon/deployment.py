@@ -12,9 +12,11 @@ from unit.core.world import APPLICATION, LEASE, MINUTE, license_of
 from licd_daemon.coordinator.coordinator import Coordinator, CoordinatorConfig
 from licd_daemon.coordinator.service_clock import ServiceClock
 from licd_daemon.core import commands as c
-from licd_daemon.core.model import Policy, State
+from licd_daemon.core.model import Actor, Policy, Role, State
 from licd_daemon.journal.port import Head, Journal, JournalUnavailable, Query, Record, Snapshot, UnknownOutcome
 from licd_daemon.leadership.sole import SoleLeadership
+
+ADMIN = Actor(Role.ADMIN, "token", "0" * 16, "admin.token", "127.0.0.1")
 
 
 class FaultyJournal:
