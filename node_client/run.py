@@ -9,16 +9,16 @@ where every user of the machine could read it.
 
 import argparse
 import logging
-import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
 
-from node_client import options, probe, seat_socket
+from node_client import options, probe, seat_socket, signals
 from node_client.callbacks import OnChange
 from node_client.client import SOCKET_VARIABLE, connect
 from node_client.node import Node
 from node_client.options import UsageError
+from node_client.process_tree import ProcessTree
 from node_client.supervisor import Supervisor
 
 
@@ -52,12 +52,11 @@ def _run(given: argparse.Namespace, command: list[str]) -> int:
     if shutil.which(command[0]) is None:
         sys.stderr.write(f"licd-node: cannot run {command[0]}: no such program\n")
         return 127
-    supervisor = Supervisor(command, on_loss, loss_grace)
-    with joining(supervisor.changed) as node, _socket(node) as socket:
-        code = supervisor.run(node, {**os.environ, SOCKET_VARIABLE: str(socket.path)})
-        # Left before the socket goes, so that what CMD left behind reads "not licensed" rather than nothing.
-        node.close()
-        return code
+    signals.restore()
+    with ProcessTree(command) as tree:
+        supervisor = Supervisor(tree, command[0], on_loss, loss_grace)
+        with joining(supervisor.changed) as node, _socket(node) as socket:
+            return supervisor.run(node, {SOCKET_VARIABLE: str(socket.path)})
 
 
 def _joining(given: argparse.Namespace) -> Callable[[OnChange], Node]:
