@@ -442,6 +442,24 @@ def test_events_are_the_newest_ones_oldest_first(licd: Licd, daemon: Daemon) -> 
     assert list(daemon.requests("ClusterService/ListEvents")[-1].kinds) == ["seat_granted"]
 
 
+@pytest.mark.parametrize(
+    ("actor", "said"),
+    [
+        ({"kind": "ACTOR_KIND_TOKEN", "name": "ops", "id": "ab"}, "by ops (admin, ::1)"),
+        ({"kind": "ACTOR_KIND_TOKEN", "id": "ab"}, "by ab (admin, ::1)"),
+        ({"kind": "ACTOR_KIND_CONSOLE", "name": "an\x1bna", "id": "ab"}, "by an\\x1bna (admin at the console, ::1)"),
+        ({"kind": "ACTOR_KIND_CERTIFICATE", "name": "CN=a", "id": "ab"}, "by CN=a (admin by certificate, ::1)"),
+    ],
+)
+def test_R35_events_say_who_caused_them(licd: Licd, daemon: Daemon, actor: dict[str, Any], said: str) -> None:
+    by = cluster.Actor(role=tokens.ROLE_ADMIN, address="::1", **actor)
+    event = cluster.Event(kind="registration_reset", actor=by, attributes={"reason": "ADMIN"})
+    daemon.answers["ClusterService/ListEvents"] = cluster.ListEventsResponse(events=[event])
+    assert licd("events").stdout.rstrip().endswith(f"  {said}  reason=ADMIN")
+    (told,) = json.loads(licd("events", "--output", "json").stdout)["events"]
+    assert (told["actor"]["id"], told["actor"]["role"]) == ("ab", "ROLE_ADMIN")
+
+
 def test_events_follow_after_the_last_one_listed(licd: Licd, daemon: Daemon) -> None:
     def watch(request: cluster.WatchEventsRequest, context: grpc.ServicerContext) -> Any:
         for position in (request.after_position + 1, request.after_position + 2):

@@ -17,6 +17,7 @@ from licd_daemon.journal import chain, segments
 from licd_daemon.journal.codec import decode_state, encode_state
 from licd_daemon.journal.port import JournalCorrupt, Record, Snapshot
 from licd_daemon.journal.sqlite.backend import SqliteJournal
+from licd_daemon.rpc.event_message import event_message
 
 pytestmark = pytest.mark.parametrize("release", RELEASES)
 
@@ -131,3 +132,8 @@ def changed(content: bytes, path: tuple[str, ...], change: Any) -> bytes:
         fields = fields[name]
     change(fields, path[-1])
     return json.dumps(document, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
+
+
+def test_R35_entries_of_0_1_0_name_nobody(release: str, tmp_path: Path) -> None:
+    named = {event_message(record, State()).HasField("actor") for record in loaded(release, tmp_path, replay=True)[1]}
+    assert named == {False} or release != "0.1.0"

@@ -253,6 +253,7 @@ def test_events_live_filtered_and_exported(daemon: Daemon, admin: Admin, cluster
         page.get_by_role("link", name="Events").click()
         rows = page.locator("#events tbody tr")
         expect(rows.first).to_contain_text("License installed")
+        expect(rows.first).to_contain_text("admin.tokenAdministrator, 127.0.0.1")
         page.locator(".kinds summary").click()
         page.get_by_label("Node joined").check()
         expect(rows).to_have_count(1)

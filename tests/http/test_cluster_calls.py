@@ -127,6 +127,7 @@ def test_the_journal_is_exported_whole_in_order_and_harmless(console: Console, d
     assert len(rows) == 211
     assert rows[-1]["node_name"] == "'=HYPERLINK(1)"
     assert json.loads(rows[0]["attributes"])
+    assert json.loads(rows[0]["actor"])["name"] == "node.token"
     assert console.get("/api/events/export?format=xml").refused == "INVALID_FIELD"
     assert "secret_hash" not in lines.content.decode()
 

@@ -48,6 +48,7 @@ def test_every_word_that_is_asked_for_is_there_and_every_other_is_used() -> None
         "nodes.",
         "fact.",
         "role.",
+        "events.by.",
         "nav.",
         "timeline.",
         "reason.",

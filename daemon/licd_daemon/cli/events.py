@@ -4,7 +4,10 @@ from collections.abc import Iterable
 
 import click
 
+from licd.v1.access_pb2 import Role
 from licd.v1.cluster_service_pb2 import (
+    Actor,
+    ActorKind,
     Event,
     ListEventsRequest,
     ListEventsResponse,
@@ -73,4 +76,13 @@ def _show(shown: Iterable[Event], output: str) -> None:
 def _line(event: Event) -> str:
     attributes = [f"{clean(key)}={clean(value)}" for key, value in sorted(event.attributes.items())]
     node = [clean(event.node_name)] if event.node_name else []
-    return "  ".join([when(event.at), click.style(f"{clean(event.kind):<26}", bold=True), *node, *attributes]).rstrip()
+    who = [f"by {_actor(event.actor)}"] if event.HasField("actor") else []
+    shown = [when(event.at), click.style(f"{clean(event.kind):<26}", bold=True), *node, *who, *attributes]
+    return "  ".join(shown).rstrip()
+
+
+def _actor(actor: Actor) -> str:
+    """Such as `admin.token (admin, 10.0.0.7)`, or `anna (admin at the console, 10.0.0.7)`."""
+    role = Role.Name(actor.role).removeprefix("ROLE_").lower()
+    more = {ActorKind.ACTOR_KIND_CONSOLE: " at the console", ActorKind.ACTOR_KIND_CERTIFICATE: " by certificate"}
+    return f"{clean(actor.name or actor.id)} ({role}{more.get(actor.kind, '')}, {clean(actor.address)})"

@@ -24,7 +24,7 @@ from licd_daemon.rpc.caller import caller
 from licd_daemon.rpc.event_message import event_message
 
 PAGE = 100
-_COLUMNS = ("position", "at", "kind", "node_name", "session_id", "attributes", "digest")
+_COLUMNS = ("position", "at", "kind", "node_name", "session_id", "attributes", "digest", "actor")
 
 
 class Evict(msgspec.Struct, forbid_unknown_fields=True):
@@ -110,7 +110,8 @@ def _json_line(event: dict[str, object]) -> bytes:
 
 
 def _csv_row(event: dict[str, object]) -> bytes:
-    cells = {**event, "attributes": msgspec.json.encode(event["attributes"]).decode()}
+    in_json = {name: msgspec.json.encode(event.get(name, {})).decode() for name in ("attributes", "actor")}
+    cells = {**event, **in_json}
     return _csv_line([_harmless(str(cells[column])) for column in _COLUMNS])
 
 

@@ -1,5 +1,7 @@
 """Values of the core to messages of licd.v1 and back."""
 
+from typing import get_args, get_type_hints
+
 import msgspec
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToJson
@@ -12,6 +14,7 @@ from licd.v1 import registration_service_pb2 as registration
 from licd.v1 import token_service_pb2 as tokens
 from licd_daemon.core.model import (
     CHALLENGE_VALID_MS,
+    Actor,
     Challenge,
     ChallengeState,
     EndCause,
@@ -37,6 +40,7 @@ CHALLENGE_STATE = {state: f"CHALLENGE_STATE_{state}" for state in ChallengeState
 FAILURE_REASON = {reason: f"FAILURE_REASON_{reason}" for reason in FailureReason}
 END_CAUSE = {cause: f"END_CAUSE_{cause}" for cause in EndCause}
 ROLE = {role: f"ROLE_{role.name}" for role in Role}
+ACTOR_KIND = {kind: f"ACTOR_KIND_{kind.upper()}" for kind in get_args(get_type_hints(Actor)["kind"])}
 AUTH_METHOD = {
     registration.AUTH_METHOD_LOCAL_CONTAINER: "LOCAL_CONTAINER",
 }
@@ -231,6 +235,13 @@ def node_message(node: NodeView) -> cluster.Node:
         message.clock_offset.CopyFrom(duration(node.clock.offset))
         message.clock_error.CopyFrom(duration(node.clock.error))
     return message
+
+
+def actor_message(actor: Actor) -> cluster.Actor:
+    """Who caused an event (R35)."""
+    return cluster.Actor(
+        role=ROLE[actor.role], kind=ACTOR_KIND[actor.kind], id=actor.id, name=actor.name, address=actor.address
+    )
 
 
 def token_message(token: Token) -> tokens.Token:

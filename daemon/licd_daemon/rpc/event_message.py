@@ -6,7 +6,7 @@ from licd.v1 import cluster_service_pb2 as pb
 from licd_daemon.core.model import State
 from licd_daemon.journal.chain import decode
 from licd_daemon.journal.port import Record
-from licd_daemon.rpc.convert import timestamp
+from licd_daemon.rpc.convert import actor_message, timestamp
 
 _SECRET = frozenset(
     {"kind", "actor", "session_id", "node_name", "project_key", "secret_hash", "token_hash", "instance_id"}
@@ -19,7 +19,8 @@ def event_message(record: Record, state: State) -> pb.Event:
     Raises:
         JournalCorrupt: the record can't be read.
     """
-    fields = msgspec.to_builtins(decode(record).event)
+    event = decode(record).event
+    fields = msgspec.to_builtins(event)
     session_id = fields.get("session_id", "")
     session = state.sessions.get(session_id)
     return pb.Event(
@@ -30,6 +31,7 @@ def event_message(record: Record, state: State) -> pb.Event:
         node_name=fields.get("node_name") or (session.node_name if session else ""),
         attributes={key: _text(value) for key, value in fields.items() if key not in _SECRET and value is not None},
         digest=record.digest.hex(),
+        actor=actor_message(event.actor) if event.actor else None,
     )
 
 

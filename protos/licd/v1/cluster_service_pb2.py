@@ -30,7 +30,7 @@ from licd.v1 import node_service_pb2 as licd_dot_v1_dot_node__service__pb2
 from licd.v1 import registration_service_pb2 as licd_dot_v1_dot_registration__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dlicd/v1/cluster_service.proto\x12\x07licd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14licd/v1/access.proto\x1a\x15licd/v1/failure.proto\x1a\x1alicd/v1/node_service.proto\x1a\"licd/v1/registration_service.proto\"\xc7\x02\n\x04Node\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12!\n\x05state\x18\x03 \x01(\x0e\x32\x12.licd.v1.NodeState\x12\"\n\x08\x66\x61ilures\x18\x04 \x03(\x0b\x32\x10.licd.v1.Failure\x12-\n\tjoined_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11last_heartbeat_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0c\x63lock_offset\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0b\x63lock_error\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07\x61\x64\x64ress\x18\t \x01(\t\"\xed\x01\n\x05\x45vent\x12\x10\n\x08position\x18\x01 \x01(\x04\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x12\n\nsession_id\x18\x04 \x01(\t\x12\x11\n\tnode_name\x18\x05 \x01(\t\x12\x32\n\nattributes\x18\x06 \x03(\x0b\x32\x1e.licd.v1.Event.AttributesEntry\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"9\n\x10ListNodesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"J\n\x11ListNodesResponse\x12\x1c\n\x05nodes\x18\x01 \x03(\x0b\x32\r.licd.v1.Node\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"&\n\x10\x45victNodeRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x13\n\x11\x45victNodeResponse\"\xb5\x01\n\x11ListEventsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05kinds\x18\x03 \x03(\t\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cnewest_first\x18\x06 \x01(\x08\"M\n\x12ListEventsResponse\x12\x1e\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x0e.licd.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"S\n\x12WatchEventsRequest\x12\r\n\x05kinds\x18\x01 \x03(\t\x12\x1b\n\x0e\x61\x66ter_position\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x11\n\x0f_after_position\"4\n\x13WatchEventsResponse\x12\x1d\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x0e.licd.v1.Event\"\x12\n\x10GetLeaderRequest\"4\n\x11GetLeaderResponse\x12\x1f\n\x06leader\x18\x01 \x01(\x0b\x32\x0f.licd.v1.Leader2\xaa\x03\n\x0e\x43lusterService\x12N\n\tListNodes\x12\x19.licd.v1.ListNodesRequest\x1a\x1a.licd.v1.ListNodesResponse\"\n\xe2\x8d\x19\x06\n\x02\x02\x01\x10\x01\x12M\n\tEvictNode\x12\x19.licd.v1.EvictNodeRequest\x1a\x1a.licd.v1.EvictNodeResponse\"\t\xe2\x8d\x19\x05\n\x01\x01\x10\x01\x12Q\n\nListEvents\x12\x1a.licd.v1.ListEventsRequest\x1a\x1b.licd.v1.ListEventsResponse\"\n\xe2\x8d\x19\x06\n\x02\x02\x01\x10\x01\x12V\n\x0bWatchEvents\x12\x1b.licd.v1.WatchEventsRequest\x1a\x1c.licd.v1.WatchEventsResponse\"\n\xe2\x8d\x19\x06\n\x02\x02\x01\x10\x01\x30\x01\x12N\n\tGetLeader\x12\x19.licd.v1.GetLeaderRequest\x1a\x1a.licd.v1.GetLeaderResponse\"\n\xe2\x8d\x19\x06\n\x02\x02\x01\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dlicd/v1/cluster_service.proto\x12\x07licd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14licd/v1/access.proto\x1a\x15licd/v1/failure.proto\x1a\x1alicd/v1/node_service.proto\x1a\"licd/v1/registration_service.proto\"\xc7\x02\n\x04Node\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12!\n\x05state\x18\x03 \x01(\x0e\x32\x12.licd.v1.NodeState\x12\"\n\x08\x66\x61ilures\x18\x04 \x03(\x0b\x32\x10.licd.v1.Failure\x12-\n\tjoined_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11last_heartbeat_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0c\x63lock_offset\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0b\x63lock_error\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07\x61\x64\x64ress\x18\t \x01(\t\"\x8c\x02\n\x05\x45vent\x12\x10\n\x08position\x18\x01 \x01(\x04\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x12\n\nsession_id\x18\x04 \x01(\t\x12\x11\n\tnode_name\x18\x05 \x01(\t\x12\x32\n\nattributes\x18\x06 \x03(\x0b\x32\x1e.licd.v1.Event.AttributesEntry\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\x12\x1d\n\x05\x61\x63tor\x18\x08 \x01(\x0b\x32\x0e.licd.v1.Actor\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"q\n\x05\x41\x63tor\x12\x1b\n\x04role\x18\x01 \x01(\x0e\x32\r.licd.v1.Role\x12 \n\x04kind\x18\x02 \x01(\x0e\x32\x12.licd.v1.ActorKind\x12\n\n\x02id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\"9\n\x10ListNodesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"J\n\x11ListNodesResponse\x12\x1c\n\x05nodes\x18\x01 \x03(\x0b\x32\r.licd.v1.Node\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"&\n\x10\x45victNodeRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x13\n\x11\x45victNodeResponse\"\xb5\x01\n\x11ListEventsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05kinds\x18\x03 \x03(\t\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cnewest_first\x18\x06 \x01(\x08\"M\n\x12ListEventsResponse\x12\x1e\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x0e.licd.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"S\n\x12WatchEventsRequest\x12\r\n\x05kinds\x18\x01 \x03(\t\x12\x1b\n\x0e\x61\x66ter_position\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x11\n\x0f_after_position\"4\n\x13WatchEventsResponse\x12\x1d\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x0e.licd.v1.Event\"\x12\n\x10GetLeaderRequest\"4\n\x11GetLeaderResponse\x12\x1f\n\x06leader\x18\x01 \x01(\x0b\x32\x0f.licd.v1.Leader*q\n\tActorKind\x12\x1a\n\x16\x41\x43TOR_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41\x43TOR_KIND_TOKEN\x10\x01\x12\x1a\n\x16\x41\x43TOR_KIND_CERTIFICATE\x10\x02\x12\x16\n\x12\x41\x43TOR_KIND_CONSOLE\x10\x03\x32\xaa\x03\n\x0e\x43lusterService\x12N\n\tListNodes\x12\x19.licd.v1.ListNodesRequest\x1a\x1a.licd.v1.ListNodesResponse\"\n\xe2\x8d\x19\x06\n\x02\x02\x01\x10\x01\x12M\n\tEvictNode\x12\x19.licd.v1.EvictNodeRequest\x1a\x1a.licd.v1.EvictNodeResponse\"\t\xe2\x8d\x19\x05\n\x01\x01\x10\x01\x12Q\n\nListEvents\x12\x1a.licd.v1.ListEventsRequest\x1a\x1b.licd.v1.ListEventsResponse\"\n\xe2\x8d\x19\x06\n\x02\x02\x01\x10\x01\x12V\n\x0bWatchEvents\x12\x1b.licd.v1.WatchEventsRequest\x1a\x1c.licd.v1.WatchEventsResponse\"\n\xe2\x8d\x19\x06\n\x02\x02\x01\x10\x01\x30\x01\x12N\n\tGetLeader\x12\x19.licd.v1.GetLeaderRequest\x1a\x1a.licd.v1.GetLeaderResponse\"\n\xe2\x8d\x19\x06\n\x02\x02\x01\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,32 +49,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLUSTERSERVICE'].methods_by_name['WatchEvents']._serialized_options = b'\342\215\031\006\n\002\002\001\020\001'
   _globals['_CLUSTERSERVICE'].methods_by_name['GetLeader']._loaded_options = None
   _globals['_CLUSTERSERVICE'].methods_by_name['GetLeader']._serialized_options = b'\342\215\031\006\n\002\002\001\020\001'
+  _globals['_ACTORKIND']._serialized_start=1604
+  _globals['_ACTORKIND']._serialized_end=1717
   _globals['_NODE']._serialized_start=217
   _globals['_NODE']._serialized_end=544
   _globals['_EVENT']._serialized_start=547
-  _globals['_EVENT']._serialized_end=784
-  _globals['_EVENT_ATTRIBUTESENTRY']._serialized_start=735
-  _globals['_EVENT_ATTRIBUTESENTRY']._serialized_end=784
-  _globals['_LISTNODESREQUEST']._serialized_start=786
-  _globals['_LISTNODESREQUEST']._serialized_end=843
-  _globals['_LISTNODESRESPONSE']._serialized_start=845
-  _globals['_LISTNODESRESPONSE']._serialized_end=919
-  _globals['_EVICTNODEREQUEST']._serialized_start=921
-  _globals['_EVICTNODEREQUEST']._serialized_end=959
-  _globals['_EVICTNODERESPONSE']._serialized_start=961
-  _globals['_EVICTNODERESPONSE']._serialized_end=980
-  _globals['_LISTEVENTSREQUEST']._serialized_start=983
-  _globals['_LISTEVENTSREQUEST']._serialized_end=1164
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=1166
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=1243
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=1245
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=1328
-  _globals['_WATCHEVENTSRESPONSE']._serialized_start=1330
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=1382
-  _globals['_GETLEADERREQUEST']._serialized_start=1384
-  _globals['_GETLEADERREQUEST']._serialized_end=1402
-  _globals['_GETLEADERRESPONSE']._serialized_start=1404
-  _globals['_GETLEADERRESPONSE']._serialized_end=1456
-  _globals['_CLUSTERSERVICE']._serialized_start=1459
-  _globals['_CLUSTERSERVICE']._serialized_end=1885
+  _globals['_EVENT']._serialized_end=815
+  _globals['_EVENT_ATTRIBUTESENTRY']._serialized_start=766
+  _globals['_EVENT_ATTRIBUTESENTRY']._serialized_end=815
+  _globals['_ACTOR']._serialized_start=817
+  _globals['_ACTOR']._serialized_end=930
+  _globals['_LISTNODESREQUEST']._serialized_start=932
+  _globals['_LISTNODESREQUEST']._serialized_end=989
+  _globals['_LISTNODESRESPONSE']._serialized_start=991
+  _globals['_LISTNODESRESPONSE']._serialized_end=1065
+  _globals['_EVICTNODEREQUEST']._serialized_start=1067
+  _globals['_EVICTNODEREQUEST']._serialized_end=1105
+  _globals['_EVICTNODERESPONSE']._serialized_start=1107
+  _globals['_EVICTNODERESPONSE']._serialized_end=1126
+  _globals['_LISTEVENTSREQUEST']._serialized_start=1129
+  _globals['_LISTEVENTSREQUEST']._serialized_end=1310
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=1312
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=1389
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=1391
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=1474
+  _globals['_WATCHEVENTSRESPONSE']._serialized_start=1476
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=1528
+  _globals['_GETLEADERREQUEST']._serialized_start=1530
+  _globals['_GETLEADERREQUEST']._serialized_end=1548
+  _globals['_GETLEADERRESPONSE']._serialized_start=1550
+  _globals['_GETLEADERRESPONSE']._serialized_end=1602
+  _globals['_CLUSTERSERVICE']._serialized_start=1720
+  _globals['_CLUSTERSERVICE']._serialized_end=2146
 # @@protoc_insertion_point(module_scope)

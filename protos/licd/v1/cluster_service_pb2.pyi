@@ -7,12 +7,24 @@ from licd.v1 import failure_pb2 as _failure_pb2
 from licd.v1 import node_service_pb2 as _node_service_pb2
 from licd.v1 import registration_service_pb2 as _registration_service_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class ActorKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ACTOR_KIND_UNSPECIFIED: _ClassVar[ActorKind]
+    ACTOR_KIND_TOKEN: _ClassVar[ActorKind]
+    ACTOR_KIND_CERTIFICATE: _ClassVar[ActorKind]
+    ACTOR_KIND_CONSOLE: _ClassVar[ActorKind]
+ACTOR_KIND_UNSPECIFIED: ActorKind
+ACTOR_KIND_TOKEN: ActorKind
+ACTOR_KIND_CERTIFICATE: ActorKind
+ACTOR_KIND_CONSOLE: ActorKind
 
 class Node(_message.Message):
     __slots__ = ("name", "session_id", "state", "failures", "joined_at", "last_heartbeat_at", "clock_offset", "clock_error", "address")
@@ -37,7 +49,7 @@ class Node(_message.Message):
     def __init__(self, name: _Optional[str] = ..., session_id: _Optional[str] = ..., state: _Optional[_Union[_node_service_pb2.NodeState, str]] = ..., failures: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ..., joined_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_heartbeat_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., clock_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., clock_error: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., address: _Optional[str] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("position", "at", "kind", "session_id", "node_name", "attributes", "digest")
+    __slots__ = ("position", "at", "kind", "session_id", "node_name", "attributes", "digest", "actor")
     class AttributesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -52,6 +64,7 @@ class Event(_message.Message):
     NODE_NAME_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
     position: int
     at: _timestamp_pb2.Timestamp
     kind: str
@@ -59,7 +72,22 @@ class Event(_message.Message):
     node_name: str
     attributes: _containers.ScalarMap[str, str]
     digest: str
-    def __init__(self, position: _Optional[int] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[str] = ..., session_id: _Optional[str] = ..., node_name: _Optional[str] = ..., attributes: _Optional[_Mapping[str, str]] = ..., digest: _Optional[str] = ...) -> None: ...
+    actor: Actor
+    def __init__(self, position: _Optional[int] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[str] = ..., session_id: _Optional[str] = ..., node_name: _Optional[str] = ..., attributes: _Optional[_Mapping[str, str]] = ..., digest: _Optional[str] = ..., actor: _Optional[_Union[Actor, _Mapping]] = ...) -> None: ...
+
+class Actor(_message.Message):
+    __slots__ = ("role", "kind", "id", "name", "address")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    role: _access_pb2.Role
+    kind: ActorKind
+    id: str
+    name: str
+    address: str
+    def __init__(self, role: _Optional[_Union[_access_pb2.Role, str]] = ..., kind: _Optional[_Union[ActorKind, str]] = ..., id: _Optional[str] = ..., name: _Optional[str] = ..., address: _Optional[str] = ...) -> None: ...
 
 class ListNodesRequest(_message.Message):
     __slots__ = ("page_size", "page_token")

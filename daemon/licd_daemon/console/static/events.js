@@ -25,6 +25,15 @@ function details(event) {
       el("dd", { class: "digest", title: event.digest }, `${event.digest.slice(0, 12)}…`)));
 }
 
+/** Who caused it; nothing where time, the daemon or another event did. */
+function who(actor) {
+  if (!actor) return [];
+  const kind = actor.kind.replace("ACTOR_KIND_", "").toLowerCase();
+  const role = t(`role.${actor.role.replace("ROLE_", "").toLowerCase()}`);
+  return [el("span", { title: actor.id }, actor.name || actor.id,
+    el("span", { class: "sub" }, t(`events.by.${kind}`, { role, address: actor.address })))];
+}
+
 function row(event) {
   const kind = t(`kind.${event.kind}`);
   return el("tr", { "data-position": event.position },
@@ -34,6 +43,7 @@ function row(event) {
       el("span", {}, kind.startsWith("kind.") ? event.kind : kind, el("code", { class: "sub" }, event.kind))),
     el("td", { class: "name", "data-label": t("events.node") }, ...(event.node_name || event.session_id
       ? [el("span", { title: event.session_id }, event.node_name || event.session_id)] : [])),
+    el("td", { class: "name", "data-label": t("events.who") }, ...who(event.actor)),
     el("td", { class: "details", "data-label": t("events.details") }, details(event)));
 }
 
