@@ -189,7 +189,7 @@ def _note(found: dict[str, Transitions], step: Step, before: tuple[State, Now], 
     note("registration", registration_state(old), registration_state(new), step.label)
     for name in NODES:
         label = f"another's {step.label}" if step.node and step.node != name else step.label
-        forgotten = BY_TIME[SessionForgotten] if name not in new.sessions else label
+        forgotten = BY_TIME[SessionForgotten] if step.served and name not in new.sessions else label
         note("session", _session_state(old.sessions.get(name)), _session_state(new.sessions.get(name)), forgotten)
     drawn = step.label == "CreateChallenge" and new.challenge is not old.challenge
     challenge = None if drawn else old.challenge

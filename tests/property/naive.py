@@ -121,9 +121,13 @@ class Naive:
         if reason == "COPIED" and s["holder"] and self.registration:
             self.registration["copied"] = True
         keeps = reason in ("EVICTED", "COPIED") and s["seat"] != "NONE"
+        forgotten = not s["holder"] and s["seat"] == "NONE" and reason in ("LEFT", "EXPIRED")
         s.update(status="ENDED", ended=reason, since=self.served, holder=False, seat="DRAINING" if keeps else "NONE")
         if name in self.line:
             self.line.remove(name)
+        if forgotten:
+            del self.sessions[name]
+            self.met.discard(name)
 
     # Commands that were not refused
 
@@ -189,7 +193,7 @@ class Naive:
         s = self.sessions[name]
         if s["status"] not in ("LIVE", "AWAITED"):
             return
-        if self.registration is None:
+        if self.registration is None or not (s["holder"] or s["seat"] != "NONE"):
             self.end(name, "EXPIRED")
             return
         self.silent_seats += s["seat"] != "NONE"

@@ -120,7 +120,7 @@ def leave(draft: Draft, command: Leave) -> None:
     _prove(session, command.secret_hash)
     draft.hear(session.session_id)
     if session.status is not SessionStatus.ENDED:
-        draft.emit(SessionEnded(session.session_id, EndReason.LEFT))
+        _end(draft, session, EndReason.LEFT)
     elif session.ended is EndReason.EVICTED and session.seat is Seat.DRAINING:
         draft.emit(SeatFreed(session.session_id))
 
@@ -137,18 +137,29 @@ def end_session(draft: Draft, command: EndSession) -> None:
     if session.status is SessionStatus.LIVE:
         draft.hear(session.session_id)
     if session.status is not SessionStatus.ENDED:
-        draft.emit(SessionEnded(session.session_id, command.reason))
+        _end(draft, session, command.reason)
 
 
 def lease_over(draft: Draft, command: LeaseOver) -> None:
-    """R16: lost while a registration lives, over otherwise."""
+    """R16: lost while a registration lives that it holds or held a seat in, over otherwise."""
     session = draft.state.sessions.get(command.session_id)
     if session is None or session.status not in (SessionStatus.LIVE, SessionStatus.AWAITED):
         return
-    if draft.state.registration is not None:
+    if draft.state.registration is not None and not session.seatless:
         draft.emit(SessionLost(session.session_id))
     else:
-        draft.emit(SessionEnded(session.session_id, EndReason.EXPIRED))
+        _end(draft, session, EndReason.EXPIRED)
+
+
+def _end(draft: Draft, session: Session, reason: EndReason) -> None:
+    """R36: a session without a seat is forgotten when it leaves or falls silent.
+
+    One that was evicted or copied is not: its node may be away just then, and must find out why it ended (R16).
+    """
+    forgotten = session.seatless and reason in (EndReason.LEFT, EndReason.EXPIRED)
+    draft.emit(SessionEnded(session.session_id, reason, session.node_name if forgotten else ""))
+    if forgotten:
+        draft.follow(SessionForgotten(session.session_id))
 
 
 def drain_over(draft: Draft, command: DrainOver) -> None:

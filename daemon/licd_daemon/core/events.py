@@ -173,14 +173,18 @@ class SessionLost(Event, frozen=True):
 
 
 class SessionEnded(Event, frozen=True):
-    """A session has ended (R16). Its seat is free at once after LEFT and EXPIRED, and drains otherwise (R13)."""
+    """A session has ended (R16). Its seat is free at once after LEFT and EXPIRED, and drains otherwise (R13).
+
+    `node_name`: of a session that is forgotten with its end (R36), as nothing else can name it later.
+    """
 
     session_id: str
     reason: EndReason
+    node_name: str = ""
 
 
 class SessionForgotten(Event, frozen=True):
-    """An ended session's day has ended."""
+    """An ended session is remembered no more: its day has ended, or it never had a seat (R36)."""
 
     session_id: str
 

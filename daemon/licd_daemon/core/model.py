@@ -141,6 +141,11 @@ class Session(Frozen, frozen=True):
         """Whether the registration lives in this session, as long as it is not over (R17)."""
         return self.holder and not self.newcomer
 
+    @property
+    def seatless(self) -> bool:
+        """Whether it has no seat, nor had one in the present registration: then its end leaves nothing behind (R36)."""
+        return not self.holder and self.seat is Seat.NONE
+
 
 class Registration(Frozen, frozen=True):
     """A registration that lives. `recovering_since`: served time (R17). `copied`: a session of it ended as COPIED."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from licd_daemon.core.drift import SAMPLES, ClockFilter, Estimate, Level, Sample, Verdict, measure
-from licd_daemon.core.model import Failure, Seat, Session, SessionStatus, State
+from licd_daemon.core.model import EndReason, Failure, Seat, Session, SessionStatus, State
 from licd_daemon.core.view import NodeState, RegistrationState, node_state, outage_grace_s, registration_state
 
 NodeReport = tuple[NodeState, tuple[Failure, ...], RegistrationState, int]
@@ -227,6 +227,13 @@ class Presences:
             presence.stream.reconnect(0, "")
         presence.stream = None
 
+    def forget(self, session_id: str, reason: EndReason | None) -> None:
+        """End the presence of a session that is not remembered any more (R36); its stream ends with the reason."""
+        presence = self._by_session.pop(session_id, None)
+        if presence is not None and presence.stream is not None:
+            presence.stream.ended(str(reason or EndReason.EXPIRED))
+            presence.stream = None
+
     def report_all(self, state: State) -> None:
         """Send every stream its changes."""
         for session_id, presence in self._by_session.items():
@@ -253,6 +260,7 @@ class Presences:
     def adopt(self, before: State, after: State) -> None:
         """The journal was read back and says `after`: streams end, and every live session has its presence."""
         self.reset()
+        self._by_session = {key: each for key, each in self._by_session.items() if key in after.sessions}
         for session in after.sessions.values():
             self.follow(after, session, joining=session.session_id not in before.sessions)
 

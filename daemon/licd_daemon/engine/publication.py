@@ -12,6 +12,7 @@ from licd_daemon.core.events import (
     LicenseReleased,
     Registered,
     RegistrationReset,
+    SessionEnded,
 )
 from licd_daemon.core.leases import Deadline, Leases
 from licd_daemon.core.model import EndedRegistration, Seat, Session, SessionStatus, State
@@ -35,10 +36,13 @@ class Publication:
         may believe then ends with the lease that it has at that instant; a heartbeat acknowledged later finds the
         loss written ahead of it. The other way round, a seat could be free while its holder still believes in it (R13).
         """
+        ended = {event.session_id: event.reason for event in events if type(event) is SessionEnded}
         for session_id in _touched(before, after, events):
             old, new = before.sessions.get(session_id), after.sessions.get(session_id)
             if new is not None:
                 self._presences.follow(after, new, joining=old is None)
+            else:
+                self._presences.forget(session_id, ended.get(session_id))
             self._follow_leases(session_id, old, new, served)
         if _concerns_all(before, after):
             self._presences.report_all(after)
@@ -50,6 +54,7 @@ class Publication:
         else:
             self._leases.drop(Deadline.DRAIN, session_id)
         if new is None:
+            self._leases.drop(Deadline.LEASE, session_id)
             self._leases.drop(Deadline.MEMORY, session_id)
         elif new.status is SessionStatus.LIVE and (
             old is None or old.status is not SessionStatus.LIVE or not self._leases.runs(session_id)
@@ -62,10 +67,11 @@ class Publication:
 
 
 def _touched(before: State, after: State, events: Sequence[AnyEvent]) -> set[str]:
-    """The sessions that differ: those that single events name, or all where an event concerned all."""
+    """The sessions that may differ: those that single events name, and all that do where an event concerned all."""
+    touched = {session_id for event in events if (session_id := getattr(event, "session_id", None))}
     if any(type(event) in _MASS_EVENTS for event in events):
-        return {key for key, session in after.sessions.items() if before.sessions.get(key) is not session}
-    return {session_id for event in events if (session_id := getattr(event, "session_id", None))}
+        touched |= {key for key, session in after.sessions.items() if before.sessions.get(key) is not session}
+    return touched
 
 
 def _concerns_all(before: State, after: State) -> bool:

@@ -35,7 +35,8 @@ def _given(before: System, after: System) -> str:
         name = name_of(number, node)
         if name not in before.state.sessions or before.state.sessions[name].seat is Seat.HELD or node.met:
             continue
-        if after.state.sessions[name].seat is Seat.HELD:
+        session = after.state.sessions.get(name)
+        if session is not None and session.seat is Seat.HELD:
             return f"R17: silence has given a seat to node {number}, who met nobody"
     return ""
 

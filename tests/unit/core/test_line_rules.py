@@ -26,12 +26,15 @@ def test_R18_a_free_seat_finds_the_line_although_its_former_head_has_not_returne
 
 
 def test_R16_a_place_kept_over_a_restart_is_never_given_to_a_lost_session_that_returns() -> None:
-    w = licensed(max_nodes=1).register("seated")
-    for name in ("lost", "first", "second"):
-        w.join(name)
+    w = licensed(max_nodes=2).register("seated", "lost")
     w.silent("lost")
+    w.join("successor")
+    w.heard("seated")
+    w.join("first")
+    w.join("second")
     w.restart()
     w.resume("seated")
+    w.resume("successor")
     w.resume("second")
     w.resume("lost")
     w.resume("first")

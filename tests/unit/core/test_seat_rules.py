@@ -242,11 +242,48 @@ def test_R16_a_lost_session_is_over_with_its_registration() -> None:
         w.resume("a")
 
 
-def test_without_a_registration_silence_ends_the_session() -> None:
-    w = licensed()
+ENDS: dict[str, Callable[[World], None]] = {"left": lambda w: w.leave("a"), "lost": lambda w: w.silent("a")}
+
+
+@pytest.mark.parametrize("how", ENDS)
+@pytest.mark.parametrize("state", ["PENDING", "WAITING", "REJECTED", "AWAITED"])
+def test_R36_a_session_that_never_had_a_seat_leaves_nothing_behind(how: str, state: str) -> None:
+    w = licensed(max_nodes=1)
+    if state != "PENDING":
+        w.register("holder")
+    before = w.state
+    w.join("a", version="9" if state == "REJECTED" else "10.0.19")
+    if state == "AWAITED":
+        w.restart()
+    else:
+        assert w.node("a") == state
+    ENDS[how](w)
+    assert w.kinds() == ["SessionEnded", "SessionForgotten"]
+    assert set(w.state.sessions) == set(before.sessions)
+    assert dict(w.state.instances) == dict(before.instances)
+    assert not w.state.line
+    assert not w.state.newcomers
+    with refused("SESSION_EXPIRED"):
+        w.resume("a")
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_R16_a_session_that_had_a_seat_is_remembered(how: str) -> None:
+    w = licensed(max_nodes=2).register("a", "b")
+    ENDS[how](w)
+    assert w.session("a").status == {"left": "ENDED", "lost": "LOST"}[how]
+
+
+@pytest.mark.parametrize(("end", "reason"), [(World.evict, "EVICTED"), (World.copied, "COPIED")])
+def test_R16_who_was_evicted_or_copied_while_waiting_still_finds_out(
+    end: Callable[[World, str], None], reason: str
+) -> None:
+    w = licensed(max_nodes=1).register("holder")
     w.join("a")
-    w.silent("a")
-    assert w.session("a").ended is EndReason.EXPIRED
+    end(w, "a")
+    with refused("SESSION_EXPIRED") as caught:
+        w.resume("a")
+    assert caught[0].metadata == {"ended": reason}
 
 
 def test_R16_evicting_an_unknown_session_is_told_and_repeating_an_eviction_changes_nothing() -> None:

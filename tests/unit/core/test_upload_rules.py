@@ -106,7 +106,7 @@ def test_R2_a_reissue_for_whose_recertification_the_registration_is_too_old_need
     assert w.registration == "UNREGISTERED"
 
 
-def test_R2_the_way_of_those_who_wait_or_may_come_back_is_asked_about_too() -> None:
+def test_R2_the_way_of_those_who_wait_is_asked_about_too() -> None:
     w = licensed(max_nodes=2).register("a", "b")
     w.join("c", version="10.0.2")
     assert w.node("c") == "WAITING"
@@ -114,11 +114,17 @@ def test_R2_the_way_of_those_who_wait_or_may_come_back_is_asked_about_too() -> N
     with refused("WOULD_END_REGISTRATION") as caught:
         w.upload(**change)
     assert "the way to a seat of 1 node: c" in caught[0].message
-    w.silent("c")  # lost, it may resume
-    with refused("WOULD_END_REGISTRATION"):
-        w.upload(**change)
-    w.evict("c")
+    w.silent("c")  # forgotten
     w.upload(**change)
+
+
+def test_R2_the_way_of_those_who_may_come_back_is_asked_about_too() -> None:
+    w = licensed(max_nodes=2).register("a", "c")
+    w.silent("c")  # lost, it may resume
+    change: dict[str, Any] = {"issued_at": T0_S + 1, "max_nodes": 2, "min_version": "10.0.20"}
+    with refused("WOULD_END_REGISTRATION") as caught:
+        w.upload(**change)
+    assert "the way to a seat of 1 node: c" in caught[0].message
 
 
 @pytest.mark.parametrize("change", [{"name": "etl"}, {"version": "9"}, {"content": ""}, {"min_version": "10.1"}])

@@ -8,7 +8,7 @@ from licd_daemon.coordinator.news import News
 from licd_daemon.core import commands as c
 from licd_daemon.core.events import AnyEvent
 from licd_daemon.core.leases import Deadline, Leases, with_margin
-from licd_daemon.core.model import State
+from licd_daemon.core.model import RESUMABLE_MS, State
 from licd_daemon.engine.presence import NodeReport, Presence, Presences
 from licd_daemon.engine.publication import Publication
 
@@ -163,6 +163,21 @@ def test_R16_a_lost_session_is_told_to_reconnect_and_remembered() -> None:
     assert p.presence("a") is presence
     assert p.presence("a").sequence == 7
     assert p.leases.renew("a", 1000)
+
+
+@pytest.mark.parametrize(("end", "word"), [(c.LeaseOver("b"), "EXPIRED"), (c.Leave("b", "b"), "LEFT")])
+def test_R36_a_session_that_waits_for_a_seat_is_told_its_end_and_nothing_of_it_is_kept(
+    end: c.Command, word: str
+) -> None:
+    w = licensed(max_nodes=1).register("a")
+    w.join("b")
+    p = Published(w)
+    heard = p.attach("b")
+    p.do(end, c.ResetRegistration())  # what concerns all, in the same batch
+    assert heard.words == ["WAITING", word]
+    assert p.presences.get("b") is None
+    assert not p.leases.runs("b")
+    assert [session_id for _, session_id in p.leases.due(RESUMABLE_MS)] == ["a", "a"]
 
 
 def test_what_concerns_all_is_told_to_all() -> None:
