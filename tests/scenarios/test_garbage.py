@@ -12,6 +12,7 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
 from support.admin import Admin
 from support.console import Console
@@ -24,7 +25,7 @@ from licd_daemon.rpc.contract import SERVICES
 
 METHODS = {
     f"/{service}/{method.name}": method
-    for service in (*SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+    for service in (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
     for method in descriptor_pool.Default().FindServiceByName(service).methods
 }
 FAULTS = (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL)

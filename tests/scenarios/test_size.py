@@ -1,7 +1,5 @@
 """How big a daemon gets: 200 nodes, each on its own TLS connection."""
 
-from pathlib import Path
-
 import pytest
 from support.admin import Admin
 from support.daemon import Daemon
@@ -9,12 +7,6 @@ from support.raw_node import RawNode
 from support.vendor import TestVendor
 
 MIB = 1024
-
-
-def resident_kib(pid: int) -> int:
-    """The resident memory of a process."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
 
 
 @pytest.mark.parametrize("daemon", [("--lease-ttl", "60s")], indirect=True)
@@ -26,5 +18,4 @@ def test_200_nodes_on_one_daemon_stay_under_150_mib(daemon: Daemon, admin: Admin
     assert admin.register().nodes_licensed == 200
     for node in nodes:
         node.stream.until_state("LICENSED")
-    assert daemon.process is not None
-    assert resident_kib(daemon.process.pid) < 150 * MIB
+    assert daemon.resident_kib() < 150 * MIB

@@ -125,6 +125,12 @@ class Daemon:
         self.process = None
         return code
 
+    def resident_kib(self) -> int:
+        """The resident memory of its process."""
+        assert self.process is not None
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
+
     def token(self, role: str) -> str:
         """The token that the daemon made for a role."""
         return (self.data_dir / "tokens" / f"{role}.token").read_text().strip()

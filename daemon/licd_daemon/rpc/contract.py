@@ -1,4 +1,6 @@
-"""Who may call what and what it costs (R35, R36), as the protos say: the option `licd.v1.access` of every method.
+"""Who may call what, what it costs and how large a request may be (R35, R36), as the protos say.
+
+They say it by the option `licd.v1.access` of every method.
 
 A method without it fails here, at import: none is served by a rule that nobody chose.
 """
@@ -14,30 +16,41 @@ from licd.v1 import access_pb2 as pb
 from licd_daemon.core.model import Role
 
 _OPTION: Any = pb.access  # generated stubs give an extension no type
+SMALL_REQUEST = 8 * 1024
+LARGEST_REQUEST = 96 * 1024
+"""What gRPC itself lets through: more than a license file may have, so that one too large is refused as a file (R1)."""
 
 
 class Access(NamedTuple):
-    """The roles that may call a method, and whether a call costs a key stretching, a picture or a signature."""
+    """The roles that may call a method, and whether a call costs a key stretching, a picture or a signature.
+
+    `max_request_bytes`: the most that a message of a request may have.
+    """
 
     roles: frozenset[Role]
     costly: bool
+    max_request_bytes: int
 
 
 def read_access(method: MethodDescriptor) -> Access:
     """What the method's option says.
 
     Raises:
-        TypeError: it has none, or no role, or no cost; the text names the file, the method and the remedy.
+        TypeError: it has none, or no role, no cost or no size that gRPC lets through; the text names the file, the
+            method and the remedy.
     """
     access: pb.Access = method.GetOptions().Extensions[_OPTION]
-    if not access.roles or pb.ROLE_UNSPECIFIED in access.roles or access.cost == pb.COST_UNSPECIFIED:
+    says_who = access.roles and pb.ROLE_UNSPECIFIED not in access.roles
+    says_what = access.cost != pb.COST_UNSPECIFIED and 0 < access.max_request_bytes <= LARGEST_REQUEST
+    if not (says_who and says_what):
         service = method.containing_service
         raise TypeError(
-            f"protos/{service.file.name}: {service.name}.{method.name} does not say who may call it and what it costs: "
-            "give it `option (access) = {roles: [ROLE_ADMIN], cost: COST_CHEAP};`, then run `make proto`"
+            f"protos/{service.file.name}: {service.name}.{method.name} does not say who may call it, what it "
+            "costs and how large a request may be: give it `option (access) = {roles: [ROLE_ADMIN], cost: COST_CHEAP, "
+            f"max_request_bytes: {SMALL_REQUEST}}};`, then run `make proto`"
         )
     roles = frozenset(Role[pb.Role.Name(role).removeprefix("ROLE_")] for role in access.roles)
-    return Access(roles, access.cost == pb.COST_COSTLY)
+    return Access(roles, access.cost == pb.COST_COSTLY, access.max_request_bytes)
 
 
 def _services() -> list[ServiceDescriptor]:

@@ -90,7 +90,7 @@ class _HealthGuard(aio.ServerInterceptor):
         handler, method = await continuation(handler_call_details), handler_call_details.method
         if handler is None or not method.startswith(HEALTH):
             return handler
-        return guarded_handler(handler, lambda context: self._limits.take(method, context.peer()), Latency())
+        return guarded_handler(method, handler, lambda context: self._limits.take(method, context.peer()), Latency())
 
 
 class _Refusing(grpc.GenericRpcHandler):
@@ -99,12 +99,12 @@ class _Refusing(grpc.GenericRpcHandler):
         self._limits = limits
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
-        """See `grpc.GenericRpcHandler`; whatever a method's arity, its first message is enough to refuse it."""
+        """See `grpc.GenericRpcHandler`; whatever a method's arity, it is refused before any of its messages is read."""
         method = handler_call_details.method
         if method == _KEEP_ALIVE:
             return grpc.stream_stream_rpc_method_handler(self._reconnect, None, pb.KeepAliveResponse.SerializeToString)
 
-        async def refuse(_: bytes, context: Context) -> bytes:
+        async def refuse(_: object, context: Context) -> bytes:
             try:
                 self._limits.take(method, context.peer())
             except Refused as refusal:
@@ -112,7 +112,7 @@ class _Refusing(grpc.GenericRpcHandler):
             await abort(context, self._follower.refusal(context))
             return b""
 
-        return grpc.unary_unary_rpc_method_handler(refuse)
+        return grpc.stream_unary_rpc_method_handler(refuse)
 
     async def _reconnect(self, _: object, context: Context) -> None:
         try:

@@ -2,33 +2,32 @@
 
 - An aio interceptor can't abort on its own; it gives a handler of the same arity that does, made once for each method.
 - A stream may write bytes: a response that it has serialized itself.
-- What can't be decoded is no exception in gRPC's own hands, which would be UNKNOWN and a traceback: it becomes
-  `UNDECODABLE`, and the call is refused after its limits and its identity were judged.
+- Every method is served as one whose requests stream, so that it is judged before any byte of a message is asked for
+  (R36, `messages`).
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError
 from grpc import aio
 
 from licd_daemon.coordinator.latency import Latency
 from licd_daemon.core.refusal import Refused
-from licd_daemon.operations.fields import invalid_field
 from licd_daemon.rpc.access import Access
 from licd_daemon.rpc.caller import called_by
 from licd_daemon.rpc.context import Context, Handler
+from licd_daemon.rpc.contract import ACCESS, SMALL_REQUEST
 from licd_daemon.rpc.errors import abort, abort_internal
 from licd_daemon.rpc.limits import Limits
+from licd_daemon.rpc.messages import decoder, only_message, usable_messages
 from licd_kit.clock import stopwatch_s
 
-UNDECODABLE = object()
-"""A request, or a message of a stream, that is none of its type."""
+_Behaviour = Callable[[Any, Context], Awaitable[Any]]
 
 
 class CallGuard(aio.ServerInterceptor):
-    """Guards every method of a server. `latency`: of its unary methods, by name, refused calls included."""
+    """Guards every method of a server. `latency`: of the unary calls that it let pass, by method."""
 
     def __init__(self, access: Access, limits: Limits) -> None:
         self._access = access
@@ -49,7 +48,7 @@ class CallGuard(aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        guarded = guarded_handler(handler, self._check(method), self.latency.setdefault(method, Latency()))
+        guarded = guarded_handler(method, handler, self._check(method), self.latency.setdefault(method, Latency()))
         self._handlers[method] = guarded
         return guarded
 
@@ -64,39 +63,16 @@ class CallGuard(aio.ServerInterceptor):
         return check
 
 
-def guarded_handler(handler: Handler, check: Callable[[Context], None], latency: Latency) -> Handler:
+def guarded_handler(method: str, handler: Handler, check: Callable[[Context], None], latency: Latency) -> Handler:
     """`handler` behind `check`, with refusals and faults turned into statuses."""
+    access = ACCESS.get(method)
+    decode = decoder(handler.request_deserializer, access.max_request_bytes if access else SMALL_REQUEST)
     if handler.response_streaming:
-        make = (
-            grpc.stream_stream_rpc_method_handler if handler.request_streaming else grpc.unary_stream_rpc_method_handler
-        )
-        behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
-        decode = _decoder(handler.request_deserializer)
-        return make(_stream(behaviour, check), decode, _serializer(handler.response_serializer))
-    return grpc.unary_unary_rpc_method_handler(
-        _unary(handler.unary_unary, check, latency), _decoder(handler.request_deserializer), handler.response_serializer
-    )
-
-
-def _decoder(decode: Any) -> Callable[[bytes], Any]:
-    def decoded(message: bytes) -> Any:
-        try:
-            return decode(message)
-        except DecodeError:
-            return UNDECODABLE
-
-    return decoded
-
-
-def _refuse_undecodable(request: Any) -> None:
-    if request is UNDECODABLE:
-        raise invalid_field("message", "is not of the type that this method takes", "Send what the protos describe.")
-
-
-async def _decodable(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    async for request in requests:
-        _refuse_undecodable(request)
-        yield request
+        serve = _stream(handler.stream_stream) if handler.request_streaming else _watch(handler.unary_stream)
+        encode = _serializer(handler.response_serializer)
+        return grpc.stream_stream_rpc_method_handler(_behind(check, serve), decode, encode)
+    serve = _unary(handler.unary_unary, latency)
+    return grpc.stream_unary_rpc_method_handler(_behind(check, serve), decode, handler.response_serializer)
 
 
 def _serializer(serialize: Any) -> Callable[[Any], bytes]:
@@ -106,42 +82,51 @@ def _serializer(serialize: Any) -> Callable[[Any], bytes]:
     return serialized
 
 
-def _unary(behaviour: Any, check: Callable[[Context], None], latency: Latency) -> Any:
-    async def unary(request: Any, context: Context) -> Any:
-        began = stopwatch_s()
+def _behind(check: Callable[[Context], None], serve: _Behaviour) -> _Behaviour:
+    async def behaviour(requests: Any, context: Context) -> Any:
         try:
-            check(context)
-            _refuse_undecodable(request)
-            return await behaviour(request, context)
+            check(context)  # before anything reads: until then a stranger's bytes wait outside
+            return await serve(requests, context)
         except aio.AbortError:
             raise
         except Refused as refusal:
             await abort(context, refusal)
         except Exception as error:
             await abort_internal(context, error)
+
+    return behaviour
+
+
+def _unary(behaviour: Any, latency: Latency) -> _Behaviour:
+    async def serve(_: Any, context: Context) -> Any:
+        request = await only_message(context)
+        began = stopwatch_s()
+        try:
+            return await behaviour(request, context)
         finally:
             latency.observe(stopwatch_s() - began)
 
-    return unary
+    return serve
 
 
-def _stream(behaviour: Any, check: Callable[[Context], None]) -> Any:
-    async def stream(request: Any, context: Context) -> None:
-        try:
-            check(context)
-            _refuse_undecodable(request)
-            # A behaviour that reads by its context never looks at the iterator.
-            result = behaviour(_decodable(request) if isinstance(request, AsyncIterator) else request, context)
-            if isinstance(result, AsyncIterator):
-                async for response in result:
-                    await context.write(response)
-            else:
-                await result
-        except aio.AbortError:
-            raise
-        except Refused as refusal:
-            await abort(context, refusal)
-        except Exception as error:
-            await abort_internal(context, error)
+def _watch(behaviour: Any) -> _Behaviour:
+    async def serve(_: Any, context: Context) -> None:
+        await _answer(behaviour(await only_message(context), context), context)
 
-    return stream
+    return serve
+
+
+def _stream(behaviour: Any) -> _Behaviour:
+    async def serve(requests: Any, context: Context) -> None:
+        # A behaviour that reads by its context never looks at the iterator.
+        await _answer(behaviour(usable_messages(requests), context), context)
+
+    return serve
+
+
+async def _answer(result: Any, context: Context) -> None:
+    if isinstance(result, AsyncIterator):
+        async for response in result:
+            await context.write(response)
+    else:
+        await result

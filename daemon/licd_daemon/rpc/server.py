@@ -26,7 +26,7 @@ from licd_daemon.leadership.etcd import Leader
 from licd_daemon.rpc.access import Access
 from licd_daemon.rpc.clock import ClockService
 from licd_daemon.rpc.cluster import ClusterService
-from licd_daemon.rpc.contract import SERVICES
+from licd_daemon.rpc.contract import LARGEST_REQUEST, SERVICES
 from licd_daemon.rpc.guard import CallGuard
 from licd_daemon.rpc.health import Health
 from licd_daemon.rpc.leadership import LeadershipService
@@ -39,6 +39,9 @@ POLLED = ("licd.v1.NodeService", "licd.v1.RegistrationService", "licd.v1.Cluster
 REGISTERED = "registered"
 COME_BACK_AFTER_MS = 500
 DRAIN_S = 2.0
+STREAMS = 100
+WINDOW = 512
+HEADER_BYTES = 4 * 1024
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,17 @@ class Services:
 def options(max_connections: int) -> list[tuple[str, int]]:
     """What keeps one peer from exhausting the daemon, and lets a silent one be noticed.
 
+    Of a message that no handler asks for, gRPC takes `WINDOW` bytes (R36).
+
     Bandwidth probes would send a ping for nearly every heartbeat (docs/adr/0016-speed.md).
     """
     return [
         ("grpc.so_reuseport", 0),
-        ("grpc.max_receive_message_length", 256 * 1024),
-        ("grpc.max_concurrent_streams", 4096),
+        ("grpc.max_receive_message_length", LARGEST_REQUEST),
+        ("grpc.max_concurrent_streams", STREAMS),
+        ("grpc.http2.lookahead_bytes", WINDOW),
+        ("grpc.max_metadata_size", HEADER_BYTES),
+        ("grpc.absolute_max_metadata_size", HEADER_BYTES),
         ("grpc.http2.bdp_probe", 0),
         ("grpc.max_allowed_incoming_connections", max_connections),
         ("grpc.server_handshake_timeout_ms", 10_000),

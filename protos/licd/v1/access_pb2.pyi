@@ -31,9 +31,11 @@ ACCESS_FIELD_NUMBER: _ClassVar[int]
 access: _descriptor.FieldDescriptor
 
 class Access(_message.Message):
-    __slots__ = ("roles", "cost")
+    __slots__ = ("roles", "cost", "max_request_bytes")
     ROLES_FIELD_NUMBER: _ClassVar[int]
     COST_FIELD_NUMBER: _ClassVar[int]
+    MAX_REQUEST_BYTES_FIELD_NUMBER: _ClassVar[int]
     roles: _containers.RepeatedScalarFieldContainer[Role]
     cost: Cost
-    def __init__(self, roles: _Optional[_Iterable[_Union[Role, str]]] = ..., cost: _Optional[_Union[Cost, str]] = ...) -> None: ...
+    max_request_bytes: int
+    def __init__(self, roles: _Optional[_Iterable[_Union[Role, str]]] = ..., cost: _Optional[_Union[Cost, str]] = ..., max_request_bytes: _Optional[int] = ...) -> None: ...

@@ -27,7 +27,7 @@ from licd.v1 import access_pb2 as licd_dot_v1_dot_access__pb2
 from licd.v1 import failure_pb2 as licd_dot_v1_dot_failure__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blicd/v1/clock_service.proto\x12\x07licd.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14licd/v1/access.proto\x1a\x15licd/v1/failure.proto\"&\n\x13\x43onfirmClockRequest\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\"\xd9\x01\n\x14\x43onfirmClockResponse\x12.\n\nwall_clock\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63onfirmed_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x0f\x63lock_untrusted\x18\x04 \x01(\x0b\x32\x10.licd.v1.Failure2f\n\x0c\x43lockService\x12V\n\x0c\x43onfirmClock\x12\x1c.licd.v1.ConfirmClockRequest\x1a\x1d.licd.v1.ConfirmClockResponse\"\t\xe2\x8d\x19\x05\n\x01\x01\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blicd/v1/clock_service.proto\x12\x07licd.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14licd/v1/access.proto\x1a\x15licd/v1/failure.proto\"&\n\x13\x43onfirmClockRequest\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\"\xd9\x01\n\x14\x43onfirmClockResponse\x12.\n\nwall_clock\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63onfirmed_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x0f\x63lock_untrusted\x18\x04 \x01(\x0b\x32\x10.licd.v1.Failure2i\n\x0c\x43lockService\x12Y\n\x0c\x43onfirmClock\x12\x1c.licd.v1.ConfirmClockRequest\x1a\x1d.licd.v1.ConfirmClockResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x01\x10\x01\x18\x80@b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,11 +35,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'licd.v1.clock_service_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CLOCKSERVICE'].methods_by_name['ConfirmClock']._loaded_options = None
-  _globals['_CLOCKSERVICE'].methods_by_name['ConfirmClock']._serialized_options = b'\342\215\031\005\n\001\001\020\001'
+  _globals['_CLOCKSERVICE'].methods_by_name['ConfirmClock']._serialized_options = b'\342\215\031\010\n\001\001\020\001\030\200@'
   _globals['_CONFIRMCLOCKREQUEST']._serialized_start=118
   _globals['_CONFIRMCLOCKREQUEST']._serialized_end=156
   _globals['_CONFIRMCLOCKRESPONSE']._serialized_start=159
   _globals['_CONFIRMCLOCKRESPONSE']._serialized_end=376
   _globals['_CLOCKSERVICE']._serialized_start=378
-  _globals['_CLOCKSERVICE']._serialized_end=480
+  _globals['_CLOCKSERVICE']._serialized_end=483
 # @@protoc_insertion_point(module_scope)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from licd.v1 import access_pb2 as licd_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n licd/v1/leadership_service.proto\x12\x07licd.v1\x1a\x14licd/v1/access.proto\"\x1b\n\x19TransferLeadershipRequest\",\n\x1aTransferLeadershipResponse\x12\x0e\n\x06leader\x18\x01 \x01(\t2}\n\x11LeadershipService\x12h\n\x12TransferLeadership\x12\".licd.v1.TransferLeadershipRequest\x1a#.licd.v1.TransferLeadershipResponse\"\t\xe2\x8d\x19\x05\n\x01\x01\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n licd/v1/leadership_service.proto\x12\x07licd.v1\x1a\x14licd/v1/access.proto\"\x1b\n\x19TransferLeadershipRequest\",\n\x1aTransferLeadershipResponse\x12\x0e\n\x06leader\x18\x01 \x01(\t2\x80\x01\n\x11LeadershipService\x12k\n\x12TransferLeadership\x12\".licd.v1.TransferLeadershipRequest\x1a#.licd.v1.TransferLeadershipResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x01\x10\x01\x18\x80@b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,11 +33,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'licd.v1.leadership_service_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LEADERSHIPSERVICE'].methods_by_name['TransferLeadership']._loaded_options = None
-  _globals['_LEADERSHIPSERVICE'].methods_by_name['TransferLeadership']._serialized_options = b'\342\215\031\005\n\001\001\020\001'
+  _globals['_LEADERSHIPSERVICE'].methods_by_name['TransferLeadership']._serialized_options = b'\342\215\031\010\n\001\001\020\001\030\200@'
   _globals['_TRANSFERLEADERSHIPREQUEST']._serialized_start=67
   _globals['_TRANSFERLEADERSHIPREQUEST']._serialized_end=94
   _globals['_TRANSFERLEADERSHIPRESPONSE']._serialized_start=96
   _globals['_TRANSFERLEADERSHIPRESPONSE']._serialized_end=140
-  _globals['_LEADERSHIPSERVICE']._serialized_start=142
-  _globals['_LEADERSHIPSERVICE']._serialized_end=267
+  _globals['_LEADERSHIPSERVICE']._serialized_start=143
+  _globals['_LEADERSHIPSERVICE']._serialized_end=271
 # @@protoc_insertion_point(module_scope)

@@ -27,7 +27,7 @@ from licd.v1 import access_pb2 as licd_dot_v1_dot_access__pb2
 
 from licd.v1.access_pb2 import *
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blicd/v1/token_service.proto\x12\x07licd.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14licd/v1/access.proto\"t\n\x05Token\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x1b\n\x04role\x18\x02 \x01(\x0e\x32\r.licd.v1.Role\x12\x0c\n\x04name\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x12\x43reateTokenRequest\x12\x1b\n\x04role\x18\x01 \x01(\x0e\x32\r.licd.v1.Role\x12\x0c\n\x04name\x18\x02 \x01(\t\"D\n\x13\x43reateTokenResponse\x12\x1d\n\x05token\x18\x01 \x01(\x0b\x32\x0e.licd.v1.Token\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\x13\n\x11ListTokensRequest\"4\n\x12ListTokensResponse\x12\x1e\n\x06tokens\x18\x01 \x03(\x0b\x32\x0e.licd.v1.Token\"&\n\x12RevokeTokenRequest\x12\x10\n\x08token_id\x18\x01 \x01(\t\"\x15\n\x13RevokeTokenResponse2\x8a\x02\n\x0cTokenService\x12S\n\x0b\x43reateToken\x12\x1b.licd.v1.CreateTokenRequest\x1a\x1c.licd.v1.CreateTokenResponse\"\t\xe2\x8d\x19\x05\n\x01\x01\x10\x02\x12P\n\nListTokens\x12\x1a.licd.v1.ListTokensRequest\x1a\x1b.licd.v1.ListTokensResponse\"\t\xe2\x8d\x19\x05\n\x01\x01\x10\x01\x12S\n\x0bRevokeToken\x12\x1b.licd.v1.RevokeTokenRequest\x1a\x1c.licd.v1.RevokeTokenResponse\"\t\xe2\x8d\x19\x05\n\x01\x01\x10\x01P\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blicd/v1/token_service.proto\x12\x07licd.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14licd/v1/access.proto\"t\n\x05Token\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x1b\n\x04role\x18\x02 \x01(\x0e\x32\r.licd.v1.Role\x12\x0c\n\x04name\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x12\x43reateTokenRequest\x12\x1b\n\x04role\x18\x01 \x01(\x0e\x32\r.licd.v1.Role\x12\x0c\n\x04name\x18\x02 \x01(\t\"D\n\x13\x43reateTokenResponse\x12\x1d\n\x05token\x18\x01 \x01(\x0b\x32\x0e.licd.v1.Token\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\x13\n\x11ListTokensRequest\"4\n\x12ListTokensResponse\x12\x1e\n\x06tokens\x18\x01 \x03(\x0b\x32\x0e.licd.v1.Token\"&\n\x12RevokeTokenRequest\x12\x10\n\x08token_id\x18\x01 \x01(\t\"\x15\n\x13RevokeTokenResponse2\x93\x02\n\x0cTokenService\x12V\n\x0b\x43reateToken\x12\x1b.licd.v1.CreateTokenRequest\x1a\x1c.licd.v1.CreateTokenResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x01\x10\x02\x18\x80@\x12S\n\nListTokens\x12\x1a.licd.v1.ListTokensRequest\x1a\x1b.licd.v1.ListTokensResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x01\x10\x01\x18\x80@\x12V\n\x0bRevokeToken\x12\x1b.licd.v1.RevokeTokenRequest\x1a\x1c.licd.v1.RevokeTokenResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x01\x10\x01\x18\x80@P\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,11 +35,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'licd.v1.token_service_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TOKENSERVICE'].methods_by_name['CreateToken']._loaded_options = None
-  _globals['_TOKENSERVICE'].methods_by_name['CreateToken']._serialized_options = b'\342\215\031\005\n\001\001\020\002'
+  _globals['_TOKENSERVICE'].methods_by_name['CreateToken']._serialized_options = b'\342\215\031\010\n\001\001\020\002\030\200@'
   _globals['_TOKENSERVICE'].methods_by_name['ListTokens']._loaded_options = None
-  _globals['_TOKENSERVICE'].methods_by_name['ListTokens']._serialized_options = b'\342\215\031\005\n\001\001\020\001'
+  _globals['_TOKENSERVICE'].methods_by_name['ListTokens']._serialized_options = b'\342\215\031\010\n\001\001\020\001\030\200@'
   _globals['_TOKENSERVICE'].methods_by_name['RevokeToken']._loaded_options = None
-  _globals['_TOKENSERVICE'].methods_by_name['RevokeToken']._serialized_options = b'\342\215\031\005\n\001\001\020\001'
+  _globals['_TOKENSERVICE'].methods_by_name['RevokeToken']._serialized_options = b'\342\215\031\010\n\001\001\020\001\030\200@'
   _globals['_TOKEN']._serialized_start=95
   _globals['_TOKEN']._serialized_end=211
   _globals['_CREATETOKENREQUEST']._serialized_start=213
@@ -55,5 +55,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKETOKENRESPONSE']._serialized_start=463
   _globals['_REVOKETOKENRESPONSE']._serialized_end=484
   _globals['_TOKENSERVICE']._serialized_start=487
-  _globals['_TOKENSERVICE']._serialized_end=753
+  _globals['_TOKENSERVICE']._serialized_end=762
 # @@protoc_insertion_point(module_scope)

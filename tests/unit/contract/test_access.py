@@ -1,4 +1,7 @@
-"""Every method says in the protos who may call it and what it costs, or the daemon does not start (R35, R36)."""
+"""Every method says in the protos who may call it, what it costs and how large a request may be (R35, R36).
+
+A daemon with one that does not say it does not start.
+"""
 
 import re
 from pathlib import Path
@@ -43,11 +46,13 @@ def method_with(access: pb.Access | None):
     "access",
     [
         None,
-        pb.Access(cost=pb.COST_CHEAP),
-        pb.Access(roles=[pb.ROLE_ADMIN]),
-        pb.Access(roles=[pb.ROLE_UNSPECIFIED], cost=pb.COST_CHEAP),
+        pb.Access(cost=pb.COST_CHEAP, max_request_bytes=8192),
+        pb.Access(roles=[pb.ROLE_ADMIN], max_request_bytes=8192),
+        pb.Access(roles=[pb.ROLE_UNSPECIFIED], cost=pb.COST_CHEAP, max_request_bytes=8192),
+        pb.Access(roles=[pb.ROLE_ADMIN], cost=pb.COST_CHEAP),
+        pb.Access(roles=[pb.ROLE_ADMIN], cost=pb.COST_CHEAP, max_request_bytes=98_305),
     ],
-    ids=["nothing", "no role", "no cost", "role not set"],
+    ids=["nothing", "no role", "no cost", "role not set", "no size", "a size that gRPC refuses"],
 )
 def test_R35_a_method_that_does_not_say_who_may_call_it_is_refused_by_name(access: pb.Access | None):
     with pytest.raises(TypeError, match=r"protos/licd/v1/new_service\.proto: NewService\.Try .*`option \(access\)"):
@@ -55,9 +60,9 @@ def test_R35_a_method_that_does_not_say_who_may_call_it_is_refused_by_name(acces
 
 
 def test_R35_what_a_method_says_is_what_counts():
-    access = pb.Access(roles=[pb.ROLE_VIEWER, pb.ROLE_NODE], cost=pb.COST_COSTLY)
+    access = pb.Access(roles=[pb.ROLE_VIEWER, pb.ROLE_NODE], cost=pb.COST_COSTLY, max_request_bytes=100)
     assert contract.read_access(method_with(access)) == contract.Access(
-        frozenset({Role.VIEWER, Role.NODE}), costly=True
+        frozenset({Role.VIEWER, Role.NODE}), costly=True, max_request_bytes=100
     )
 
 
@@ -74,6 +79,12 @@ def test_R36_a_peers_allowance_goes_by_the_cost_that_the_contract_names():
     with pytest.raises(Refused, match="RATE_LIMITED"):
         exhaust(limits, "/licd.v1.TokenService/CreateToken", peer)
     limits.take("/licd.v1.TokenService/ListTokens", peer)
+
+
+def test_R36_only_a_license_file_may_be_larger_than_8_kib():
+    sizes = {path.removeprefix("/licd.v1."): access.max_request_bytes for path, access in contract.ACCESS.items()}
+    assert sizes.pop("RegistrationService/UploadLicense") > 64 * 1024
+    assert set(sizes.values()) == {8 * 1024}
 
 
 def exhaust(limits: Limits, path: str, peer: str) -> None:

@@ -1,0 +1,75 @@
+"""R36: the messages of a request: none is asked for before the call was judged, none is larger than its method takes.
+
+- A unary method is served as one that streams: gRPC hands over a call with its headers, and takes no more bytes of a
+  message than a stream's first window holds (`server.options`) until the handler reads.
+- What can't be decoded is no exception in gRPC's own hands, which would be UNKNOWN and a traceback: it becomes an
+  `Unusable`, and the call is refused in words.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from grpc import aio
+
+from licd_daemon.operations.fields import invalid_field
+from licd_daemon.rpc.context import Context
+
+FIRST_MESSAGE_S = 10
+
+
+class Unusable:
+    """In place of a message: `refusal` says why it is none."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        self.refusal = invalid_field("message", problem, remedy)
+
+
+_UNDECODABLE = Unusable("is not of the type that this method takes", "Send what the protos describe.")
+
+
+def decoder(decode: Callable[[bytes], Any] | None, most_bytes: int) -> Callable[[bytes], Any]:
+    """Decodes by `decode`; gives an `Unusable` for what it can't, and for what has over `most_bytes`."""
+
+    def decoded(message: bytes) -> Any:
+        if len(message) > most_bytes:
+            return Unusable(f"has {len(message)} bytes", f"Give at most {most_bytes}.")
+        try:
+            return message if decode is None else decode(message)
+        except DecodeError:
+            return _UNDECODABLE
+
+    return decoded
+
+
+async def only_message(context: Context) -> Any:
+    """The message of a call that takes one.
+
+    Raises:
+        Refused: INVALID_FIELD: it did not come within `FIRST_MESSAGE_S`, or can't be used.
+    """
+    try:
+        async with asyncio.timeout(FIRST_MESSAGE_S):
+            message = await context.read()
+    except TimeoutError:
+        message = Unusable(f"did not come whole within {FIRST_MESSAGE_S} s", "Send it with the call.")
+    if message is aio.EOF:
+        message = Unusable("is missing", "Send one.")
+    return _usable(message)
+
+
+async def usable_messages(messages: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """The messages of a stream.
+
+    Raises:
+        Refused: INVALID_FIELD: one can't be used.
+    """
+    async for message in messages:
+        yield _usable(message)
+
+
+def _usable(message: Any) -> Any:
+    if isinstance(message, Unusable):
+        raise message.refusal
+    return message
