@@ -15,6 +15,7 @@ import threading
 from pathlib import Path
 
 from licd_daemon.cli.demo.parts import ENDING_SIGNALS, PartFailed, Parts, eventually
+from licd_kit.standard_files import OutputLost, open_standard_files
 
 NODES = {"report-1": 8081, "report-2": 8082, "report-3": 8083}
 PORTAL_PORT = 8600
@@ -24,6 +25,7 @@ HERE = Path(__file__).resolve().parent
 
 def main() -> int:
     """Starts everything, waits for Ctrl-C, and ends everything; gives the exit code."""
+    open_standard_files()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--portal-host", default="", help="the address that a phone reaches this machine at")
     parser.add_argument("--folder", type=Path, default=Path(".run"))
@@ -42,7 +44,7 @@ def main() -> int:
         print(welcome(parts), flush=True)
         while not stop.wait(0.5):
             supervise(parts)
-    except PartFailed as error:
+    except (PartFailed, OutputLost) as error:
         print(f"make run: {error}\nThe logs are in {parts.folder}.", file=sys.stderr)
         return 1
     finally:

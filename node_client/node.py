@@ -3,6 +3,7 @@
 import abc
 import asyncio
 import contextlib
+import math
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -12,6 +13,11 @@ from node_client import clock
 from node_client.values import FINAL, Failure, NodeState, Status
 
 Watcher = Callable[[], object]
+
+_LONGEST_WAIT = 86_400.0
+"""Seconds; what threads and event loops take as a timeout ends somewhere above, and differs."""
+_ENDLESS = 1e9
+"""Seconds, which nobody sees the end of: what stands for every longer timeout."""
 
 
 class Node(abc.ABC):
@@ -68,12 +74,15 @@ class Node(abc.ABC):
         return self.status().may_run
 
     def wait_licensed(self, timeout: float | None = None) -> bool:
-        """Wait until the node is licensed, at most `timeout` seconds (None: without end).
+        """Wait until the node is licensed, at most `timeout` seconds (None or infinite: without end; 0 or less: look).
 
         Returns:
             Whether it is licensed; False at once when it can never be again (closed or evicted).
+
+        Raises:
+            ValueError: `timeout` is not a number.
         """
-        deadline = None if timeout is None else clock.monotonic() + timeout
+        deadline = _deadline(timeout)
         changed = threading.Event()
         self._watchers.add(changed.set)
         try:
@@ -88,7 +97,7 @@ class Node(abc.ABC):
 
     async def wait_licensed_async(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as wait_licensed
         """Like wait_licensed(), without blocking the event loop."""
-        deadline = None if timeout is None else clock.monotonic() + timeout
+        deadline = _deadline(timeout)
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
 
         def tell() -> None:
@@ -122,14 +131,23 @@ class Node(abc.ABC):
     async def _status_async(self) -> Status:
         return self.status()
 
-    def _wait(self, deadline: float | None) -> float | None:
-        spans = [] if deadline is None else [max(0.0, deadline - clock.monotonic())]
-        spans += [] if self._poll is None else [self._poll]
-        return min(spans, default=None)
+    def _wait(self, deadline: float | None) -> float:
+        spans = [_LONGEST_WAIT if self._poll is None else self._poll]
+        spans += [] if deadline is None else [max(0.0, deadline - clock.monotonic())]
+        return min(spans)
 
     def _notify_watchers(self) -> None:
         for watcher in tuple(self._watchers):
             watcher()
+
+
+def _deadline(timeout: float | None) -> float | None:
+    if timeout is None:
+        return None
+    if not -math.inf <= timeout <= math.inf:  # not a number
+        message = "timeout: must be a number of seconds, or None to wait without end"
+        raise ValueError(message)
+    return clock.monotonic() + min(max(timeout, 0), _ENDLESS)
 
 
 def _verdict(status: Status) -> bool | None:

@@ -13,7 +13,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 
-from node_client import options, probe, seat_socket, signals
+from node_client import options, probe, seat_socket, signals, standard_files
 from node_client.callbacks import OnChange
 from node_client.client import SOCKET_VARIABLE, connect
 from node_client.node import Node
@@ -28,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         CMD's exit code (128 + signal), 75 when the license was lost, 2 for wrong usage; `check`: 0, 1 or 2.
     """
+    standard_files.open_standard_files()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="licd-node: %(message)s")
     arguments = list(sys.argv[1:] if argv is None else argv)
     divide = arguments.index("--") if "--" in arguments else len(arguments)

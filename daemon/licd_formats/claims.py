@@ -39,7 +39,7 @@ MAX_CONTENT = 1024
 
 _REQUIRED = ["iss", "jti", "sub", "iat", "exp", "ver", "project", "auth_method", "application", "portal", "vendor"]
 _OPTIONAL = ("max_nodes", "recertify_days", "outage_grace_seconds")
-_LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that protobuf's Timestamp holds
+LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that protobuf's Timestamp holds
 _URL = re.compile(r"https?://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::(?P<port>[1-9][0-9]{0,4}))?")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _EMAIL = re.compile(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+")
@@ -91,7 +91,7 @@ def from_claims(claims: dict[str, Any], key_id: str) -> License:
     """
     _check_type(claims)
     strict.check_names(claims, "claims", _REQUIRED, _OPTIONAL)
-    issued_at = strict.as_int(claims["iat"], "iat", 1, _LAST_SECOND)
+    issued_at = strict.as_int(claims["iat"], "iat", 1, LAST_SECOND)
     recertify_days = claims.get("recertify_days", 1)
     strict.as_int(recertify_days, "recertify_days", 1, MAX_RECERTIFY_DAYS)
     return License(
@@ -99,7 +99,7 @@ def from_claims(claims: dict[str, Any], key_id: str) -> License:
         issuer=strict.as_text(claims["iss"], "iss", MAX_NAME),
         company=strict.as_text(claims["sub"], "sub", MAX_NAME),
         issued_at=issued_at,
-        expires_at=strict.as_int(claims["exp"], "exp", issued_at + 1, _LAST_SECOND),
+        expires_at=strict.as_int(claims["exp"], "exp", issued_at + 1, LAST_SECOND),
         project=strict.as_text(claims["project"], "project", MAX_NAME),
         auth_method=claims["auth_method"],
         application=_application(claims["application"]),

@@ -1,6 +1,7 @@
 """FakeNode, for the tests of programs that link node_client."""
 
 import asyncio
+import math
 import threading
 
 import pytest
@@ -47,3 +48,34 @@ def test_a_closed_fake_node_stays_closed_as_a_real_one_does() -> None:
     assert node.wait_licensed() is False
     with pytest.raises(ValueError, match=r"^state: "):
         node.set_state(NodeState.LICENSED)
+
+
+@pytest.mark.parametrize("timeout", [math.inf, 1e10, 1e308, 10**400])
+def test_a_wait_may_be_endless(timeout: float) -> None:
+    node = FakeNode()
+    waiting = threading.Thread(target=node.set_state, args=(NodeState.LICENSED,))
+    waiting.start()
+    assert node.wait_licensed(timeout)
+    waiting.join()
+
+    async def scene() -> bool:
+        later = FakeNode()
+        waiter = asyncio.create_task(later.wait_licensed_async(timeout))
+        await asyncio.sleep(0)
+        later.set_state(NodeState.LICENSED)
+        return await waiter
+
+    assert asyncio.run(scene())
+
+
+@pytest.mark.parametrize("timeout", [0, -1, -math.inf, -(10**400)])
+def test_a_wait_of_no_length_looks(timeout: float) -> None:
+    assert FakeNode().wait_licensed(timeout) is False
+    assert asyncio.run(FakeNode(NodeState.LICENSED).wait_licensed_async(timeout)) is True
+
+
+def test_a_wait_that_is_no_number_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match=r"^timeout: "):
+        FakeNode().wait_licensed(math.nan)
+    with pytest.raises(ValueError, match=r"^timeout: "):
+        asyncio.run(FakeNode(NodeState.LICENSED).wait_licensed_async(math.nan))

@@ -164,6 +164,12 @@ def test_r3_a_license_lasts_through_its_last_day_in_every_time_zone(
     assert "until 2100-01-01 12:00 UTC" in mail_text(tmp_path)
 
 
+def test_a_license_may_end_with_the_calendar(issue: Run, tmp_path: Path) -> None:
+    assert issue(days=None, expires="9999-12-31").exit_code == 0
+    assert clock.iso(read_license(tmp_path).expires_at) == "9999-12-31T23:59:59Z"
+    assert "until 9999-12-31 23:59 UTC" in mail_text(tmp_path)
+
+
 def test_r3_a_last_day_may_be_today_and_not_yesterday(issue: Run) -> None:
     today = datetime.now(UTC).date()
     assert issue(days=None, expires=str(today)).exit_code == 0

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from starlette.types import ASGIApp
 
 from licd_kit.addresses import Address
+from licd_kit.standard_files import OutputLost
 from licd_vendor.errors import RefusedError
 from licd_vendor.portal import ops, server
 from licd_vendor.portal.app import create_app
@@ -58,17 +59,22 @@ def serve(
             ops_listener = stack.enter_context(server.listen(ops_address, "--ops-listen"))
             works.append(lambda: _work(database_url, ops_listener, ops.create_ops))
             announcements.append(f"operations listen on {server.url_of(ops_listener)}")
-        print("\n".join(announcements), flush=True)
+        _announce(*announcements)
         Supervisor(works).run()
 
 
 def serve_staff(database_url: str, proxies: Proxies, address: Address) -> None:
     """Serve the staff's page until a signal comes; arguments and faults as in `serve`."""
     with server.listen(address) as listener:
-        print(f"staff page listens on {server.url_of(listener)}", flush=True)
+        _announce(f"staff page listens on {server.url_of(listener)}")
         Supervisor(
             [lambda: _work(database_url, listener, lambda database: create_staff_app(database, proxies=proxies))]
         ).run()
+
+
+def _announce(*lines: str) -> None:
+    with contextlib.suppress(OutputLost):  # it serves all the same
+        print("\n".join(lines), flush=True)
 
 
 def _work(database_url: str, listener: socket.socket, create: Create) -> None:

@@ -7,7 +7,6 @@ so that each starts as fast as its own allow.
 import click
 
 from licd_daemon.cli.options import LazyGroup
-from licd_daemon.cli.standard_files import open_standard_files
 
 _COMMANDS = {
     "serve": "licd_daemon.cli.serve.command:serve",
@@ -35,4 +34,3 @@ _COMMANDS = {
 @click.version_option(package_name="licd", prog_name="licd")
 def main(**_: object) -> None:
     """License a cluster: one signed file, one phone scan, one six-digit code."""
-    open_standard_files()

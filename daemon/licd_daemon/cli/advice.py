@@ -2,12 +2,15 @@
 
 from datetime import datetime, timedelta
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from licd.v1.registration_service_pb2 import License, Registration
 from licd_daemon.cli.text import clean, local, when
 
 DUE = frozenset({"UNREGISTERED", "RECOVERING"})
 """The states in which the cluster is to be registered."""
 _WARN = timedelta(days=30)
+_DAY_S = 86_400
 
 
 def advice(registration: Registration, state: str, now: datetime, *, blocked: bool) -> list[str]:
@@ -58,9 +61,9 @@ def _soon(registration: Registration, now: datetime) -> list[str]:
     license_, todo = registration.license, []
     if local(license_.expires_at) - now < _WARN:
         todo.append(f"The license expires soon: ask {_vendor(license_)} for a reissue, then: licd upload Container.lic")
-    renewal = local(registration.registered_at) + timedelta(days=license_.recertify_days)
-    if license_.recertify_days and renewal - now < _WARN:
-        todo.append(f"Renew the registration before {renewal:%Y-%m-%d %H:%M:%S %Z}: licd qr")
+    renewal = Timestamp(seconds=registration.registered_at.seconds + license_.recertify_days * _DAY_S)
+    if license_.recertify_days and local(renewal) - now < _WARN:
+        todo.append(f"Renew the registration before {when(renewal)}: licd qr")
     return todo
 
 

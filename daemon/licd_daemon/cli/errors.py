@@ -4,6 +4,7 @@ A refusal carries its reasons in the trailer `grpc-status-details-bin` (protos/l
 with every reason's title, detail and remedy. An unreachable daemon is reported with address, cause and what to try.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
@@ -93,7 +94,7 @@ class CallRefused(click.ClickException):
         if "attempts_left" in self.metadata:
             yield "Attempts left", clean(self.metadata["attempts_left"])
         locked_until = self.metadata.get("locked_until", "")
-        if locked_until.isascii() and locked_until.isdigit():
+        if re.fullmatch(r"[0-9]{1,12}", locked_until):
             yield "Locked until", when(Timestamp(seconds=int(locked_until)))
 
     def show(self, file: IO[Any] | None = None) -> None:

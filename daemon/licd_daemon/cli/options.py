@@ -16,6 +16,7 @@ from click.core import ParameterSource
 
 from licd_daemon.cli.config_file import read_file
 from licd_daemon.cli.serve.config import default_data_dir
+from licd_kit.command_line import CommandLine
 from licd_kit.options import ConfigInvalid, parse_duration
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -97,7 +98,7 @@ _CLIENT_OPTIONS = (
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
 
-class Group(click.Group):
+class Group(CommandLine):
     """A group that takes the clients' options for its commands."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:

@@ -12,6 +12,7 @@ import termios
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import click
 
@@ -27,6 +28,7 @@ _BACKSPACE = "\x7f\b"
 _ENTER = "\r\n"
 _CLEAR_LINE = "\r\x1b[K"
 _TICK_SECONDS = 1.0
+_LONGEST_LIFE_S = 86_400  # whatever the daemon says
 _GONE = frozenset({"CHALLENGE_EXPIRED", "NO_SUCH_CHALLENGE"})
 
 
@@ -56,8 +58,8 @@ class Screen:
 
     def _show(self, challenge: Challenge) -> None:
         # The life is the daemon's, the count is ours: the two clocks need not agree.
-        life = challenge.expires_at.ToDatetime() - challenge.created_at.ToDatetime()
-        self._challenge, self._deadline = challenge, wall_time() + life
+        life_s = min(challenge.expires_at.seconds - challenge.created_at.seconds, _LONGEST_LIFE_S)
+        self._challenge, self._deadline = challenge, wall_time() + timedelta(seconds=life_s)
         self._typed, self._expired = "", False
         show_picture(challenge.qr_text)
         say("\n".join([*challenge_lines(challenge), "Scan it with a phone, then type the code that it shows."]))

@@ -36,14 +36,14 @@ Nodes connected now: {connected}
 _ENGLISH = """\
 Company Name: {company}
 Company Project name: {project}
-Contract signing date: {signed_on:%Y year %m month %d day}
+Contract signing date: {signed_on.year} year {signed_on.month:02} month {signed_on.day:02} day
 Way to register: Local container authentication
 Maximum number of registrations: {nodes}
 """
 _CHINESE = """\
 公司名称：{company}
 公司项目名称：{project}
-合同签署日期：{signed_on:%Y年%m月%d日}
+合同签署日期：{signed_on.year}年{signed_on.month:02}月{signed_on.day:02}日
 注册方式：本地容器认证
 最大注册数：{nodes}
 """

@@ -6,6 +6,7 @@
 """
 
 import os
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -20,6 +21,8 @@ from licd.v1.failure_pb2 import Failure
 from licd.v1.registration_service_pb2 import LicensedApplication
 from licd_kit.printable import escaped
 
+_FIRST_S, _LAST_S = -62_135_596_800, 253_402_300_799  # the years 1 to 9999, as Timestamp has them
+_ZONE = r"[A-Za-z0-9+-]{1,16}"
 _UNITS = ((86_400, "day"), (3_600, "h"), (60, "min"))
 
 
@@ -57,23 +60,35 @@ def wall_time() -> datetime:
 
 
 def local(moment: Timestamp) -> datetime:
-    """A wall time in this machine's time zone."""
-    return moment.ToDatetime(tzinfo=UTC).astimezone()
+    """A wall time in this machine's time zone; in UTC where the zone is none, or its calendar ends before."""
+    seconds = min(max(moment.seconds, _FIRST_S), _LAST_S)
+    universal = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds, microseconds=moment.nanos // 1000)
+    try:
+        return universal.astimezone()
+    except (OverflowError, ValueError):
+        return universal
 
 
 def when(moment: Timestamp) -> str:
     """A wall time for people."""
-    return f"{local(moment):%Y-%m-%d %H:%M:%S %Z}"
+    shown = local(moment)
+    return f"{shown:%Y-%m-%d %H:%M:%S} {_zone(shown)}"
+
+
+def _zone(moment: datetime) -> str:
+    """The zone's name, or its offset where TZ is nothing that people would know."""
+    name = moment.tzname() or ""
+    return name if re.fullmatch(_ZONE, name) else f"{moment:%z}"
 
 
 def milliseconds(span: Duration) -> str:
     """A signed span, such as `+12.3 ms`."""
-    return f"{span.ToTimedelta() / timedelta(milliseconds=1):+.1f} ms"
+    return f"{span.seconds * 1000 + span.nanos / 1_000_000:+.1f} ms"
 
 
 def length(span: Duration) -> str:
     """How long a span is, to the second: `15 min`, `1 day 12 h`; `none` for 0."""
-    seconds, parts = span.ToTimedelta() // timedelta(seconds=1), []
+    seconds, parts = span.seconds, []
     for size, unit in (*_UNITS, (1, "s")):
         count, seconds = divmod(seconds, size)
         parts += [f"{count} {unit}{'s' if unit == 'day' and count != 1 else ''}"] if count else []

@@ -29,6 +29,7 @@ from licd_daemon.core.model import (
 from licd_daemon.core.reasons import FailureReason
 from licd_daemon.core.upload_effect import Effect
 from licd_daemon.core.view import NodeState, RegistrationState, registration_state
+from licd_daemon.operations.fields import LATEST_MS
 from licd_daemon.operations.nodes import NodeView
 from licd_daemon.operations.registration import Leader, Registration
 from licd_formats.license import License
@@ -46,12 +47,15 @@ AUTH_METHOD = {
 }
 
 
+_FIRST_MS = -62_135_596_800_000  # the year 1
+_LONGEST_MS = 315_576_000_000_000  # 10,000 years
 MAX_LISTED = 500
 """Nodes and failures of an effect in a message, which a peer takes up to 4 MiB of."""
 
 
 def timestamp(ms: int) -> Timestamp:
-    """A wall time in ms."""
+    """A wall time in ms; beyond the years that Timestamp has, the nearest that it has: a clock may be anywhere."""
+    ms = min(max(ms, _FIRST_MS), LATEST_MS - 1)
     return Timestamp(seconds=ms // 1000, nanos=ms % 1000 * 1_000_000)
 
 
@@ -66,7 +70,8 @@ def milliseconds(stamp: Timestamp) -> float:
 
 
 def duration(ms: float) -> Duration:
-    """A span in ms, of either sign."""
+    """A span in ms, of either sign, within what Duration has: a node may report any clock."""
+    ms = min(max(ms, -_LONGEST_MS), _LONGEST_MS)
     span = Duration()
     span.FromNanoseconds(round(ms * 1_000_000))
     return span

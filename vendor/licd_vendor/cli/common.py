@@ -13,7 +13,9 @@ from typing import Any
 import click
 from rich.cells import cell_len, set_cell_size
 
+from licd_kit.command_line import CommandLine
 from licd_kit.logs import configure
+from licd_kit.printable import escaped
 from licd_vendor.errors import RefusedError
 from licd_vendor.passphrase import read_secret
 from licd_vendor.store.database import Database, open_database
@@ -70,7 +72,7 @@ output_option = click.option(
 )
 
 
-class RefusingGroup(click.Group):
+class RefusingGroup(CommandLine):
     """Prints what was refused on standard error, and exits with 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -83,7 +85,7 @@ class RefusingGroup(click.Group):
 
 def print_json(value: object) -> None:
     """Print a value as JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(value, indent=2))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], nothing: str) -> None:
@@ -91,7 +93,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], nothin
     if not rows:
         click.echo(nothing)
         return
-    cells = [tuple("" if cell is None else str(cell) for cell in row) for row in (columns, *rows)]
+    cells = [tuple("" if cell is None else escaped(str(cell)) for cell in row) for row in (columns, *rows)]
     widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         padded = (set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True))
@@ -102,4 +104,4 @@ def print_fields(fields: dict[str, object]) -> None:
     """Print named values, one a line, aligned."""
     width = max(map(len, fields))
     for name, value in fields.items():
-        click.echo(f"{name:<{width}}  {'' if value is None else value}")
+        click.echo(f"{name:<{width}}  {'' if value is None else escaped(str(value))}")

@@ -109,7 +109,7 @@ def end_of_last_day(day: str, now: int) -> int:
     midnight = datetime.fromisoformat(day).replace(tzinfo=UTC)
     if midnight.date() < datetime.fromtimestamp(now, UTC).date():
         raise RefusedError(_HAS_EXPIRED)
-    return int(midnight.timestamp()) + _DAY_SECONDS + _LAST_TIME_ZONE_SECONDS
+    return min(int(midnight.timestamp()) + _DAY_SECONDS + _LAST_TIME_ZONE_SECONDS, claims.LAST_SECOND)
 
 
 def choose_contract(contracts: Sequence[Contract], request: Request) -> Contract:
