@@ -1,7 +1,10 @@
 """R35: who did it, as the events of a real daemon say it: a token, a certificate, a person at the console."""
 
 import hashlib
+import json
+import re
 import ssl
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +22,7 @@ from support.waiting import eventually
 from licd.v1 import clock_service_pb2 as clock_pb
 from licd.v1 import cluster_service_pb2 as pb
 from licd.v1 import token_service_pb2 as tokens
+from licd_daemon.operations.refused_credentials import SAY_EVERY_S
 
 MakeDaemon = Callable[..., Daemon]
 NOBODY = "nobody"
@@ -131,3 +135,48 @@ def test_R35_a_certificate_is_named_by_its_subject_and_fingerprint(make_daemon: 
         (joined,) = [event for event in events(daemon.stubs("viewer")) if event.kind == "session_joined"]
     assert who(joined) == "CN=node-7 NODE CERTIFICATE 127.0.0.1"
     assert joined.actor.id == hashlib.sha256(ssl.PEM_cert_to_DER_cert(pair[0].decode())).hexdigest()
+
+
+def refusals(daemon: Daemon) -> dict[str, float]:
+    """The counter of refused credentials, by reason."""
+    page = Console(daemon.ops).get("/metrics").content.decode()
+    found = re.findall(r'^licd_credentials_refused_total{reason="(\w+)"} (\S+)$', page, re.MULTILINE)
+    return {reason: float(count) for reason, count in found}
+
+
+def test_R35_a_thousand_guesses_are_three_events_and_few_lines_of_the_log(daemon: Daemon, admin: Admin) -> None:
+    strangers, began = daemon.stubs(None), time.monotonic()
+    for number in range(1_000):
+        with refused(grpc.StatusCode.UNAUTHENTICATED, "NO_CREDENTIALS"):
+            guess = [("authorization", f"Bearer licd_hunter2-{number}")]
+            strangers.cluster.GetLeader(pb.GetLeaderRequest(), metadata=guess)
+    with refused(grpc.StatusCode.UNAUTHENTICATED, "NO_CREDENTIALS"):
+        strangers.cluster.GetLeader(pb.GetLeaderRequest())
+    with refused(grpc.StatusCode.PERMISSION_DENIED, "WRONG_ROLE"):
+        daemon.stubs("node").cluster.GetLeader(pb.GetLeaderRequest())
+    took = time.monotonic() - began
+    assert refusals(daemon) == {"missing": 1, "unknown": 1_000, "wrong_role": 1}
+
+    def recorded() -> list[pb.Event]:
+        return [event for event in events(admin.stubs) if event.kind == "credentials_refused"]
+
+    eventually(lambda: len(recorded()) == 3)
+    found = recorded()
+    assert [(e.attributes["count"], e.attributes["addresses"]) for e in found] == [
+        (count, '["127.0.0.1"]') for count in ("10", "100", "1000")
+    ]
+    lines = [entry for entry in daemon.log if entry["event"] == "credentials_refused"]
+    assert 1 <= len(lines) <= 2 + took / SAY_EVERY_S
+    assert lines[0]["addresses"] == ["127.0.0.1"]
+    assert "hunter2" not in json.dumps(daemon.log) + str(found)
+
+
+def test_R35_guesses_at_the_consoles_login_count_as_well(daemon: Daemon) -> None:
+    console = Console(daemon.console, daemon.ca)
+    for token in ("licd_wrong", daemon.token("node")):
+        assert console.log_in(token).status in (401, 403)
+    assert console.post("/api/login", {"link": "guessed"}).status == 401
+    assert console.get("/api/nodes").status == 401  # a browser whose session is over guesses nothing
+    assert console.log_in(daemon.token("viewer")).status == 200
+    assert console.post("/api/reset").status == 403
+    assert refusals(daemon) == {"missing": 0, "unknown": 2, "wrong_role": 2}

@@ -114,6 +114,8 @@ def _first_license(story: Story) -> None:
     story.do(c.CreateToken("t1", Role.ADMIN, "first", "00" * 32))
     story.do(c.CreateToken("t2", Role.NODE, "nodes", "11" * 32))
     story.do(c.RevokeToken("t2"))
+    if hasattr(c, "NoteRefusedCredentials"):  # 0.1.0 counted none
+        story.do(c.NoteRefusedCredentials(10, ("10.0.0.9",), BEGIN_S * 1000))
     story.do(c.UploadLicense(failure("CERTIFICATE_CONTENT_INCORRECT"), "LOCAL_CONTAINER", "ab" * 16))
     story.upload()
 

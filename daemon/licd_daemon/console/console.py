@@ -22,12 +22,13 @@ from starlette.staticfiles import StaticFiles
 
 from licd_daemon.console.answers import answer
 from licd_daemon.console.cluster import ClusterCalls
-from licd_daemon.console.guard import COOKIE, ConsoleGuard, Hardened, body
+from licd_daemon.console.guard import COOKIE, ConsoleGuard, Hardened, body, host_of
 from licd_daemon.console.live import Live
 from licd_daemon.console.login import SESSION_MS, LoginLink, Logins
 from licd_daemon.console.pages import STATIC, Pages
 from licd_daemon.console.registration import MAX_JSON_BYTES, RegistrationCalls, read_json
 from licd_daemon.coordinator.coordinator import Coordinator
+from licd_daemon.core.refusal import Refused
 from licd_daemon.operations.operations import Operations
 from licd_daemon.operations.tokens import hash_token
 
@@ -61,7 +62,8 @@ class Console:
         link: LoginLink,
     ) -> None:
         self._logins = Logins(coordinator)
-        self._guard = ConsoleGuard(self._logins)
+        self._guard = ConsoleGuard(self._logins, operations.refused)
+        self._refused = operations.refused
         self._link = link
         self._secure = settings.secure
         registration = RegistrationCalls(operations.registration)
@@ -112,11 +114,15 @@ class Console:
 
     async def _login(self, request: Request) -> Response:
         sent = read_json(await body(request, MAX_JSON_BYTES), Credentials)
-        token_hash = self._link.take(sent.link) if sent.link else hash_token(sent.token.strip())
+        try:
+            secret = self._logins.open(self._link.take(sent.link) if sent.link else hash_token(sent.token.strip()))
+        except Refused as refusal:
+            self._refused.note_refusal(refusal, host_of(request))
+            raise
         response = answer({})
         response.set_cookie(
             COOKIE,
-            self._logins.open(token_hash),
+            secret,
             max_age=SESSION_MS // 1000,
             secure=self._secure,
             httponly=True,

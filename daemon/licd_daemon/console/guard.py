@@ -19,6 +19,7 @@ from licd_daemon.console.answers import failed, refused
 from licd_daemon.console.login import Login, Logins
 from licd_daemon.core.model import Actor, Role
 from licd_daemon.core.refusal import Reason, Refused, too_many_calls
+from licd_daemon.operations.refused_credentials import RefusedCredentials, Why
 from licd_daemon.rpc.caller import called_by
 from licd_daemon.rpc.contract import ACCESS
 from licd_daemon.rpc.peer import plain_host
@@ -46,8 +47,9 @@ log = structlog.get_logger(__name__)
 class ConsoleGuard:
     """Judges requests by the sessions in force."""
 
-    def __init__(self, logins: Logins) -> None:
+    def __init__(self, logins: Logins, refused: RefusedCredentials) -> None:
         self._logins = logins
+        self._refused = refused
         self._cheap = RateLimit(per_second=50, burst=300)
         self._costly = RateLimit(per_second=2, burst=30)
         self._login = RateLimit(per_second=0.5, burst=10)
@@ -100,8 +102,9 @@ class ConsoleGuard:
         if token is None:
             raise Refused(Reason.NO_CREDENTIALS, "You are not logged in, or no more: log in with a token.")
         if token.role not in roles:
+            self._refused.note(Why.WRONG_ROLE, host_of(request))
             raise Refused(Reason.WRONG_ROLE, f"The role {token.role} may not do this: log in with an admin token.")
-        called_by(Actor(token.role, "console", token.token_id, token.name, _host(request)))
+        called_by(Actor(token.role, "console", token.token_id, token.name, host_of(request)))
 
     def login(self, request: Request) -> Login | None:
         """The session that the request's cookie opens."""
@@ -133,11 +136,12 @@ def _same_origin(request: Request) -> None:
 
 
 def _take(limit: RateLimit, request: Request) -> None:
-    if wait_ms := limit.take(_host(request)):
+    if wait_ms := limit.take(host_of(request)):
         raise too_many_calls(wait_ms)
 
 
-def _host(request: Request) -> str:
+def host_of(request: Request) -> str:
+    """Where a request comes from, without a port."""
     return plain_host(request.client.host) if request.client else ""
 
 

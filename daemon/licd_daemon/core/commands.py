@@ -176,8 +176,16 @@ class RevokeToken(_Command, frozen=True):
     token_id: str
 
 
+class NoteRefusedCredentials(_Command, frozen=True):
+    """Credentials were refused so often since `since`, wall ms (R35). `addresses`: the newest 8, without ports."""
+
+    count: int
+    addresses: tuple[str, ...]
+    since: int
+
+
 Command = (
     StartEpoch | Tick | Join | Resume | Prove | Leave | EndSession | LeaseOver | DrainOver | MemoryOver | JudgeClock
     | JudgeLeaderClock | ConfirmTime | UploadLicense | CreateChallenge | AttemptCode | SettleCode | ResetRegistration
-    | ReleaseLicense | CreateToken | RevokeToken
+    | ReleaseLicense | CreateToken | RevokeToken | NoteRefusedCredentials
 )  # fmt: skip

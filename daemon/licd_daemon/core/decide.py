@@ -89,4 +89,5 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], Refused | None]] = {
     c.ReleaseLicense: registration.release,
     c.CreateToken: tokens.create,
     c.RevokeToken: tokens.revoke,
+    c.NoteRefusedCredentials: tokens.note_refused,
 }

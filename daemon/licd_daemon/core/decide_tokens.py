@@ -1,8 +1,8 @@
 """R35: bearer tokens."""
 
-from licd_daemon.core.commands import CreateToken, RevokeToken
+from licd_daemon.core.commands import CreateToken, NoteRefusedCredentials, RevokeToken
 from licd_daemon.core.draft import Draft
-from licd_daemon.core.events import TokenCreated, TokenRevoked
+from licd_daemon.core.events import CredentialsRefused, TokenCreated, TokenRevoked
 from licd_daemon.core.model import Role
 from licd_daemon.core.refusal import Reason, Refused
 
@@ -23,3 +23,8 @@ def revoke(draft: Draft, command: RevokeToken) -> None:
     if token.role is Role.ADMIN and admins == 1:
         raise Refused(Reason.LAST_ADMIN_TOKEN, "This is the only admin token: create another before you revoke it.")
     draft.emit(TokenRevoked(command.token_id))
+
+
+def note_refused(draft: Draft, command: NoteRefusedCredentials) -> None:
+    """A run of refused credentials is recorded; how often is the door's matter."""
+    draft.emit(CredentialsRefused(command.count, command.addresses, command.since))

@@ -268,11 +268,19 @@ class TokenRevoked(Event, frozen=True):
     token_id: str
 
 
+class CredentialsRefused(Event, frozen=True):
+    """Credentials were refused `count` times since `since`, wall ms (R35). `addresses`: the newest first."""
+
+    count: int
+    addresses: tuple[str, ...]
+    since: int
+
+
 AnyEvent = (
     EpochStarted | TimeMarked | ProjectKeyDrawn | LicenseInstalled | UploadRefused | ExpiryNear | LicenseExpired
     | LicenseReleased | ChallengeCreated | CodeAttempted | CodeRejected | CodeMatched | LockedOut | LockoutEnded
     | RegistrationRefused | Registered | RecoveryStarted | RegistrationRecovered | RegistrationReset | SessionJoined
     | HoldersHeard | SessionReturned | SessionLost | SessionEnded | SessionForgotten | SessionQueued | SessionUnqueued
     | SeatGranted | SeatWithdrawn | SeatFreed | ClockDrifted | ClockHealed | ClockNear | LeaderClockJudged
-    | TimeConfirmed | TokenCreated | TokenRevoked
+    | TimeConfirmed | TokenCreated | TokenRevoked | CredentialsRefused
 )  # fmt: skip

@@ -506,4 +506,5 @@ _HANDLERS: dict[type[Any], Callable[[State, Any, Now], State]] = {
     e.TimeConfirmed: _time_confirmed,
     e.TokenCreated: _token_created,
     e.TokenRevoked: _token_revoked,
+    e.CredentialsRefused: _nothing,
 }

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from licd_daemon.operations.event_log import EventLog
 from licd_daemon.operations.nodes import Nodes
+from licd_daemon.operations.refused_credentials import RefusedCredentials
 from licd_daemon.operations.registration import RegistrationOperations
 from licd_daemon.operations.tokens import Tokens
 
@@ -15,3 +16,4 @@ class Operations(NamedTuple):
     nodes: Nodes
     events: EventLog
     tokens: Tokens
+    refused: RefusedCredentials

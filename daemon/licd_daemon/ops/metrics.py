@@ -21,6 +21,7 @@ from licd_daemon.core.view import NodeState, RegistrationState, registration_sta
 from licd_daemon.operations.board import gather
 from licd_daemon.operations.certificate_check import Grade, Standing
 from licd_daemon.operations.nodes import NodeView
+from licd_daemon.operations.refused_credentials import Why
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 MAX_CLOCKS = 1000
@@ -38,7 +39,7 @@ _COUNTED = (
 class Metrics(Collector):
     """Reports a coordinator, the calls that a guard has seen (`rpc_latency`, by method), and the certificate.
 
-    `certificate`: asks for its standing; None: there is no TLS.
+    `certificate`: asks for its standing; None: there is no TLS. `refused`: credentials, by why.
     """
 
     def __init__(
@@ -47,7 +48,9 @@ class Metrics(Collector):
         rpc_latency: Mapping[str, Latency],
         max_clock_drift_ms: int,
         certificate: Callable[[], Standing] | None,
+        refused: Mapping[Why, int],
     ) -> None:
+        self._refused = refused
         self._coordinator = coordinator
         self._certificate = certificate
         self._max_clock_drift_ms = max_clock_drift_ms
@@ -155,6 +158,10 @@ class Metrics(Collector):
         for kind, count in counts.items():
             events.add_metric([snake(kind.__name__)], count)
         yield events
+        refused = CounterMetricFamily("licd_credentials_refused", "Refused credentials, by why.", labels=["reason"])
+        for why, count in self._refused.items():
+            refused.add_metric([why], count)
+        yield refused
 
     def _latencies(self) -> Iterable[Metric]:
         journal = HistogramMetricFamily("licd_journal_append_seconds", "How long an append took to be durable.")

@@ -7,10 +7,11 @@ contract does not know is the admin's.
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core.model import Actor, Role
 from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.operations.refused_credentials import RefusedCredentials, Why
 from licd_daemon.operations.tokens import TokensInForce, hash_token
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.contract import ACCESS
-from licd_daemon.rpc.peer import address_of, certificate_actor
+from licd_daemon.rpc.peer import address_of, certificate_actor, shows_certificate
 
 _READ = frozenset({Role.VIEWER, Role.ADMIN})
 _ADMIN = frozenset({Role.ADMIN})
@@ -21,8 +22,9 @@ _REFLECTION = "/grpc.reflection."
 class Access:
     """Judges calls by the tokens of the coordinator's state."""
 
-    def __init__(self, coordinator: Coordinator, *, open_reflection: bool) -> None:
+    def __init__(self, coordinator: Coordinator, refused: RefusedCredentials, *, open_reflection: bool) -> None:
         self._coordinator = coordinator
+        self._refused = refused
         self._open_reflection = open_reflection
         self._tokens = TokensInForce()
 
@@ -44,23 +46,31 @@ class Access:
         Raises:
             Refused: NO_CREDENTIALS for unknown or missing ones, WRONG_ROLE.
         """
-        actor = self._actor(context)
+        address, given = address_of(context.peer()), _bearer(context)
+        actor = certificate_actor(context.auth_context(), address) if given is None else self._holder(given, address)
         if actor is None:
+            known = given is not None or shows_certificate(context.auth_context())
+            self._refused.note(Why.UNKNOWN if known else Why.MISSING, address)
             raise Refused(
                 Reason.NO_CREDENTIALS,
                 "No valid credentials: send the metadata `authorization: Bearer TOKEN`, or a client certificate.",
             )
         if actor.role not in roles:
+            self._refused.note(Why.WRONG_ROLE, address)
             wanted = " or ".join(sorted(roles))
             raise Refused(
                 Reason.WRONG_ROLE, f"The role {actor.role} may not do this: use a token of the role {wanted}."
             )
         return actor
 
-    def _actor(self, context: Context) -> Actor | None:
-        address = address_of(context.peer())
-        for key, value in context.invocation_metadata() or ():
-            if key == "authorization" and isinstance(value, str) and value[:7].lower() == "bearer ":
-                token = self._tokens.find(self._coordinator.state.tokens, hash_token(value[7:].strip()))
-                return Actor(token.role, "token", token.token_id, token.name, address) if token else None
-        return certificate_actor(context.auth_context(), address)
+    def _holder(self, bearer: str, address: str) -> Actor | None:
+        token = self._tokens.find(self._coordinator.state.tokens, hash_token(bearer))
+        return Actor(token.role, "token", token.token_id, token.name, address) if token else None
+
+
+def _bearer(context: Context) -> str | None:
+    """The token that the call brings; None: none, and its certificate counts."""
+    for key, value in context.invocation_metadata() or ():
+        if key == "authorization" and isinstance(value, str) and value[:7].lower() == "bearer ":
+            return value[7:].strip()
+    return None

@@ -23,6 +23,7 @@ from licd.v1 import (
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core.view import RegistrationState, registration_state
 from licd_daemon.leadership.etcd import Leader
+from licd_daemon.operations.refused_credentials import RefusedCredentials
 from licd_daemon.rpc.access import Access
 from licd_daemon.rpc.clock import ClockService
 from licd_daemon.rpc.cluster import ClusterService
@@ -99,9 +100,11 @@ def bind(server: aio.Server, address: str, credentials: grpc.ServerCredentials |
 class Server:
     """Serves a coordinator: `bind`, `add`, `start`, and `drain` at the end."""
 
-    def __init__(self, coordinator: Coordinator, *, on_loopback: bool, max_connections: int) -> None:
+    def __init__(
+        self, coordinator: Coordinator, refused: RefusedCredentials, *, on_loopback: bool, max_connections: int
+    ) -> None:
         self._coordinator = coordinator
-        self.guard = CallGuard(Access(coordinator, open_reflection=on_loopback), Limits())
+        self.guard = CallGuard(Access(coordinator, refused, open_reflection=on_loopback), Limits())
         self._server = aio.server(interceptors=[self.guard], options=options(max_connections))
         self._health = Health()
         self._health_task: asyncio.Task[None] | None = None

@@ -126,7 +126,16 @@ def test_R35_the_events_of_a_command_name_its_actor_and_their_consequences_nobod
 
 
 def test_R35_every_command_that_a_door_submits_is_in_the_table() -> None:
-    own = {c.StartEpoch, c.Tick, c.LeaseOver, c.DrainOver, c.MemoryOver, c.JudgeClock, c.JudgeLeaderClock}
+    own = {
+        c.StartEpoch,
+        c.Tick,
+        c.LeaseOver,
+        c.DrainOver,
+        c.MemoryOver,
+        c.JudgeClock,
+        c.JudgeLeaderClock,
+        c.NoteRefusedCredentials,
+    }
     changes_nothing = {c.Prove}
     submitted = {type(command(begin())) for begin, command, _ in DOORS.values()}
     assert submitted == set(c.Command.__args__) - own - changes_nothing

@@ -37,6 +37,7 @@ from licd_daemon.operations.challenges import Challenges
 from licd_daemon.operations.event_log import EventLog
 from licd_daemon.operations.nodes import Nodes
 from licd_daemon.operations.operations import Operations
+from licd_daemon.operations.refused_credentials import RefusedCredentials
 from licd_daemon.operations.registration import RegistrationOperations
 from licd_daemon.rpc.clock import ClockService
 from licd_daemon.rpc.cluster import ClusterService
@@ -95,7 +96,8 @@ class Leading:
         await _journal_tokens(coordinator, options.data_dir)
         leader_clock = LeaderClock(coordinator, options.ntp_server, options.max_clock_drift_ms)
         challenges = Challenges(coordinator, read_vendor_keys(options), leader_clock)
-        server = Server(coordinator, on_loopback=_on_loopback(options), max_connections=_max_connections())
+        refused = RefusedCredentials(coordinator)
+        server = Server(coordinator, refused, on_loopback=_on_loopback(options), max_connections=_max_connections())
         certificate = port_certificate(options, times_at_start(options, coordinator))
         web = Web(options)
         try:
@@ -104,7 +106,7 @@ class Leading:
             await web.stop()
             raise
         advertise = options.advertise or str(bound.tokens)
-        operations = _operations(config, challenges, advertise, certificate)
+        operations = _operations(config, challenges, refused, advertise, certificate)
         server.add(_services(config, operations, leader_clock))
         await server.start()
         web.start(Served(coordinator, operations, server.guard.latency, certificate))
@@ -284,7 +286,11 @@ def _on_loopback(config: ServeConfig) -> bool:
 
 
 def _operations(
-    config: LeadingConfig, challenges: Challenges, advertise: str, certificate: ServedCertificate | None
+    config: LeadingConfig,
+    challenges: Challenges,
+    refused: RefusedCredentials,
+    advertise: str,
+    certificate: ServedCertificate | None,
 ) -> Operations:
     coordinator = config.coordinator
     registration = RegistrationOperations(
@@ -295,7 +301,7 @@ def _operations(
         warnings=warnings_of(certificate),
     )
     return Operations(
-        registration, Nodes(coordinator), EventLog(coordinator, config.journal), tokens.Tokens(coordinator)
+        registration, Nodes(coordinator), EventLog(coordinator, config.journal), tokens.Tokens(coordinator), refused
     )
 
 

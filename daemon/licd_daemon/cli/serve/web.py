@@ -88,7 +88,13 @@ class Web(WebPorts):
         """
         if self._ops_socket is not None:
             limit = self._config.max_clock_drift_ms
-            metrics = Metrics(served.coordinator, served.rpc_latency, limit, standing_of(served.certificate))
+            metrics = Metrics(
+                served.coordinator,
+                served.rpc_latency,
+                limit,
+                standing_of(served.certificate),
+                served.operations.refused.counts,
+            )
             self._ops = Ops(served.coordinator, metrics)
             self._serve(WebServer(self._ops.app, self._ops_socket))
         if self._console_socket is not None:
