@@ -13,9 +13,11 @@ from starlette.routing import Route
 
 from licd_daemon.console import listener
 from licd_kit.addresses import Address
+from licd_kit.web.server import bind
 
 QUICK_S = 0.3
 REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+LARGE = "x" * 30_000_000
 
 
 @asynccontextmanager
@@ -26,8 +28,11 @@ async def served(release: asyncio.Event) -> AsyncIterator[tuple[asyncio.StreamRe
         await release.wait()
         return PlainTextResponse("done")
 
-    bound = listener.bind(Address("127.0.0.1", 0))
-    server = listener.WebServer(Starlette(routes=[Route("/", slow)]), bound)
+    async def large(_: Request) -> Response:
+        return PlainTextResponse(LARGE)
+
+    bound = bind(Address("127.0.0.1", 0))
+    server = listener.WebServer(Starlette(routes=[Route("/", slow), Route("/large", large)]), bound)
     port = bound.getsockname()[1]
     server.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -84,3 +89,16 @@ async def test_a_head_too_large_is_refused() -> None:
     async with served(asyncio.Event()) as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\nx: " + b"y" * 40_000)
         assert b"400" in await asyncio.wait_for(reader.readline(), 5)
+
+
+@pytest.mark.parametrize("more", [b"", b"connection: close\r\n"])
+async def test_R36_a_client_that_does_not_read_its_answer_is_let_go(more: bytes) -> None:
+    async with served(asyncio.Event()) as (reader, writer):
+        writer.write(b"GET /large HTTP/1.1\r\nhost: x\r\n%b\r\n" % more)
+        await asyncio.wait_for(reader.readline(), 5)
+        await asyncio.sleep(QUICK_S * 4)  # the length of the silence is what is tested
+        read = 0
+        with contextlib.suppress(ConnectionResetError):
+            while chunk := await asyncio.wait_for(reader.read(1 << 20), 5):
+                read += len(chunk)
+        assert read < len(LARGE)

@@ -1,7 +1,8 @@
 """A web server in the daemon's own loop: its socket, its bounds (R36), and its end.
 
 - The socket is bound before the daemon leads, so that an address in use is known at once.
-- A connection has 10 s for a request's head and 10 s between the parts of its body; there are at most 128 of them.
+- A connection has 10 s for a request's head and 10 s for its body, and a client 10 s to go on reading its answer. There
+  are at most 128 connections, half of them from one peer; the longest idle goes for a newcomer.
 - uvicorn neither takes the process's signals nor says anything of its own.
 """
 
@@ -12,10 +13,8 @@ import ssl
 from collections.abc import Iterator
 from typing import Any
 
-import uvicorn
 from starlette.types import ASGIApp
 
-from licd_kit.addresses import Address
 from licd_kit.web import server
 
 HEAD_WITHIN_S = 10.0
@@ -23,16 +22,7 @@ MAX_CONNECTIONS = 128
 DRAIN_S = 2
 
 
-def bind(address: Address) -> socket.socket:
-    """A listening socket; port 0 takes a free one.
-
-    Raises:
-        OSError: the address is in use or not this machine's.
-    """
-    return server.bind(address, MAX_CONNECTIONS)
-
-
-class _Server(uvicorn.Server):
+class _Server(server.BoundedServer):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """The composition root has the signals."""
@@ -44,7 +34,7 @@ class WebServer:
 
     def __init__(self, app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         settings: dict[str, Any] = {"ssl_context_factory": lambda *_: tls} if tls is not None else {}
-        bounds = server.Bounds(MAX_CONNECTIONS, DRAIN_S, HEAD_WITHIN_S, with_body=False)
+        bounds = server.Bounds(MAX_CONNECTIONS, MAX_CONNECTIONS // 2, DRAIN_S, HEAD_WITHIN_S, with_body=False)
         config = server.BoundedConfig(app, bounds, **settings)
         self._server = _Server(config)
         self._listener = listener

@@ -1,71 +1,42 @@
-"""A web server with bounds: in connections, and in the size of a request's head and the time that it may take to come.
+"""A web server with bounds (R36): connections, in all and of one peer, and the time that a client may let it wait.
 
-A connection that has not brought its request in time is closed: uvicorn itself waits without end. uvicorn logs nothing
-of its own, and believes no header about who the client is.
+Too many connections refuse nobody: idle ones go (`room`). uvicorn logs nothing of its own, and believes no header about
+who the client is.
 """
 
-import asyncio
 import socket
 from dataclasses import dataclass
 from typing import Any, cast
 
-import h11
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from licd_kit.addresses import Address
+from licd_kit.web.door import Door
+from licd_kit.web.protocol import BoundedProtocol
+from licd_kit.web.room import Room
 
 MAX_HEAD_BYTES = 16 * 1024
+BACKLOG = 1024
 _IDLE_S = 5
+_RECEIVE_BYTES = 32 * 1024  # of the kernel for each connection: what comes before it was judged is held no larger
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What a server bears.
 
-    `connections`: at once; more are answered 503.
+    `connections`: at once; `of_peer`: of them from one host.
     `request_s`: within which a request's head must come, and its body too if `with_body`, counted from the connection's
-    beginning or the request's first byte; seconds.
+    beginning or the request's first byte; and within which a client must go on to read an answer; seconds.
     `drain_s`: what is under way at the end has so many seconds.
     """
 
     connections: int
+    of_peer: int
     drain_s: int
     request_s: float
     with_body: bool
-
-
-class _Protocol(H11Protocol):
-    """uvicorn's HTTP, with a time within which a request must have come."""
-
-    _deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
-        self._begin_waiting()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        bounds = cast("BoundedConfig", self.config).bounds
-        if self.conn.their_state is h11.IDLE or (bounds.with_body and self.conn.their_state is h11.SEND_BODY):
-            self._begin_waiting()
-        else:
-            self._end_waiting()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._end_waiting()
-        super().connection_lost(exc)
-
-    def _begin_waiting(self) -> None:
-        if self._deadline is None and not self.transport.is_closing():
-            seconds = cast("BoundedConfig", self.config).bounds.request_s
-            self._deadline = self.loop.call_later(seconds, self.transport.abort)
-
-    def _end_waiting(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
 
 
 class BoundedConfig(uvicorn.Config):
@@ -74,7 +45,7 @@ class BoundedConfig(uvicorn.Config):
     def __init__(self, app: ASGIApp, bounds: Bounds, **settings: Any) -> None:
         super().__init__(
             cast("Any", app),
-            http=_Protocol,
+            http=BoundedProtocol,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -82,7 +53,6 @@ class BoundedConfig(uvicorn.Config):
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            limit_concurrency=bounds.connections,
             h11_max_incomplete_event_size=MAX_HEAD_BYTES,
             timeout_keep_alive=_IDLE_S,
             timeout_graceful_shutdown=bounds.drain_s,
@@ -91,7 +61,26 @@ class BoundedConfig(uvicorn.Config):
         self.bounds = bounds
 
 
-def bind(address: Address, backlog: int) -> socket.socket:
+class BoundedServer(uvicorn.Server):
+    """uvicorn's server behind doors of its own."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve on these listening sockets from now on."""
+        config = cast("BoundedConfig", self.config)
+        bounds = config.bounds
+
+        def make_protocol() -> BoundedProtocol:
+            return BoundedProtocol(config, self.server_state, {})
+
+        doors = [
+            Door(listener, Room(bounds.connections, bounds.of_peer), make_protocol, config.ssl)
+            for listener in sockets or []
+        ]
+        self.servers = cast("Any", doors)
+        self.started = True
+
+
+def bind(address: Address) -> socket.socket:
     """A listening socket; port 0 takes a free one.
 
     Raises:
@@ -102,8 +91,9 @@ def bind(address: Address, backlog: int) -> socket.socket:
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
         listener.bind(where)
-        listener.listen(backlog)
+        listener.listen(BACKLOG)
         listener.setblocking(False)
     except OSError:
         listener.close()

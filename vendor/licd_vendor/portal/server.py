@@ -4,7 +4,8 @@ Rules:
 
 - A connection that has not brought a whole request 10 seconds after it was opened, or after the request's first byte,
   is closed: uvicorn itself waits without end. One that rests between two requests is closed after 5 seconds.
-- A request's head has at most 16 KiB. More connections than 512 at once in a process are answered 503.
+- A request's head has at most 16 KiB. Of 512 connections in a process the longest idle goes for a newcomer, whichever
+  peer they are from: a proxy in front is one peer.
 - On SIGTERM or SIGINT what is under way has 5 seconds to end.
 """
 
@@ -15,7 +16,6 @@ import threading
 from collections.abc import Iterator
 
 import anyio.to_thread
-import uvicorn
 from starlette.types import ASGIApp
 
 from licd_kit.addresses import Address
@@ -29,7 +29,7 @@ _THREADS = 16
 _GRACE_SECONDS = 5
 
 
-class Server(uvicorn.Server):
+class Server(server.BoundedServer):
     """Ends on a signal instead of raising it again."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -53,7 +53,7 @@ class Server(uvicorn.Server):
 
 def make(app: ASGIApp, request_seconds: float = REQUEST_SECONDS) -> Server:
     """Make a server for one process; `run(sockets=[...])` serves until a signal comes."""
-    bounds = server.Bounds(MAX_CONNECTIONS, _GRACE_SECONDS, request_seconds, with_body=True)
+    bounds = server.Bounds(MAX_CONNECTIONS, MAX_CONNECTIONS, _GRACE_SECONDS, request_seconds, with_body=True)
     return Server(server.BoundedConfig(app, bounds))
 
 
@@ -64,7 +64,7 @@ def listen(address: Address, option: str = "--listen") -> socket.socket:
         RefusedError: When that can't be done; it names the option.
     """
     try:
-        return server.bind(address, MAX_CONNECTIONS)
+        return server.bind(address)
     except OSError as fault:
         raise RefusedError(f"{option} {address}: {fault.strerror}; choose another") from None
 

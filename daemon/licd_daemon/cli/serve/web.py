@@ -12,7 +12,7 @@ from licd_daemon.cli.serve.config import OFF, ServeConfig, console_link_file
 from licd_daemon.cli.serve.https import read_context, server_context
 from licd_daemon.cli.serve.served_certificate import ServedCertificate, standing_of
 from licd_daemon.console.console import Console, Settings
-from licd_daemon.console.listener import WebServer, bind
+from licd_daemon.console.listener import WebServer
 from licd_daemon.console.login import LoginLink
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.latency import Latency
@@ -21,6 +21,7 @@ from licd_daemon.ops.metrics import Metrics
 from licd_daemon.ops.probes import Ops
 from licd_kit.addresses import Address
 from licd_kit.filesystem import ephemeral_filesystem
+from licd_kit.web.server import bind
 
 
 class ListenFailed(Exception):
