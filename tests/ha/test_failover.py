@@ -19,6 +19,7 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from support import http2
 from support.admin import Admin
 from support.console import Console
 from support.daemon import Daemon, Stubs, running
@@ -87,6 +88,13 @@ def test_r32_a_follower_points_to_the_leader(several: Several) -> None:
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "NOT_LEADER")
         assert refusal.leader == leader.address
         assert refusal.metadata["leader"] == leader.address
+
+
+def test_R36_a_follower_goes_on_after_a_method_whose_name_is_no_text(several: Several) -> None:
+    several.leader()
+    (follower,) = several.followers()
+    assert b"This daemon follows" in http2.sent(follower.address, http2.calling(http2.call(b"/x\xe3")))
+    assert health(follower, "") == "SERVING"
 
 
 def test_r32_a_followers_probes_and_console(several: Several) -> None:

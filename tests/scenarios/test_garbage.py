@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import grpc
 import pytest
@@ -14,6 +15,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
+from support import http2
 from support.admin import Admin
 from support.console import Console
 from support.daemon import Daemon, running
@@ -96,6 +98,56 @@ def test_R36_garbage_in_the_middle_of_a_stream_ends_the_stream_in_words(
     node.stream.beat()
     assert admin.nodes()["report-1"] == "LICENSED"
     assert not faults(daemon)
+
+
+LIST_NODES = "/licd.v1.ClusterService/ListNodes"
+UNNAMED = http2.call(b"/licd.v1.N\xe3/Join")
+"""A call of a method whose name is no UTF-8."""
+
+
+def test_R36_a_method_whose_name_is_no_text_is_unimplemented_and_ends_nothing(
+    make_daemon: MakeDaemon, vendor: TestVendor
+) -> None:
+    with running(make_daemon("--insecure")) as daemon:
+        admin = Admin(daemon.stubs("admin"), vendor)
+        admin.upload(vendor.lic())
+        node = RawNode(daemon.stubs("node")).joined()
+        admin.register()
+        before = len(daemon.log)
+        for _ in range(3):
+            assert b"no such method" in http2.sent(daemon.address, http2.calling(UNNAMED))
+        node.stream.beat()
+        assert admin.nodes() == {"report-1": "LICENSED"}
+        assert daemon.log[before:] == []
+
+
+def test_R36_a_header_that_is_no_text_is_refused_like_no_credentials_and_fills_no_log(make_daemon: MakeDaemon) -> None:
+    with running(make_daemon("--insecure")) as daemon:
+        before = len(daemon.log)
+        block = http2.call(LIST_NODES.encode(), {b"authorization": b"Bearer \xe3\xff", b"x-more": b"\xe3"})
+        assert b"No valid credentials" in http2.sent(daemon.address, http2.calling(block, calls=50))
+        assert not faults(daemon)
+        assert len(daemon.log) - before < 50
+        assert status(daemon, LIST_NODES, [b""], daemon.token("viewer")) is grpc.StatusCode.OK
+
+
+PIPELINED = (
+    b"GET /livez HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n" + b"\xff" * 40,
+    b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n\0\0\0",
+    b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\nGET / HT\xff",
+    b"POST /api/login HTTP/1.1\r\nhost: x\r\nx-licd: 1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+)
+
+
+@pytest.mark.parametrize("port", ["ops", "console"])
+def test_R36_bytes_behind_a_request_that_are_none_leave_no_line(make_daemon: MakeDaemon, port: str) -> None:
+    with running(make_daemon("--insecure")) as daemon:
+        before = len(daemon.log)
+        address = urlsplit(getattr(daemon, port)).netloc
+        answers = [http2.sent(address, content).partition(b"\r\n")[0] for content in PIPELINED for _ in range(5)]
+        assert not [answer for answer in answers if b" 5" in answer]
+        assert b"200 OK" in http2.sent(urlsplit(daemon.ops).netloc, b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert daemon.log[before:] == []
 
 
 def extreme(descriptor: Any, chance: random.Random, depth: int = 0) -> Message:

@@ -16,6 +16,7 @@ from licd.v1 import node_service_pb2 as pb
 from licd_daemon.coordinator.latency import Latency
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.leadership.etcd import Leader
+from licd_daemon.rpc import aio_server
 from licd_daemon.rpc.access import HEALTH
 from licd_daemon.rpc.context import Context, Handler
 from licd_daemon.rpc.convert import duration
@@ -36,10 +37,14 @@ class FollowerServer:
     def __init__(self, *, max_connections: int) -> None:
         self.leader: Leader | None = None
         limits = Limits()
-        self._server = aio.server(interceptors=[_HealthGuard(limits)], options=options(max_connections))
+        refusing = _Refusing(self, limits)
+        self._server = aio_server.make([_HealthGuard(limits)], options(max_connections), refusing.refuse)
         self._health = Health()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._server.add_generic_rpc_handlers((_Refusing(self, limits),))
+        keep_alive: Handler = grpc.stream_stream_rpc_method_handler(
+            refusing.reconnect, None, pb.KeepAliveResponse.SerializeToString
+        )
+        self._server.add_registered_method_handlers("licd.v1.NodeService", {"KeepAlive": keep_alive})
 
     def bind(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
         """Binds `address`, in plaintext without `credentials`, and gives the port.
@@ -93,28 +98,21 @@ class _HealthGuard(aio.ServerInterceptor):
         return guarded_handler(method, handler, lambda context: self._limits.take(method, context.peer()), Latency())
 
 
-class _Refusing(grpc.GenericRpcHandler):
+class _Refusing:
     def __init__(self, follower: FollowerServer, limits: Limits) -> None:
         self._follower = follower
         self._limits = limits
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
-        """See `grpc.GenericRpcHandler`; whatever a method's arity, it is refused before any of its messages is read."""
-        method = handler_call_details.method
-        if method == _KEEP_ALIVE:
-            return grpc.stream_stream_rpc_method_handler(self._reconnect, None, pb.KeepAliveResponse.SerializeToString)
+    async def refuse(self, context: Context) -> None:
+        """Ends a call, whatever its method and arity, before anything of its messages is asked for."""
+        try:
+            self._limits.take("", context.peer())
+        except Refused as refusal:
+            await abort(context, refusal)
+        await abort(context, self._follower.refusal(context))
 
-        async def refuse(_: object, context: Context) -> bytes:
-            try:
-                self._limits.take(method, context.peer())
-            except Refused as refusal:
-                await abort(context, refusal)
-            await abort(context, self._follower.refusal(context))
-            return b""
-
-        return grpc.stream_unary_rpc_method_handler(refuse)
-
-    async def _reconnect(self, _: object, context: Context) -> None:
+    async def reconnect(self, _: object, context: Context) -> None:
+        """Asks a node to go to the leader."""
         try:
             self._limits.take(_KEEP_ALIVE, context.peer())
         except Refused:

@@ -52,6 +52,14 @@ class CallGuard(aio.ServerInterceptor):
         self._handlers[method] = guarded
         return guarded
 
+    async def unknown(self, context: Context) -> None:
+        """Ends a call of no known method."""
+        try:
+            self._limits.take("", context.peer())
+        except Refused as refusal:
+            await abort(context, refusal)
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "This daemon has no such method: see its reflection.")
+
     def _check(self, method: str) -> Callable[[Context], None]:
         roles = None if self._access.is_open(method) else self._access.roles_for(method)
 

@@ -24,6 +24,7 @@ from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core.view import RegistrationState, registration_state
 from licd_daemon.leadership.etcd import Leader
 from licd_daemon.operations.refused_credentials import RefusedCredentials
+from licd_daemon.rpc import aio_server
 from licd_daemon.rpc.access import Access
 from licd_daemon.rpc.clock import ClockService
 from licd_daemon.rpc.cluster import ClusterService
@@ -105,7 +106,7 @@ class Server:
     ) -> None:
         self._coordinator = coordinator
         self.guard = CallGuard(Access(coordinator, refused, open_reflection=on_loopback), Limits())
-        self._server = aio.server(interceptors=[self.guard], options=options(max_connections))
+        self._server = aio_server.make([self.guard], options(max_connections), self.guard.unknown)
         self._health = Health()
         self._health_task: asyncio.Task[None] | None = None
 

@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -82,7 +82,7 @@ def create_staff_app(
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
         middleware=[Middleware(RequestGuard, proxies, _HEADERS, _ROUTES, lambda _: _message("That was too much", 413))],
-        exception_handlers={HTTPException: _on_http_error, Exception: _on_fault},
+        exception_handlers={HTTPException: _on_http_error, ClientDisconnect: _on_disconnect, Exception: _on_fault},
     )
     app.router.redirect_slashes = False
     return app
@@ -216,6 +216,10 @@ def _message(text: str, status: int) -> HTMLResponse:
 def _on_http_error(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
     return _message("There is no such page", status)
+
+
+def _on_disconnect(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it
 
 
 def _on_fault(_: Request, error: Exception) -> Response:
