@@ -17,7 +17,11 @@ from node_client.values import GRACE, Failure, NodeState, Status
 
 _TIMEOUT = 1.0
 """Seconds; an answer that takes longer counts as none."""
+_LARGEST = 64 * 1024
+"""Bytes of an answer."""
 _POLL = 0.25
+# How an answer that is none shows; a ValueError is what `ask` raises.
+_NO_STATUS = (http.client.HTTPException, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 class _Connection(http.client.HTTPConnection):
@@ -41,8 +45,8 @@ def ask(path: str) -> Status:
     connection = _Connection(path)
     try:
         connection.request("GET", "/state")
-        return _status(json.loads(connection.getresponse().read()))
-    except (http.client.HTTPException, KeyError, TypeError, AttributeError) as error:
+        return _status(json.loads(connection.getresponse().read(_LARGEST)))
+    except _NO_STATUS as error:
         message = f"no licd-node at {path}"
         raise ValueError(message) from error
     finally:
