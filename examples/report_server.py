@@ -18,7 +18,6 @@ import argparse
 import functools
 import html
 import os
-import pathlib
 import signal
 import socketserver
 import sys
@@ -45,12 +44,11 @@ small { color: #5c6b7a }
 @functools.cache
 def node() -> node_client.Node:
     """This process's node, made at the first request: a pre-forking server must not connect before it forks."""
-    token_file = os.environ.get("LICD_TOKEN_FILE")
     return node_client.connect(
         os.environ.get("LICD_ADDRESS", "127.0.0.1:7443"),
         application=APPLICATION,
         node_name=os.environ.get("LICD_NODE_NAME") or None,
-        token=pathlib.Path(token_file).read_text(encoding="ascii").strip() if token_file else None,
+        token_file=os.environ.get("LICD_TOKEN_FILE") or None,
         ca=os.environ.get("LICD_CA") or None,
         insecure=os.environ.get("LICD_INSECURE", "").lower() in ("1", "true", "yes", "on"),
     )

@@ -1,7 +1,7 @@
 """Links a report server to licd: one call to connect(), then may_run() before licensed work.
 
     node = node_client.connect("licd.example:7443", application=Application("Report Server", "10.0.19", "2024-05-31"),
-                               token=token, ca="ca.crt")
+                               token_file="node.token", ca="ca.crt")
     node.wait_licensed(timeout=30)
     if node.may_run(): ...  # is_licensed(), or in the grace that the license gives for an absent daemon
 

@@ -23,11 +23,16 @@ def connect(
     ca: str | pathlib.Path | None = None,
     on_change: OnChange | None = None,
     insecure: bool = False,
+    token_file: str | pathlib.Path | None = None,
+    cert: str | pathlib.Path | None = None,
+    key: str | pathlib.Path | None = None,
 ) -> Node:
     """Join this process to the cluster; return at once, also while no daemon answers.
 
     Under `licd-node run` (LICD_NODE_SOCKET is set) it joins nothing and asks licd-node instead: the process tree has
     one seat. The arguments are checked all the same.
+
+    Files are read again for each connection, and another token in its file makes one: nothing needs a restart (R34).
 
     A process that forks workers calls it in each worker, after the fork, or runs under licd-node: a child holds nothing
     of its parent's (R15), and gRPC does not tolerate use on both sides of a fork.
@@ -36,11 +41,14 @@ def connect(
         addresses: of the daemons, host:port: a list, or one text with commas.
         application: what this program is; the license must be for it (R12).
         node_name: a display name, need not be unique; default: the host's name.
-        token: the node token itself, not its file.
+        token: the node token itself; rather give its file, which may be replaced while the program runs.
         ca: file of the CA certificates that the daemon's certificate is checked with; default: the system's.
         on_change: called with the node after each change of its state or failures, in a thread of the client's; what
             it raises is logged.
         insecure: plaintext instead of TLS; loopback addresses only (R34).
+        token_file: file with the node token.
+        cert: file of a client certificate (PEM, with its chain), for the daemon's port that demands one (R34).
+        key: file of its key (PEM, without a passphrase).
 
     Returns:
         The node: ask may_run() before licensed work (R41), close() it at the end.
@@ -49,7 +57,15 @@ def connect(
         ValueError: an argument is bad; the message names it.
     """
     checked = settings.check(
-        addresses, application=application, node_name=node_name, token=token, ca=ca, insecure=insecure
+        addresses,
+        application=application,
+        node_name=node_name,
+        token=token,
+        ca=ca,
+        insecure=insecure,
+        token_file=token_file,
+        cert=cert,
+        key=key,
     )
     path = os.environ.get(SOCKET_VARIABLE)
     return LocalNode(path, on_change) if path else RemoteNode(checked, on_change)

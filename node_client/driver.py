@@ -8,6 +8,7 @@
   opened a newer stream, and the session ends for both (R16).
 - The belief is changed BEFORE the heartbeat that echoes the change is sent, and ends before Leave is sent (R13, R15).
 - It never blocks on the network, so that a lease's end is reported on time.
+- A node that is refused for its token shows another one, if its file or its past has one, before it believes that.
 - A daemon of a lower epoch is refused and the session kept: the right daemon may be at another address (R14).
 """
 
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from licd.v1 import node_service_pb2 as pb
 from node_client import clock, errors, wire
 from node_client.belief import Answer, Belief, OlderEpochError
+from node_client.credentials import Credentials
 from node_client.link import Answered, Broken, Link, Received
 from node_client.pace import SLOWEST_RETRY, retry_delay
 from node_client.session import Route, Session
@@ -60,6 +62,7 @@ class Driver:
         self._change = change
         self._publish = publish
         self._events: queue.SimpleQueue[Answered | Received | Broken | Stop] = queue.SimpleQueue()
+        self._credentials = Credentials(settings)
         self._session = Session()
         self._expired: Session | None = None
         self._route = Route(settings.addresses)
@@ -136,13 +139,7 @@ class Driver:
 
     def _try(self) -> None:
         self._retry_at = None
-        try:
-            link = self._open_link()
-        except OSError as error:
-            title, remedy = "The file of CA certificates cannot be read", "Put it back; nothing needs a restart."
-            self._trouble(Failure("CA_UNREADABLE", title, str(error), remedy))
-            self._again()
-            return
+        link = self._open_link()
         if self._session.session_id:
             belief = self._belief()
             # A second try must still fit into the lease.
@@ -154,7 +151,8 @@ class Driver:
     def _open_link(self) -> Link:
         self._drop_link()
         self._generation += 1
-        self._link = Link(self._settings, self._route.take(), self._generation, self._events.put)
+        shown, insecure = self._credentials.take(), self._settings.insecure
+        self._link = Link(shown, self._route.take(), self._generation, self._events.put, insecure=insecure)
         return self._link
 
     def _drop_link(self) -> None:
@@ -207,6 +205,7 @@ class Driver:
             return
         _LOG.info("connected to %s: %s", link.address, answer.reported)
         self._logged.clear()
+        self._credentials.accepted()
         self._expired = None
         self._session.session_id, self._session.stream, self._session.nonce = answer.session_id, answer.stream, ""
         self._session.pace = self._session.pace.opened(clock.boottime(), answer.heartbeat_interval)
@@ -238,6 +237,9 @@ class Driver:
         self._session.acknowledged(ack, event.wall_ns, event.now)
         chance = random.random()  # noqa: S311 - spreads load, keeps no secret
         self._session.pace = pace.acknowledged(event.now, wire.seconds(ack.heartbeat_interval), chance)
+        if self._credentials.renewed():
+            _LOG.info("the token's file holds another one; resuming with it")
+            self._again()
 
     def _state_changed(self, state: pb.StateChange) -> None:
         before = self._belief()
@@ -261,17 +263,18 @@ class Driver:
             evicted = refusal.metadata.get("ended", "").removeprefix("END_REASON_") == "EVICTED"
             self._ended(pb.END_REASON_EVICTED if evicted else pb.END_REASON_EXPIRED)
             return
-        if refusal.reason == "STALE_RESUME":
-            # To the same daemon: no other one knows the nonce.
-            self._session.nonce = refusal.metadata.get("nonce", "")
-            self._trouble(refusal.trouble(link.address))
+        unwelcome = refusal.reason in _UNWELCOME
+        if refusal.reason == "STALE_RESUME" or (unwelcome and self._credentials.refused()):
+            # To the same daemon: no other one knows the nonce, and another token is left for this one.
+            self._session.nonce = refusal.metadata.get("nonce", self._session.nonce)
+            self._trouble(self._explained(link, refusal))
             self._again()
             return
         if refusal.reason == "WRONG_SECRET":
             self._forget()
-        if refusal.reason in _UNWELCOME:
+        if unwelcome:
             self._change(Belief.unwelcome)
-        self._trouble(refusal.trouble(link.address))
+        self._trouble(self._explained(link, refusal))
         self._route.advance()
         self._route.lead(self._allowed(refusal.leader))
         self._again(refusal.retry_after or (SLOWEST_RETRY if refusal.slow else 0.0))
@@ -305,6 +308,10 @@ class Driver:
         self._trouble(Failure("JOURNAL_OLDER", title, f"{link.address}: {error}", _OLDER_REMEDY))
         self._route.advance()
         self._again()
+
+    def _explained(self, link: Link, refusal: errors.Refusal) -> Failure:
+        by_certificate = self._credentials.shown.pair is not None and not self._credentials.shown.token
+        return self._credentials.explained(refusal.trouble(link.address, by_certificate=by_certificate))
 
     def _trouble(self, trouble: Failure) -> None:
         if trouble.reason not in self._logged:

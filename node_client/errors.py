@@ -5,6 +5,7 @@ one process, which a report server may well hold, collides in protobuf's descrip
 """
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping
 
 import grpc
@@ -38,12 +39,24 @@ _REMEDIES = {
     "STALE_RESUME": "Restart each process; do not copy a running one: its session ends, and both join again.",
     "NOT_LEADER": "Nothing, if it passes automatically; else check that one of the daemons leads.",
 }
+# Under TLS 1.3 a client learns nothing of why its certificate was refused: the connection ends after its handshake.
+_HUNG_UP = re.compile("failed to connect to all addresses.*Socket closed")
+_HUNG_UP_REMEDY = (
+    "If this port demands client certificates (--mtls-listen), give this node one of its authority, for clients, that "
+    "has not ended (LICD_CERT, LICD_KEY); else check what is there, and the path to it."
+)
+_BY_CERTIFICATE = frozenset({"NO_CREDENTIALS", "WRONG_ROLE"})
+_BY_CERTIFICATE_REMEDY = (
+    "A certificate counts at the daemon's port for certificates (--mtls-listen, 7444) and needs the URI "
+    "licd:role/node; at the other port give this node a token (LICD_TOKEN_FILE)."
+)
 # By what gRPC's message says of a server's certificate that was not accepted (R34); the last one is the general case.
 _CERTIFICATE_REMEDIES = {
     "certificate has expired": "The daemon's certificate has expired: replace it, or set this node's clock right.",
     "certificate is not yet valid": "The daemon's certificate is not valid yet: set this node's clock, or replace it.",
     "Hostname Verification": "The daemon's certificate lacks this name: use one that it holds, or add it (--tls-san).",
     "unsupported certificate purpose": "The daemon's certificate is not for servers: replace it (--tls-cert).",
+    "NO_COMMON_SIGNATURE_ALGORITHMS": "Give this node a certificate with an RSA, EC P-256 or EC P-384 key (LICD_CERT).",
     "CERTIFICATE_VERIFY_FAILED": "The daemon's certificate is of another authority: give this node its CA (LICD_CA).",
 }
 
@@ -75,21 +88,25 @@ class Refusal:
         """Whether only people can cure it, so that trying fast is of no use."""
         return self.code in _SLOW_CODES
 
-    def trouble(self, address: str) -> Failure:
-        """The refusal in words for people."""
+    def trouble(self, address: str, *, by_certificate: bool = False) -> Failure:
+        """The refusal in words for people; `by_certificate`: the node showed a certificate and no token."""
         if self.failures:
             return self.failures[0]
         title = _TITLES.get(self.reason, "The license daemon refused this node")
-        remedy = self.metadata.get("remedy") or self._remedy()
+        remedy = self.metadata.get("remedy") or self._remedy(by_certificate=by_certificate)
         field = self.metadata.get("field")
         detail = f"{field}: {self.message}" if field else self.message
         return Failure(self.reason, title, f"{address}: {detail or self.code.name}", remedy)
 
-    def _remedy(self) -> str:
+    def _remedy(self, *, by_certificate: bool) -> str:
         if self.reason == "UNREACHABLE":
             for mark, remedy in _CERTIFICATE_REMEDIES.items():
                 if mark in self.message:
                     return remedy
+            if _HUNG_UP.search(self.message):
+                return _HUNG_UP_REMEDY
+        if by_certificate and self.reason in _BY_CERTIFICATE:
+            return _BY_CERTIFICATE_REMEDY
         return _REMEDIES.get(self.reason, "Look at the daemon's log.")
 
 

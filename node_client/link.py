@@ -17,7 +17,7 @@ import grpc
 from licd.v1 import node_service_pb2 as pb
 from licd.v1 import node_service_pb2_grpc
 from node_client import clock, threads
-from node_client.settings import Settings
+from node_client.files import Shown
 
 # FINDINGS: keepalive_timeout_ms has no effect in grpc, http2.ping_timeout_ms has; the defaults reconnect after 5.4 s.
 # min_reconnect_backoff_ms is how long one attempt may take: over a slow path a TLS handshake takes several round trips.
@@ -79,13 +79,13 @@ class _Stub(Protocol):
 class Link:
     """A channel to `address`; everything it receives goes to `post`."""
 
-    def __init__(self, settings: Settings, address: str, generation: int, post: Post) -> None:
+    def __init__(self, shown: Shown, address: str, generation: int, post: Post, *, insecure: bool) -> None:
         """Open the channel; the connection itself is made by the first call."""
         self.address = address
         self.generation = generation
         self._post = post
-        self._metadata = (("authorization", f"Bearer {settings.token}"),) if settings.token else ()
-        self._channel = _channel(settings, address)
+        self._metadata = (("authorization", f"Bearer {shown.token}"),) if shown.token else ()
+        self._channel = _channel(shown, address, insecure=insecure)
         make_stub = cast("Callable[[grpc.Channel], _Stub]", node_service_pb2_grpc.NodeServiceStub)
         self._stub = make_stub(self._channel)
         self._requests: queue.SimpleQueue[pb.KeepAliveRequest | None] = queue.SimpleQueue()
@@ -147,9 +147,8 @@ class Link:
         self._post(Broken(self.generation, error))
 
 
-def _channel(settings: Settings, address: str) -> grpc.Channel:
-    if settings.insecure:
+def _channel(shown: Shown, address: str, *, insecure: bool) -> grpc.Channel:
+    if insecure:
         return grpc.insecure_channel(address, options=_OPTIONS)
-    # Read for each link, so that a CA renewed on disk is used without a restart.
-    roots = settings.ca.read_bytes() if settings.ca else None
-    return grpc.secure_channel(address, grpc.ssl_channel_credentials(roots), options=_OPTIONS)
+    chain, key = shown.pair or (None, None)
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(shown.roots, key, chain), options=_OPTIONS)

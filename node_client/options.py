@@ -5,7 +5,6 @@ Each reader takes a text and gives its value, or raises a UsageError that names 
 
 import argparse
 import os
-import pathlib
 
 from node_client.loss import OnLoss
 from node_client.values import Application
@@ -41,6 +40,8 @@ def parser() -> argparse.ArgumentParser:
     option("--address", metavar="HOST:PORT,...", help="the daemons (127.0.0.1:7443)")
     option("--ca", metavar="FILE", help="CA certificates that the daemon's certificate is checked with (the system's)")
     option("--token-file", metavar="FILE", help="file with the node token")
+    option("--cert", metavar="FILE", help="client certificate, for a daemon's port that demands one")
+    option("--key", metavar="FILE", help="the certificate's key")
     option("--insecure", action="store_const", const="true", help="plaintext, loopback addresses only")
     option("--node-name", metavar="NAME", help="a display name (the host's)")
     option(
@@ -100,17 +101,3 @@ def seconds(text: str) -> float:
         message = f"loss-grace: {text!r} is not a number of seconds"
         raise UsageError(message)
     return float(text)
-
-
-def token(path: str) -> str | None:
-    """The token in the file at `path`; None if no file is named."""
-    if not path:
-        return None
-    try:
-        return pathlib.Path(path).read_text(encoding="ascii").strip()
-    except OSError as error:
-        message = f"token-file: cannot read {path}: {error.strerror}"
-        raise UsageError(message) from error
-    except UnicodeDecodeError:
-        message = f"token-file: {path} holds no token"
-        raise UsageError(message) from None

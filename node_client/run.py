@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return probe.check() if given.action == "check" else _run(given, arguments[divide + 1 :])
     except ValueError as error:
-        parser.exit(2, f"licd-node: {error}\n")
+        parser.exit(2, f"licd-node: {str(error).replace('token_file:', 'token-file:', 1)}\n")
 
 
 def _run(given: argparse.Namespace, command: list[str]) -> int:
@@ -64,17 +64,15 @@ def _joining(given: argparse.Namespace) -> Callable[[OnChange], Node]:
     """Read what it takes to join now, so that a mistake is reported before anything starts."""
     application = options.application(options.value(given, "application", ""))
     insecure = options.insecure(options.value(given, "insecure", ""))
-    token = options.token(options.value(given, "token_file", ""))
 
     def join(on_change: OnChange) -> Node:
         return connect(
             options.value(given, "address", "127.0.0.1:7443"),
             application=application,
             node_name=options.value(given, "node_name", "") or None,
-            token=token,
-            ca=options.value(given, "ca", "") or None,
             on_change=on_change,
             insecure=insecure,
+            **{name: options.value(given, name, "") or None for name in ("token_file", "ca", "cert", "key")},
         )
 
     return join

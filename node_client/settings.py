@@ -6,6 +6,8 @@ import pathlib
 import socket
 from collections.abc import Sequence
 
+from node_client import files
+from node_client.files import Shown
 from node_client.values import Application, check_text, steers
 
 _LONGEST_NAME = 253
@@ -19,9 +21,13 @@ class Settings:
         addresses: of the daemons, host:port, at least one.
         application: what the program is.
         node_name: a display name.
-        token: the bearer token, never shown; empty for none.
+        token: the bearer token, never shown; empty for none, or for one in a file.
         ca: the file of CA certificates; None for the system's own.
         insecure: plaintext, loopback addresses only (R34).
+        token_file: the file of the bearer token; None for none.
+        cert: the file of the client certificate, with its chain; None for none.
+        key: the file of its key.
+        first: what these files held when they were checked.
     """
 
     addresses: tuple[str, ...]
@@ -30,6 +36,10 @@ class Settings:
     token: str = dataclasses.field(repr=False)
     ca: pathlib.Path | None
     insecure: bool
+    token_file: pathlib.Path | None = None
+    cert: pathlib.Path | None = None
+    key: pathlib.Path | None = None
+    first: Shown = dataclasses.field(default_factory=Shown)
 
     def may_reach(self, address: str) -> bool:
         """Whether an address named by a daemon may be tried: plaintext carries the token, so it stays on loopback."""
@@ -44,6 +54,9 @@ def check(
     token: str | None,
     ca: str | pathlib.Path | None,
     insecure: bool,
+    token_file: str | pathlib.Path | None = None,
+    cert: str | pathlib.Path | None = None,
+    key: str | pathlib.Path | None = None,
 ) -> Settings:
     """Check the arguments of connect().
 
@@ -55,13 +68,46 @@ def check(
         raise ValueError(message)
     name = node_name if node_name is not None else _host_name()
     check_text("node_name", name, shortest=1, longest=_LONGEST_NAME)
+    _check_together(token=token, token_file=token_file, cert=cert, key=key, insecure=insecure)
+    paths = [None if path is None else pathlib.Path(path) for path in (token_file, None if insecure else ca, cert, key)]
     return Settings(
         addresses=_addresses(addresses, insecure=insecure),
         application=application,
         node_name=name,
         token=_token(token),
-        ca=None if insecure else _ca(ca),
+        ca=paths[1],
         insecure=insecure,
+        token_file=paths[0],
+        cert=paths[2],
+        key=paths[3],
+        first=_first(_token(token), *paths),
+    )
+
+
+def _check_together(*, token: object, token_file: object, cert: object, key: object, insecure: bool) -> None:
+    if token is not None and token_file is not None:
+        message = "token_file: give either the token or its file"
+        raise ValueError(message)
+    if (cert is None) != (key is None):
+        given, missing = ("cert", "key") if key is None else ("key", "cert")
+        message = f"{given}: needs {missing} too; give the files of both"
+        raise ValueError(message)
+    if cert is not None and insecure:
+        message = "cert: plaintext shows no certificate; leave out either it or insecure"
+        raise ValueError(message)
+
+
+def _first(
+    token: str,
+    token_file: pathlib.Path | None,
+    ca: pathlib.Path | None,
+    cert: pathlib.Path | None,
+    key: pathlib.Path | None,
+) -> Shown:
+    return Shown(
+        files.read_token(token_file) if token_file else token,
+        files.read_roots(ca) if ca else None,
+        files.read_pair(cert, key) if cert and key else None,
     )
 
 
@@ -110,18 +156,3 @@ def _token(token: str | None) -> str:
         message = "token: must be printable ASCII without spaces or newlines; strip what was read from a file"
         raise ValueError(message)
     return token
-
-
-def _ca(ca: str | pathlib.Path | None) -> pathlib.Path | None:
-    if ca is None:
-        return None
-    path = pathlib.Path(ca)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        message = f"ca: cannot read {path}: {error.strerror}"
-        raise ValueError(message) from error
-    if b"-----BEGIN CERTIFICATE-----" not in content:
-        message = f"ca: {path} holds no PEM certificate"
-        raise ValueError(message)
-    return path
