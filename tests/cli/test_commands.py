@@ -1,7 +1,10 @@
 """What each command asks of the daemon and says about the answer."""
 
 import json
+import os
 import stat
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -523,6 +526,70 @@ def test_no_token_is_made_that_cannot_be_written_and_no_file_without_one(
     assert (there.read_text(), daemon.requests("TokenService/CreateToken")) == ("kept", [])
     assert licd("token", "create", "node", "--out", tmp_path / "new").exit_code == 1
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "field", "expected"),
+    [
+        (("--expires-in", "90d"), "expires_in", 90 * 86_400),
+        (("--expires-in", "12h"), "expires_in", 12 * 3600),
+        (("--expires-at", "2027-01-31T18:00:00Z"), "ends_at", 1_801_418_400),
+        (("--expires-at", "2027-01-31"), "ends_at", 1_801_440_000),  # through that day
+    ],
+)
+def test_a_token_may_have_an_end(
+    licd: Licd, daemon: Daemon, option: tuple[str, str], field: str, expected: int
+) -> None:
+    daemon.answers["TokenService/CreateToken"] = tokens.CreateTokenResponse(secret="the-secret")
+    assert licd("token", "create", "node", *option).exit_code == 0
+    request = daemon.requests("TokenService/CreateToken")[0]
+    assert (request.WhichOneof("end"), getattr(request, field).seconds) == (field, expected)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--expires-in", "1w"),
+        ("--expires-at", "soon"),
+        ("--expires-at", "9999-12-31"),
+        ("--expires-in", "1h", "--expires-at", "2027-01-31"),
+    ],
+)
+def test_an_end_that_is_none_is_named(licd: Licd, daemon: Daemon, options: tuple[str, ...]) -> None:
+    result = licd("token", "create", "node", *options)
+    assert (result.exit_code, "--expires" in result.stderr) == (2, True)
+    assert daemon.requests("TokenService/CreateToken") == []
+
+
+def test_a_rotated_tokens_secret_is_printed_once_and_the_overlap_told(licd: Licd, daemon: Daemon) -> None:
+    rotated = tokens.RotateTokenResponse(token=tokens.Token(token_id="ab", former_ends_at={"seconds": 2**31}))
+    rotated.secret = "the-secret"
+    daemon.answers["TokenService/RotateToken"] = rotated
+    result = licd("token", "rotate", "ab", "--overlap", "2d")
+    assert (result.stdout, "works until 2038-01-19" in result.stderr) == ("the-secret\n", True)
+    request = daemon.requests("TokenService/RotateToken")[0]
+    assert (request.token_id, request.overlap.seconds, request.take_back) == ("ab", 2 * 86_400, False)
+    licd("token", "rotate", "ab")
+    assert daemon.requests("TokenService/RotateToken")[1].overlap.seconds == 86_400
+
+
+@pytest.mark.parametrize(
+    ("command", "void"), [(["create", "node"], "RevokeToken"), (["rotate", "ab"], "RotateToken")], ids=str
+)
+def test_a_secret_that_could_not_be_handed_over_is_void(daemon: Daemon, command: list[str], void: str) -> None:
+    token = tokens.Token(token_id="ab")
+    daemon.answers["TokenService/CreateToken"] = tokens.CreateTokenResponse(token=token, secret="the-secret")
+    daemon.answers["TokenService/RotateToken"] = tokens.RotateTokenResponse(token=token, secret="the-secret")
+    daemon.answers["TokenService/RevokeToken"] = tokens.RevokeTokenResponse()
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as nobody:
+        program = [sys.executable, "-m", "licd_daemon", "token", *command, "--insecure", "--address", daemon.address]
+        result = subprocess.run(program, check=False, stdout=nobody, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (result.returncode, "void" in result.stderr, "the-secret" in result.stderr) == (1, True, False)
+    last = daemon.requests(f"TokenService/{void}")[-1]
+    assert last.token_id == "ab"
+    assert void == "RevokeToken" or last.take_back
 
 
 def test_tokens_are_listed_and_revoked(run: Licd, daemon: Daemon) -> None:

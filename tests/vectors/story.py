@@ -11,6 +11,7 @@ import msgspec
 
 from licd_daemon.core import commands as c
 from licd_daemon.core import events as e
+from licd_daemon.core import model
 from licd_daemon.core.decide import decide
 from licd_daemon.core.effective import Confirmed
 from licd_daemon.core.model import Application, EndReason, Failure, Now, Policy, Role, State
@@ -99,6 +100,18 @@ class Story:
             self.do(command(name))
 
 
+def with_known(command: Any, **fields: object) -> Any:
+    """The command with those of the fields that the version which plays has."""
+    known = {name: value for name, value in fields.items() if name in command.__struct_fields__}
+    return msgspec.structs.replace(command, **known)
+
+
+def by(token_id: str) -> Any:
+    """Who shows a token, where a version knows of actors."""
+    actor_type = getattr(model, "Actor", None)
+    return actor_type(Role.NODE, "token", token_id, "", "192.0.2.1") if actor_type else None
+
+
 def play(story: Story) -> None:
     """The whole life; ends in a state that has something of everything."""
     _first_license(story)
@@ -114,6 +127,11 @@ def _first_license(story: Story) -> None:
     story.do(c.CreateToken("t1", Role.ADMIN, "first", "00" * 32))
     story.do(c.CreateToken("t2", Role.NODE, "nodes", "11" * 32))
     story.do(c.RevokeToken("t2"))
+    story.do(with_known(c.CreateToken("t3", Role.NODE, "for a day", "22" * 32), ends_at=story.now.wall + DAY))
+    rotate = getattr(c, "RotateToken", None)
+    if rotate is not None:
+        story.do(rotate("t1", "44" * 32, DAY))
+    story.do(c.CreateToken("t4", Role.NODE, "more nodes", "33" * 32))
     if hasattr(c, "NoteRefusedCredentials"):  # 0.1.0 counted none
         story.do(c.NoteRefusedCredentials(10, ("10.0.0.9",), BEGIN_S * 1000))
     story.do(c.UploadLicense(failure("CERTIFICATE_CONTENT_INCORRECT"), "LOCAL_CONTAINER", "ab" * 16))
@@ -136,6 +154,7 @@ def _sessions(story: Story) -> None:
     story.join("d")  # and waits
     story.each(c.LeaseOver, "a")
     story.do(c.Resume("a", "a", 1))
+    story.do(with_known(c.Resume("a", "a", 1), actor=by("t4")))
     story.do(c.EndSession("b", EndReason.EVICTED))
     story.later(LEASE)
     story.each(c.DrainOver, "b")

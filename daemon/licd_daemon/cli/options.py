@@ -5,7 +5,9 @@
 - `--config` is read before the other options, and becomes their defaults.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
@@ -31,6 +33,26 @@ def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> i
         return parse_duration(value)
     except ValueError as error:
         raise click.BadParameter(str(error), ctx, param) from None
+
+
+def days_or_duration(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Callback: as `duration`, and whole days too, such as `90d`."""
+    days = re.fullmatch(r" *([0-9]{1,6}) ?d *", value or "", re.ASCII)
+    return int(days[1]) * 86_400_000 if days else duration(ctx, param, value)
+
+
+def end_of_date(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+    """Callback: the instant that a date's day ends at, or that a date with a time names; local time unless it says."""
+    if value is None:
+        return None
+    try:
+        given = datetime.fromisoformat(value.strip())
+        day = timedelta(days=1 if re.fullmatch(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}", value.strip()) else 0)
+        return (given + day).astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        raise click.BadParameter(
+            f"{value!r} is not a usable date: write 2027-01-31, or 2027-01-31T18:00:00Z", ctx, param
+        ) from None
 
 
 def split_one(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Who is logged in (R35): sessions of browsers, and the link that logs in once.
 
-- A session stands for a token, not for a person: it has the token's role, and ends when the token is revoked, after 12
+- A session stands for a token, not for a person: it has the token's role, and ends with the token, after 12
   hours, at a logout, or with the daemon. Sessions live in memory; only the hash of a session's secret is kept.
 - Tokens of the role node open no session.
 - The link is made at each start, is in a file that only the daemon's user can read, and ends with its first use
@@ -20,7 +20,7 @@ import structlog
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core.model import Role, Token
 from licd_daemon.core.refusal import Reason, Refused
-from licd_daemon.operations.tokens import TokensInForce, hash_token
+from licd_daemon.operations.tokens import hash_token
 from licd_kit.clock import boottime_ms
 from licd_kit.synced_files import write_whole
 
@@ -36,7 +36,7 @@ class Login:
     """A browser's session. `key`: the hash of its secret; `ends_at`: boottime in ms."""
 
     key: str
-    token_hash: str
+    token_id: str
     ends_at: int
 
 
@@ -45,7 +45,6 @@ class Logins:
 
     def __init__(self, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
-        self._tokens = TokensInForce()
         self._by_key: OrderedDict[str, Login] = OrderedDict()
 
     def open(self, token_hash: str) -> str:
@@ -54,14 +53,14 @@ class Logins:
         Raises:
             Refused: NO_CREDENTIALS, WRONG_ROLE.
         """
-        token = self._tokens.find(self._coordinator.state.tokens, token_hash)
+        token = self._coordinator.token_shown(token_hash)
         if token is None:
             raise Refused(Reason.NO_CREDENTIALS, "This token is not in force: see `licd token list`.")
         if token.role is Role.NODE:
             raise Refused(Reason.WRONG_ROLE, "This is a node's token: use one of the role admin or viewer.")
         secret = secrets.token_urlsafe(32)
         key = hash_token(secret)
-        self._by_key[key] = Login(key, token_hash, boottime_ms() + SESSION_MS)
+        self._by_key[key] = Login(key, token.token_id, boottime_ms() + SESSION_MS)
         if len(self._by_key) > MAX_SESSIONS:
             self._by_key.popitem(last=False)
         return secret
@@ -75,10 +74,11 @@ class Logins:
         """The token that a session stands for, whose role it has; None: the session has ended."""
         if login.key not in self._by_key:
             return None
-        token = self._tokens.find(self._coordinator.state.tokens, login.token_hash)
-        if token is None or boottime_ms() >= login.ends_at:
+        token = self._coordinator.state.tokens[login.token_id]
+        if token.revoked or boottime_ms() >= login.ends_at:
             self.close(login)
             return None
+        self._coordinator.engine.uses.used(token, self._coordinator.now().wall)
         return token
 
     def close(self, login: Login) -> None:

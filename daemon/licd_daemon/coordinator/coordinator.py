@@ -22,7 +22,7 @@ from licd_daemon.core.build import BUILD_MS
 from licd_daemon.core.effective import DOUBTFUL_START_MS, LIMIT_MS
 from licd_daemon.core.events import AnyEvent
 from licd_daemon.core.evolve import fold
-from licd_daemon.core.model import Now, Policy, State
+from licd_daemon.core.model import Now, Policy, State, Token
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.engine.engine import RETRY_MS, Batch, Engine, journal_unavailable
 from licd_daemon.journal import chain
@@ -192,6 +192,14 @@ class Coordinator:
         if not self.leads():
             raise _not_leader()
         return self.state
+
+    def token_shown(self, token_hash: str) -> Token | None:
+        """The token in force whose secret was shown, which counts as its use; None: there is none (R35)."""
+        now = self.now()
+        token = self.state.token_in_force(token_hash, now.served)
+        if token is not None:
+            self.engine.uses.used(token, now.wall)
+        return token
 
     def now(self) -> Now:
         """This instant; time in which the daemon could not answer and write is not served time (R17)."""

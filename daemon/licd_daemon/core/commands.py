@@ -29,9 +29,13 @@ class StartEpoch(_Command, frozen=True):
 
 
 class Tick(_Command, frozen=True):
-    """Time has passed. `heard`: what `State.vouched_by` gave at the latest sign of life; 0: there was none (R17)."""
+    """Time has passed. `heard`: what `State.vouched_by` gave at the latest sign of life; 0: there was none (R17).
+
+    `used`: ids of tokens, and when each was used, that are to be kept with the minute's mark (R35).
+    """
 
     heard: int = 0
+    used: tuple[tuple[str, int], ...] = ()
 
 
 class Join(_Command, frozen=True):
@@ -162,12 +166,13 @@ class ReleaseLicense(_Command, frozen=True):
 
 
 class CreateToken(_Command, frozen=True):
-    """A bearer token, known by its hash only (R35)."""
+    """A bearer token, known by its hash only; it ends at `ends_at`, in wall ms, if that is given (R35)."""
 
     token_id: str
     role: Role
     name: str
     token_hash: str
+    ends_at: int | None = None
 
 
 class RevokeToken(_Command, frozen=True):
@@ -184,8 +189,16 @@ class NoteRefusedCredentials(_Command, frozen=True):
     since: int
 
 
+class RotateToken(_Command, frozen=True):
+    """A bearer token gets another secret; the present one is taken for `overlap_ms` more (R35)."""
+
+    token_id: str
+    token_hash: str
+    overlap_ms: int
+
+
 Command = (
     StartEpoch | Tick | Join | Resume | Prove | Leave | EndSession | LeaseOver | DrainOver | MemoryOver | JudgeClock
     | JudgeLeaderClock | ConfirmTime | UploadLicense | CreateChallenge | AttemptCode | SettleCode | ResetRegistration
-    | ReleaseLicense | CreateToken | RevokeToken | NoteRefusedCredentials
+    | ReleaseLicense | CreateToken | RevokeToken | RotateToken | NoteRefusedCredentials
 )  # fmt: skip

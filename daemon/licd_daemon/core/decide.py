@@ -42,6 +42,7 @@ def decide(state: State, command: c.Command, now: Now, policy: Policy) -> Decisi
     draft = Draft(state, now, policy, command.actor)
     refusal: Refused | None = None
     try:
+        tokens.refuse_ended(state, command.actor)
         refusal = _HANDLERS[type(command)](draft, command)
     except Refused as raised:
         return Decision((), state, raised)
@@ -90,4 +91,5 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], Refused | None]] = {
     c.CreateToken: tokens.create,
     c.RevokeToken: tokens.revoke,
     c.NoteRefusedCredentials: tokens.note_refused,
+    c.RotateToken: tokens.rotate,
 }

@@ -24,8 +24,10 @@ from licd_daemon.core.events import (
     SessionForgotten,
     SessionJoined,
     SessionLost,
+    SessionRebound,
     SessionReturned,
 )
+from licd_daemon.core.evolve import token_of
 from licd_daemon.core.model import RESUMABLE_MS, EndReason, Failure, Seat, Session, SessionStatus, State
 from licd_daemon.core.refusal import Reason, Refused
 
@@ -97,10 +99,16 @@ def _prove(session: Session, secret_hash: str) -> None:
 
 
 def _return(draft: Draft, session: Session) -> None:
-    """R16: a live one goes on; an awaited one keeps what it had; a lost one gets a seat or the head of the waitlist."""
+    """R16: a live one goes on; an awaited one keeps what it had; a lost one gets a seat or the head of the waitlist.
+
+    R35: it belongs to the token that its process has shown last, so that a new token can be given to nodes one by one
+    before the old one is revoked.
+    """
     _refuse_ended(session)
     draft.hear(session.session_id)
     if session.status is SessionStatus.LIVE:
+        if draft.actor is not None and session.token_id != token_of(draft.actor):
+            draft.emit(SessionRebound(session.session_id))
         return
     draft.emit(SessionReturned(session.session_id))
     draft.place(session.session_id, front=session.status is SessionStatus.LOST)
@@ -112,8 +120,12 @@ def _refuse_ended(session: Session) -> None:
         raise Refused(Reason.SESSION_EXPIRED, f"This session has ended ({ended}).", metadata={"ended": ended})
 
 
+_BELIEVING = (EndReason.EVICTED, EndReason.REVOKED)
+"""Ends after which a process stops believing, and says so by Leave. A copied one can't speak for its copy."""
+
+
 def leave(draft: Draft, command: Leave) -> None:
-    """R14: the seat is free at once, for an evicted node that says so as well. Idempotent."""
+    """R14: the seat is free at once, for a node that says so after its session was ended as well. Idempotent."""
     session = draft.state.sessions.get(command.session_id)
     if session is None:
         raise Refused(Reason.NO_SUCH_SESSION, "This session is not known here; there is nothing to leave.")
@@ -121,23 +133,27 @@ def leave(draft: Draft, command: Leave) -> None:
     draft.hear(session.session_id)
     if session.status is not SessionStatus.ENDED:
         _end(draft, session, EndReason.LEFT)
-    elif session.ended is EndReason.EVICTED and session.seat is Seat.DRAINING:
+    elif session.ended in _BELIEVING and session.seat is Seat.DRAINING:
         draft.emit(SeatFreed(session.session_id))
 
 
 def end_session(draft: Draft, command: EndSession) -> None:
-    """R13: the seat drains. Idempotent while the session is remembered.
-
-    A live one vouches as one that leaves does: who ends it has seen it. A lost one does not, or evicting the dead
-    would hand their registration to processes that they never met (R17).
-    """
+    """R13: the seat drains. Idempotent while the session is remembered."""
     session = draft.state.sessions.get(command.session_id)
     if session is None:
         raise Refused(Reason.NO_SUCH_SESSION, "No such session: `licd nodes` lists the connected ones.")
-    if session.status is SessionStatus.LIVE:
-        draft.hear(session.session_id)
+    vouch(draft, session)
     if session.status is not SessionStatus.ENDED:
         _end(draft, session, command.reason)
+
+
+def vouch(draft: Draft, session: Session) -> None:
+    """A live session that is ended vouches as one that leaves does: who ends it has seen it (R17).
+
+    A lost one does not, or evicting the dead would hand their registration to processes that they never met.
+    """
+    if session.status is SessionStatus.LIVE:
+        draft.hear(session.session_id)
 
 
 def lease_over(draft: Draft, command: LeaseOver) -> None:

@@ -2,6 +2,7 @@
 
 from licd_daemon.core.commands import ConfirmTime, JudgeLeaderClock, StartEpoch, Tick
 from licd_daemon.core.decide_registration import place_all
+from licd_daemon.core.decide_tokens import end_tokens
 from licd_daemon.core.draft import Draft
 from licd_daemon.core.events import (
     EpochStarted,
@@ -64,8 +65,9 @@ def tick(draft: Draft, command: Tick) -> None:
     if state.license is not None and not state.license_expired:
         _license_time(draft)
     _registration_time(draft)
+    end_tokens(draft)
     if now.wall - state.effective >= MINUTE_MS or now.served - state.served >= MINUTE_MS:
-        draft.emit(TimeMarked())
+        draft.emit(TimeMarked(tuple(use for use in command.used if use[0] in state.tokens)))
 
 
 def _license_time(draft: Draft) -> None:

@@ -1,17 +1,43 @@
-"""R35: bearer tokens."""
+"""R35: bearer tokens, and what ends with them.
 
-from licd_daemon.core.commands import CreateToken, NoteRefusedCredentials, RevokeToken
+- A token ends when it is revoked, or when its end has come by the clock of R23 (`Token.over`).
+- The only admin token is not revoked and does not end, or nobody could make another. It ends when there is another.
+- The sessions that belong to a token end with it, lost ones too, and their seats drain (R13). A session belongs to the
+  token that its process showed last.
+- What was asked for with a token that has ended meanwhile is refused, whatever it is: between the door, which let it
+  in, and this decision the token may have been revoked, and a session that it opened then would live on.
+"""
+
+from licd_daemon.core.commands import CreateToken, NoteRefusedCredentials, RevokeToken, RotateToken
+from licd_daemon.core.decide_sessions import vouch
 from licd_daemon.core.draft import Draft
-from licd_daemon.core.events import CredentialsRefused, TokenCreated, TokenRevoked
-from licd_daemon.core.model import Role
-from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.core.events import (
+    CredentialsRefused,
+    SessionEnded,
+    TokenCreated,
+    TokenEnded,
+    TokenRevoked,
+    TokenRotated,
+)
+from licd_daemon.core.model import Actor, EndReason, Role, SessionStatus, State, Token
+from licd_daemon.core.refusal import Reason, Refused, no_credentials
+
+
+def refuse_ended(state: State, actor: Actor | None) -> None:
+    """Refuse what was asked for with a token that has ended since.
+
+    Raises:
+        Refused: NO_CREDENTIALS.
+    """
+    token = state.tokens.get(actor.id) if actor is not None else None
+    if token is not None and token.revoked:
+        raise no_credentials()
 
 
 def create(draft: Draft, command: CreateToken) -> None:
     """A known hash is the same token; a revoked one stays revoked."""
-    known = (token.token_hash for token in draft.state.tokens.values())
-    if command.token_hash not in known:
-        draft.emit(TokenCreated(command.token_id, command.role, command.name, command.token_hash))
+    if command.token_hash not in draft.state.token_ids:
+        draft.emit(TokenCreated(command.token_id, command.role, command.name, command.token_hash, command.ends_at))
 
 
 def revoke(draft: Draft, command: RevokeToken) -> None:
@@ -19,10 +45,50 @@ def revoke(draft: Draft, command: RevokeToken) -> None:
     token = draft.state.tokens.get(command.token_id)
     if token is None or token.revoked:
         return
-    admins = sum(1 for other in draft.state.tokens.values() if other.role is Role.ADMIN and not other.revoked)
-    if token.role is Role.ADMIN and admins == 1:
+    if _is_only_admin(draft.state, token):
         raise Refused(Reason.LAST_ADMIN_TOKEN, "This is the only admin token: create another before you revoke it.")
     draft.emit(TokenRevoked(command.token_id))
+    _end_sessions(draft, command.token_id)
+
+
+def rotate(draft: Draft, command: RotateToken) -> None:
+    """A token gets another secret and stays what it is: streams and sessions go on.
+
+    The only admin token keeps its secret for a while, for the new one might be lost on its way. Going back to the
+    secret before is no such danger: somebody has it.
+    """
+    token = draft.state.tokens.get(command.token_id)
+    if token is None or token.revoked:
+        raise Refused(Reason.NO_SUCH_TOKEN, "No such token is in force: `licd token list` shows them.")
+    back = command.token_hash == token.former_hash
+    if not back and not command.overlap_ms and _is_only_admin(draft.state, token):
+        raise Refused(
+            Reason.LAST_ADMIN_TOKEN,
+            "This is the only admin token: rotate it with an overlap, or create another before.",
+        )
+    draft.emit(TokenRotated(command.token_id, command.token_hash, command.overlap_ms))
+
+
+def end_tokens(draft: Draft) -> None:
+    """End the tokens whose end has come, the earliest first."""
+    for token in [draft.state.tokens[token_id] for token_id in draft.state.ending]:
+        if token.over(draft.now) and not _is_only_admin(draft.state, token):
+            draft.emit(TokenEnded(token.token_id))
+            _end_sessions(draft, token.token_id)
+
+
+def _is_only_admin(state: State, token: Token) -> bool:
+    admins = sum(1 for other in state.tokens.values() if other.role is Role.ADMIN and not other.revoked)
+    return token.role is Role.ADMIN and admins == 1
+
+
+def _end_sessions(draft: Draft, token_id: str) -> None:
+    """End what the token has opened, in the order of joining."""
+    opened = (session for session in draft.state.sessions.values() if session.token_id == token_id)
+    for session in sorted(opened, key=lambda session: session.number):
+        if session.status is not SessionStatus.ENDED:
+            vouch(draft, session)
+            draft.follow(SessionEnded(session.session_id, EndReason.REVOKED))
 
 
 def note_refused(draft: Draft, command: NoteRefusedCredentials) -> None:

@@ -45,7 +45,12 @@ class EpochStarted(Event, frozen=True):
 
 
 class TimeMarked(Event, frozen=True):
-    """A minute went by: effective and served time are kept (R17, R23)."""
+    """A minute went by: effective and served time are kept (R17, R23).
+
+    `used`: ids of tokens that had not been used for a day, and when each was, in wall ms (R35).
+    """
+
+    used: tuple[tuple[str, int], ...] = ()
 
 
 class ProjectKeyDrawn(Event, frozen=True):
@@ -166,6 +171,12 @@ class SessionReturned(Event, frozen=True):
     session_id: str
 
 
+class SessionRebound(Event, frozen=True):
+    """A living session was proven by another credential, `actor`'s, and belongs to that one from now on (R35)."""
+
+    session_id: str
+
+
 class SessionLost(Event, frozen=True):
     """A session's lease ended in silence: its seat is free (R16)."""
 
@@ -254,16 +265,31 @@ class TimeConfirmed(Event, frozen=True):
 
 
 class TokenCreated(Event, frozen=True):
-    """A bearer token is in force; only its hash is kept (R35)."""
+    """A bearer token is in force, until `ends_at` if it is given, in wall ms; only its hash is kept (R35)."""
 
     token_id: str
     role: Role
     name: str
     token_hash: str
+    ends_at: int | None = None
+
+
+class TokenRotated(Event, frozen=True):
+    """A bearer token has another secret; the one before is taken for `overlap_ms` of served time more (R35)."""
+
+    token_id: str
+    token_hash: str
+    overlap_ms: int
 
 
 class TokenRevoked(Event, frozen=True):
-    """A bearer token has ended (R35)."""
+    """A bearer token was revoked (R35)."""
+
+    token_id: str
+
+
+class TokenEnded(Event, frozen=True):
+    """A bearer token's end has come (R35)."""
 
     token_id: str
 
@@ -280,7 +306,8 @@ AnyEvent = (
     EpochStarted | TimeMarked | ProjectKeyDrawn | LicenseInstalled | UploadRefused | ExpiryNear | LicenseExpired
     | LicenseReleased | ChallengeCreated | CodeAttempted | CodeRejected | CodeMatched | LockedOut | LockoutEnded
     | RegistrationRefused | Registered | RecoveryStarted | RegistrationRecovered | RegistrationReset | SessionJoined
-    | HoldersHeard | SessionReturned | SessionLost | SessionEnded | SessionForgotten | SessionQueued | SessionUnqueued
+    | HoldersHeard | SessionReturned | SessionRebound | SessionLost | SessionEnded | SessionForgotten | SessionQueued
+    | SessionUnqueued
     | SeatGranted | SeatWithdrawn | SeatFreed | ClockDrifted | ClockHealed | ClockNear | LeaderClockJudged
-    | TimeConfirmed | TokenCreated | TokenRevoked | CredentialsRefused
+    | TimeConfirmed | TokenCreated | TokenRotated | TokenRevoked | TokenEnded | CredentialsRefused
 )  # fmt: skip

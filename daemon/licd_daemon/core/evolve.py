@@ -19,6 +19,7 @@ from licd_daemon.core.model import (
     REMEMBERED_FAILURES,
     REMEMBERED_HOLDERS,
     UNRECORDED_PROOF_MS,
+    Actor,
     Challenge,
     EndCause,
     EndedRegistration,
@@ -40,6 +41,8 @@ replace = msgspec.structs.replace
 
 def evolve(state: State, event: e.AnyEvent, now: Now) -> State:
     """The state after `event`, which happened at `now`. When a license was issued moves no clock (R2)."""
+    if now.unconfirmed < state.unconfirmed:
+        state = replace(state, tokens=_confirmed(state.tokens, now))
     state = _HANDLERS[type(event)](state, event, now)
     return replace(
         state,
@@ -49,6 +52,14 @@ def evolve(state: State, event: e.AnyEvent, now: Now) -> State:
         served=max(state.served, now.served),
         run=now.run,
     )
+
+
+def _confirmed(tokens: Map[str, Token], now: Now) -> Map[str, Token]:
+    """R23: what was accepted as unconfirmed when a token was made has been confirmed, or taken back."""
+    for token in tokens.values():
+        if token.accepted > now.unconfirmed:
+            tokens = tokens.set(token.token_id, replace(token, accepted=now.unconfirmed))
+    return tokens
 
 
 def _put(state: State, session: Session, **changes: Any) -> State:
@@ -141,6 +152,13 @@ def _end_challenge(state: State) -> State:
 def _nothing(state: State, event: e.AnyEvent, now: Now) -> State:
     """Only the clocks move on."""
     return state
+
+
+def _time_marked(state: State, event: e.TimeMarked, now: Now) -> State:
+    tokens = state.tokens
+    for token_id, at in event.used:
+        tokens = tokens.set(token_id, replace(tokens[token_id], used_at=at))
+    return replace(state, tokens=tokens) if event.used else state
 
 
 def _project_key_drawn(state: State, event: e.ProjectKeyDrawn, now: Now) -> State:
@@ -315,6 +333,7 @@ def _session_joined(state: State, event: e.SessionJoined, now: Now) -> State:
         event.application,
         now.wall,
         newcomer=event.newcomer,
+        token_id=token_of(event.actor),
     )
     newcomers = state.newcomers
     return replace(
@@ -325,6 +344,11 @@ def _session_joined(state: State, event: e.SessionJoined, now: Now) -> State:
         instances=state.instances.set(session.instance_id, session.session_id),
         tally=state.tally.plus(session, 1),
     )
+
+
+def token_of(actor: Actor | None) -> str:
+    """The token that a session belongs to which `actor` has proven; "": none that is known (R35)."""
+    return actor.id if actor is not None and actor.kind == "token" else ""
 
 
 def _holders_heard(state: State, event: e.HoldersHeard, now: Now) -> State:
@@ -338,8 +362,12 @@ def _holders_heard(state: State, event: e.HoldersHeard, now: Now) -> State:
 
 def _session_returned(state: State, event: e.SessionReturned, now: Now) -> State:
     session = state.sessions[event.session_id]
-    state = _put(state, session, status=SessionStatus.LIVE, since=None)
+    state = _put(state, session, status=SessionStatus.LIVE, since=None, token_id=token_of(event.actor))
     return state if session.line is None else _enline(state, session.line, session.session_id)
+
+
+def _session_rebound(state: State, event: e.SessionRebound, now: Now) -> State:
+    return _put(state, state.sessions[event.session_id], token_id=token_of(event.actor))
 
 
 def _session_lost(state: State, event: e.SessionLost, now: Now) -> State:
@@ -353,12 +381,12 @@ def _silent(state: State, seats: int) -> State:
     return replace(state, silent_seats=max(0, state.silent_seats + seats)) if seats else state
 
 
-_FREES_AT_ONCE = {EndReason.LEFT: True, EndReason.EXPIRED: True, EndReason.EVICTED: False, EndReason.COPIED: False}
+_FREES_AT_ONCE = frozenset({EndReason.LEFT, EndReason.EXPIRED})
 
 
 def _session_ended(state: State, event: e.SessionEnded, now: Now) -> State:
     session = state.sessions[event.session_id]
-    drains = session.seat is not Seat.NONE and not _FREES_AT_ONCE[event.reason]
+    drains = session.seat is not Seat.NONE and event.reason not in _FREES_AT_ONCE
     registration = state.registration
     if registration and session.holder and event.reason is EndReason.COPIED:
         registration = replace(registration, copied=True)
@@ -452,13 +480,44 @@ def _taken_back(state: State, now: Now) -> State:
 
 
 def _token_created(state: State, event: e.TokenCreated, now: Now) -> State:
-    token = Token(event.token_id, event.role, event.name, event.token_hash, now.wall)
-    return replace(state, tokens=state.tokens.set(token.token_id, token))
+    token = Token(
+        event.token_id,
+        event.role,
+        event.name,
+        event.token_hash,
+        now.wall,
+        ends_at=event.ends_at,
+        accepted=now.unconfirmed,
+    )
+    ending = (*state.ending, token.token_id) if token.ends_at is not None else state.ending
+    tokens = state.tokens.set(token.token_id, token)
+    return replace(
+        state,
+        tokens=tokens,
+        token_ids=state.token_ids.set(token.token_hash, token.token_id),
+        ending=tuple(sorted(ending, key=lambda token_id: (tokens[token_id].ends_at, token_id))),
+    )
 
 
-def _token_revoked(state: State, event: e.TokenRevoked, now: Now) -> State:
+def _token_rotated(state: State, event: e.TokenRotated, now: Now) -> State:
+    token = state.tokens[event.token_id]
+    token = replace(
+        token,
+        token_hash=event.token_hash,
+        former_hash=token.token_hash,
+        former_until=now.served + event.overlap_ms,
+    )
+    return replace(
+        state,
+        tokens=state.tokens.set(token.token_id, token),
+        token_ids=state.token_ids.set(token.token_hash, token.token_id),
+    )
+
+
+def _token_revoked(state: State, event: e.TokenRevoked | e.TokenEnded, now: Now) -> State:
     token = replace(state.tokens[event.token_id], revoked=True)
-    return replace(state, tokens=state.tokens.set(token.token_id, token))
+    ending = tuple(token_id for token_id in state.ending if token_id != token.token_id)
+    return replace(state, tokens=state.tokens.set(token.token_id, token), ending=ending)
 
 
 def fold(state: State, entries: Iterable[tuple[e.AnyEvent, Now]]) -> State:
@@ -470,7 +529,7 @@ def fold(state: State, entries: Iterable[tuple[e.AnyEvent, Now]]) -> State:
 
 _HANDLERS: dict[type[Any], Callable[[State, Any, Now], State]] = {
     e.EpochStarted: _epoch_started,
-    e.TimeMarked: _nothing,
+    e.TimeMarked: _time_marked,
     e.ProjectKeyDrawn: _project_key_drawn,
     e.LicenseInstalled: _license_installed,
     e.UploadRefused: _failures_kept,
@@ -491,6 +550,7 @@ _HANDLERS: dict[type[Any], Callable[[State, Any, Now], State]] = {
     e.SessionJoined: _session_joined,
     e.HoldersHeard: _holders_heard,
     e.SessionReturned: _session_returned,
+    e.SessionRebound: _session_rebound,
     e.SessionLost: _session_lost,
     e.SessionEnded: _session_ended,
     e.SessionForgotten: _session_forgotten,
@@ -505,6 +565,8 @@ _HANDLERS: dict[type[Any], Callable[[State, Any, Now], State]] = {
     e.LeaderClockJudged: _leader_clock_judged,
     e.TimeConfirmed: _time_confirmed,
     e.TokenCreated: _token_created,
+    e.TokenRotated: _token_rotated,
     e.TokenRevoked: _token_revoked,
     e.CredentialsRefused: _nothing,
+    e.TokenEnded: _token_revoked,
 }

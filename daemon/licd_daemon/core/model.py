@@ -107,6 +107,7 @@ class EndReason(StrEnum):
     EVICTED = "EVICTED"
     COPIED = "COPIED"
     EXPIRED = "EXPIRED"
+    REVOKED = "REVOKED"
 
 
 class Session(Frozen, frozen=True):
@@ -116,7 +117,8 @@ class Session(Frozen, frozen=True):
     registered with it while its seat still drained (R10). `newcomer`: joined the present registration, and nobody that
     it lives in was heard since. The registration lives in holders that are no newcomers (R17). `line`: its place in the
     line for a seat; smaller is earlier. `since`: served time at which it became LOST or ENDED. `clock`: over the
-    limit; `clock_warning`: over half of it (R21).
+    limit; `clock_warning`: over half of it (R21). `token_id`: of the token that its process showed last, and that it
+    ends with (R35); empty: a certificate's, or not known (0.1.0).
     """
 
     session_id: str
@@ -135,6 +137,7 @@ class Session(Frozen, frozen=True):
     clock: Failure | None = None
     clock_warning: Failure | None = None
     newcomer: bool = False
+    token_id: str = ""
 
     @property
     def carries(self) -> bool:
@@ -264,7 +267,11 @@ class Actor(Frozen, frozen=True, omit_defaults=True):
 class Token(Frozen, frozen=True):
     """A bearer token; `token_hash` is the hexadecimal SHA-256 of its 256 random bits.
 
-    A revoked one is kept, so that its file, should it still be there, is not taken for a new token's.
+    A revoked one is kept, so that its file, should it still be there, is not taken for a new token's. One that has
+    ended counts as revoked. `ends_at`: wall ms; None: never. `accepted`: by how much time was unconfirmed, at least,
+    since it was made (R23). `used_at`: its last use that was journaled, at most a day before the last one.
+    `former_hash`: of the secret before the last rotation, which is taken until `former_until`, in served time: no clock
+    that is set makes that longer or shorter.
     """
 
     token_id: str
@@ -273,6 +280,24 @@ class Token(Frozen, frozen=True):
     token_hash: str
     created_at: int
     revoked: bool = False
+    ends_at: int | None = None
+    accepted: int = 0
+    used_at: int | None = None
+    former_hash: str = ""
+    former_until: int = 0
+
+    def takes(self, token_hash: str, served: int) -> bool:
+        """Whether the secret with this hash, which is or was the token's, opens anything at `served`."""
+        is_former = token_hash == self.former_hash and served < self.former_until
+        return not self.revoked and (token_hash == self.token_hash or is_former)
+
+    def over(self, now: Now) -> bool:
+        """Whether its end has come, by the clock of R23: as `State.license_time`, with the instant of its making.
+
+        Anyone who makes a token sees its end, so the clock of that instant counts; what a later start has moved ahead
+        of that counts only when something confirms it.
+        """
+        return self.ends_at is not None and now.wall - max(0, now.unconfirmed - self.accepted) >= self.ends_at
 
 
 class Tally(Frozen, frozen=True):
@@ -330,7 +355,10 @@ class State(Frozen, frozen=True):
     session keeps a place before `line_floor`. `predecessor` is the challenge that last registered this deployment (R6).
     `newest_issue` maps each license id to the latest `iat` ever accepted (R2). `longest_lease_ms` is the longest lease
     ever granted, `longest_proof_ms` the longest that a leader's proof ever held (R31); before `granting_from`, in
-    served time, no seat goes to anyone but its recorded holder (R18). `tokens` by id.
+    served time, no seat goes to anyone but its recorded holder (R18).
+
+    `tokens` by id; `token_ids` maps the hash of every secret ever known to its token; `ending`: the ids of those in
+    force that have an end, by that (R35).
 
     `holders` (R17): number and name of those that held a seat in the present registration, a name once, the first 100;
     `newcomers`: its newcomers by number; `overlapped`: no session up to this number is one; `silent_seats`: free seats
@@ -377,11 +405,18 @@ class State(Frozen, frozen=True):
     silent_seats: int = 0
     tally: Tally = Tally()
     tokens: Map[str, Token] = Map()
+    token_ids: Map[str, str] = Map()
+    ending: tuple[str, ...] = ()
 
     @property
     def epoch_id(self) -> str:
         """The id of the present epoch (R14)."""
         return self.epoch_ids.get(self.epoch, "")
+
+    def token_in_force(self, token_hash: str, served: int) -> Token | None:
+        """The token whose secret has this hash at `served`; None: there is none, or it has ended (R35)."""
+        token = self.tokens.get(self.token_ids.get(token_hash, ""))
+        return token if token is not None and token.takes(token_hash, served) else None
 
     def license_time(self, now: Now) -> int:
         """The time in ms by which the license in force ends, is warned of, and its registration grows old (R23).

@@ -17,6 +17,7 @@ class Reason(StrEnum):
     SESSION_EXPIRED = "SESSION_EXPIRED"
     NO_SUCH_CHALLENGE = "NO_SUCH_CHALLENGE"
     NO_SUCH_SESSION = "NO_SUCH_SESSION"
+    NO_SUCH_TOKEN = "NO_SUCH_TOKEN"  # noqa: S105 (a reason, not a secret)
     REGISTRATION_REFUSED = "REGISTRATION_REFUSED"
     LICENSE_REFUSED = "LICENSE_REFUSED"
     NO_LICENSE = "NO_LICENSE"
@@ -58,6 +59,14 @@ class Refused(Exception):
         self.metadata = dict(metadata or {})
         self.retry_after_ms = retry_after_ms
         self.effect = effect
+
+
+def no_credentials() -> Refused:
+    """The refusal of missing, unknown, revoked and ended credentials: the same words, which help nobody who guesses."""
+    return Refused(
+        Reason.NO_CREDENTIALS,
+        "No valid credentials: send the metadata `authorization: Bearer TOKEN`, or a client certificate.",
+    )
 
 
 def too_many_calls(retry_after_ms: int) -> Refused:

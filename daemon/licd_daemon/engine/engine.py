@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 from licd_daemon.core import commands as c
 from licd_daemon.core.decide import decide
-from licd_daemon.core.events import AnyEvent, HoldersHeard, TimeMarked
+from licd_daemon.core.events import AnyEvent, HoldersHeard, SessionRebound, TimeMarked
 from licd_daemon.core.evolve import evolve
 from licd_daemon.core.leases import Deadline, Leases, seatless_first
 from licd_daemon.core.model import EndedRegistration, Failure, Now, Policy, State
@@ -23,6 +23,7 @@ from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.core.view import NodeState, node_state
 from licd_daemon.engine.presence import Presence, Presences, Stream
 from licd_daemon.engine.publication import Publication
+from licd_daemon.engine.token_uses import TokenUses
 
 RETRY_MS = 1000
 """How soon a journal that could not be written is tried again."""
@@ -32,6 +33,9 @@ _OVER: dict[Deadline, Callable[[str], c.Command]] = {
     Deadline.DRAIN: lambda session_id: c.DrainOver(session_id, silent=True),
     Deadline.MEMORY: c.MemoryOver,
 }
+
+
+_NEXT_TIME = frozenset({HoldersHeard, SessionRebound})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class Engine:
         self._handover_ms = 0
         self._heard = 0
         self.acknowledged: set[str] = set()
+        self.uses = TokenUses()
 
     def start(self, command: c.StartEpoch, now: Now) -> Batch:
         """Decide on the epoch that this daemon leads in: `started` comes after its append (R14, R18)."""
@@ -122,10 +127,13 @@ class Engine:
     def _due(self, now: Now, serving: bool) -> list[c.Command]:
         acknowledged, self.acknowledged = self.acknowledged, set()
         if not serving:
-            return [c.Tick(self._heard)]
+            return [self._tick()]
         first, rest = seatless_first(self.leases.due(now.served), self.state)
         drained = [c.DrainOver(session_id) for session_id in acknowledged]
-        return [*_over(first), c.Tick(self._heard), *_over(rest), *drained]
+        return [*_over(first), self._tick(), *_over(rest), *drained]
+
+    def _tick(self) -> c.Tick:
+        return c.Tick(self._heard, self.uses.due())
 
     def committed(self, batch: Batch, served: int, *, leads: bool = True) -> EndedRegistration | None:
         """R33: a batch is durable, at `served`; streams get what it changes, before anybody is answered.
@@ -139,6 +147,9 @@ class Engine:
             The registration that ended with the batch, if one did (R17).
         """
         before, self.state, self.writable = self.state, batch.state, True
+        for event in batch.events:
+            if isinstance(event, TimeMarked):
+                self.uses.recorded(event.used)
         if not leads:
             self.presences.reset()
         return self._publication.publish(before, batch.state, batch.events, served) if batch.events else None
@@ -148,8 +159,8 @@ class Engine:
 
         Returns:
             The verdict on each of its commands. What changes nothing is answered all the same: a node whose stream
-            broke keeps its seat (R33). That it was heard is nothing that it waits for; its next heartbeat says so
-            again (R17).
+            broke keeps its seat (R33). That it was heard, and by which token, is nothing that it waits for: its next
+            heartbeat, and its next Resume, says so again (R17, R35).
         """
         self.writable = False
         self._promote(now.served)
@@ -157,7 +168,7 @@ class Engine:
 
     def _unwritten(self, command: c.Command, now: Now) -> Refused | None:
         decision = decide(self.state, command, now, self._policy)
-        changes = any(type(event) is not HoldersHeard for event in decision.events)
+        changes = any(type(event) not in _NEXT_TIME for event in decision.events)
         return journal_unavailable() if changes else decision.refusal
 
     def restored(self, state: State, served: int) -> None:

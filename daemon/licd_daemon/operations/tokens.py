@@ -19,15 +19,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
-from immutables import Map
 
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core import commands as c
-from licd_daemon.core.model import Actor, Role, Token
+from licd_daemon.core.model import DAY_MS, Actor, Role, Token
+from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.operations import fields
 from licd_kit.synced_files import write_whole
 
 _PREFIX = "licd_"
+LONGEST_OVERLAP_MS = 30 * DAY_MS
+LONGEST_MS = 36_500 * DAY_MS
+_FILES = (Role.ADMIN, Role.VIEWER, Role.NODE)
 # What RFC 6750, section 2.1 lets a bearer token be; long enough that its hash alone gives it away to nobody.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{32,512}=*")
 log = structlog.get_logger(__name__)
@@ -62,43 +65,41 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-class TokensInForce:
-    """The tokens that count now, by their hashes."""
-
-    def __init__(self) -> None:
-        self._seen: Map[str, Token] = Map()
-        self._by_hash: dict[str, Token] = {}
-
-    def find(self, tokens: Map[str, Token], token_hash: str) -> Token | None:
-        """The token with this hash; None: there is none, or it was revoked.
-
-        Args:
-            tokens: Those of the state, by id; the index is made again when they have changed.
-            token_hash: What `hash_token` gives.
-        """
-        if tokens is not self._seen:
-            self._seen = tokens
-            self._by_hash = {token.token_hash: token for token in tokens.values() if not token.revoked}
-        return self._by_hash.get(token_hash)
-
-
 class Tokens:
     """What administrators do with tokens."""
 
     def __init__(self, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
 
-    async def create(self, role: Role, name: str, actor: Actor) -> tuple[Token, str]:
-        """Make a token, and give it with its secret, which is kept nowhere. `name`: for people, may be empty.
+    async def create(self, role: Role, name: str, actor: Actor, ends_at: int | None = None) -> tuple[Token, str]:
+        """Make a token, and give it with its secret, which is kept nowhere.
+
+        Args:
+            role: What it allows.
+            name: A display name, may be empty.
+            actor: Who asked for it.
+            ends_at: When it ends, in wall ms; None: never.
 
         Raises:
             Refused: INVALID_FIELD, or what the coordinator raises.
         """
+        if ends_at is not None and fields.instant("ends_at", ends_at) <= self._coordinator.now().wall:
+            raise fields.invalid_field("ends_at", "is not later than now", "Give a time to come.")
         secret, made = new_token(), new_token_id()
         name = fields.text("name", name, 128, least=0)
-        command = c.CreateToken(made, role, name, hash_token(secret), actor=actor)
+        command = c.CreateToken(made, role, name, hash_token(secret), ends_at, actor=actor)
         state = await self._coordinator.submit(command)
         return state.tokens[made], secret
+
+    def ends_after(self, span_ms: int) -> int:
+        """The wall time at which a token ends that is made now, in ms.
+
+        Raises:
+            Refused: INVALID_FIELD.
+        """
+        if not 1000 <= span_ms <= LONGEST_MS:
+            raise fields.invalid_field("expires_in", "is out of range", "Give 1 s to 100 years (36500 days).")
+        return self._coordinator.now().wall + span_ms
 
     def in_force(self) -> list[Token]:
         """The tokens that are not revoked, in the order of their making.
@@ -108,6 +109,42 @@ class Tokens:
         """
         tokens = self._coordinator.standing().tokens.values()
         return sorted((token for token in tokens if not token.revoked), key=lambda token: token.created_at)
+
+    async def rotate(self, token_id: str, overlap_ms: int, actor: Actor) -> tuple[Token, str]:
+        """Give a token another secret, which is kept nowhere; the one before is taken for `overlap_ms` more.
+
+        Raises:
+            Refused: INVALID_FIELD, NO_SUCH_TOKEN, LAST_ADMIN_TOKEN, or what the coordinator raises.
+        """
+        if not 0 <= overlap_ms <= LONGEST_OVERLAP_MS:
+            raise fields.invalid_field("overlap", "is out of range", "Give 0 to 30 days.")
+        secret = new_token()
+        return await self._rotated(token_id, hash_token(secret), overlap_ms, actor), secret
+
+    async def take_back(self, token_id: str, actor: Actor) -> Token:
+        """Undo the last rotation: the secret that it made is void, and the one before has no end of its own any more.
+
+        Raises:
+            Refused: as `rotate`; NO_SUCH_TOKEN if it was never rotated.
+        """
+        token = self._coordinator.state.tokens.get(fields.text("token_id", token_id, 64))
+        if token is None or not token.former_hash:
+            raise Refused(Reason.NO_SUCH_TOKEN, "No such token was rotated: there is nothing to take back.")
+        return await self._rotated(token_id, token.former_hash, 0, actor)
+
+    async def _rotated(self, token_id: str, token_hash: str, overlap_ms: int, actor: Actor) -> Token:
+        command = c.RotateToken(fields.text("token_id", token_id, 64), token_hash, overlap_ms, actor=actor)
+        return (await self._coordinator.submit(command)).tokens[token_id]
+
+    def former_ends_at(self, token: Token) -> int | None:
+        """When the secret before the last rotation ends, in wall ms; None: it has, or there is none."""
+        now = self._coordinator.now()
+        left = token.former_until - now.served
+        return now.wall + left if left > 0 else None
+
+    def last_use(self, token: Token) -> int | None:
+        """When it was used last, in wall ms; None: never, as far as is known."""
+        return self._coordinator.engine.uses.last(token, self._coordinator.now().wall)
 
     async def revoke(self, token_id: str, actor: Actor) -> None:
         """End a token.
@@ -129,7 +166,7 @@ def ensure_token_files(data_dir: Path, known_hashes: Collection[str]) -> list[Fi
         TokenFileInvalid: A file can't be read or written, or holds no token.
     """
     folder = data_dir / "tokens"
-    paths = {role: folder / f"{role}.token" for role in (Role.ADMIN, Role.VIEWER, Role.NODE)}
+    paths = {role: folder / f"{role}.token" for role in _FILES}
     if not known_hashes:
         _make_missing(folder, paths.values())
     found: dict[str, FileToken] = {}
@@ -149,7 +186,7 @@ def _make_missing(folder: Path, paths: Iterable[Path]) -> None:
         for path in missing:
             write_whole(path, f"{new_token()}\n".encode(), 0o600)
     except OSError as error:
-        if len(missing) == len(Role):
+        if len(missing) == len(_FILES):
             raise TokenFileInvalid(f"{folder}: {error.strerror}: make it writable for the daemon") from None
         # A mounted Secret need not hold every role, and can't be written to.
         log.warning("token_files_not_made", folder=str(folder), error=error.strerror)

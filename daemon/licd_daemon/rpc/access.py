@@ -6,9 +6,9 @@ contract does not know is the admin's.
 
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.core.model import Actor, Role
-from licd_daemon.core.refusal import Reason, Refused
+from licd_daemon.core.refusal import Reason, Refused, no_credentials
 from licd_daemon.operations.refused_credentials import RefusedCredentials, Why
-from licd_daemon.operations.tokens import TokensInForce, hash_token
+from licd_daemon.operations.tokens import hash_token
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.contract import ACCESS
 from licd_daemon.rpc.peer import address_of, certificate_actor, shows_certificate
@@ -26,7 +26,6 @@ class Access:
         self._coordinator = coordinator
         self._refused = refused
         self._open_reflection = open_reflection
-        self._tokens = TokensInForce()
 
     def is_open(self, method: str) -> bool:
         """Whether `method` needs no credentials."""
@@ -51,10 +50,7 @@ class Access:
         if actor is None:
             known = given is not None or shows_certificate(context.auth_context())
             self._refused.note(Why.UNKNOWN if known else Why.MISSING, address)
-            raise Refused(
-                Reason.NO_CREDENTIALS,
-                "No valid credentials: send the metadata `authorization: Bearer TOKEN`, or a client certificate.",
-            )
+            raise no_credentials()
         if actor.role not in roles:
             self._refused.note(Why.WRONG_ROLE, address)
             wanted = " or ".join(sorted(roles))
@@ -64,7 +60,7 @@ class Access:
         return actor
 
     def _holder(self, bearer: str, address: str) -> Actor | None:
-        token = self._tokens.find(self._coordinator.state.tokens, hash_token(bearer))
+        token = self._coordinator.token_shown(hash_token(bearer))
         return Actor(token.role, "token", token.token_id, token.name, address) if token else None
 
 

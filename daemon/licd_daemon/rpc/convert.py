@@ -77,6 +77,11 @@ def duration(ms: float) -> Duration:
     return span
 
 
+def milliseconds_of(span: Duration) -> int:
+    """A span in whole ms, whatever the other side sent."""
+    return span.seconds * 1000 + span.nanos // 1_000_000
+
+
 def compact_json(message: Message) -> str:
     """Proto3 JSON in one line: snake_case, defaults included."""
     return MessageToJson(
@@ -249,8 +254,14 @@ def actor_message(actor: Actor) -> cluster.Actor:
     )
 
 
-def token_message(token: Token) -> tokens.Token:
-    """A token in force, without its secret."""
+def token_message(token: Token, last_used_at: int | None, former_ends_at: int | None) -> tokens.Token:
+    """A token in force, without its secret. Wall times in ms."""
     return tokens.Token(
-        token_id=token.token_id, role=ROLE[token.role], name=token.name, created_at=timestamp(token.created_at)
+        token_id=token.token_id,
+        role=ROLE[token.role],
+        name=token.name,
+        created_at=timestamp(token.created_at),
+        ends_at=None if token.ends_at is None else timestamp(token.ends_at),
+        last_used_at=None if last_used_at is None else timestamp(last_used_at),
+        former_ends_at=None if former_ends_at is None else timestamp(former_ends_at),
     )

@@ -31,6 +31,7 @@ STATUS = {
     Reason.SESSION_EXPIRED: grpc.StatusCode.NOT_FOUND,
     Reason.NO_SUCH_CHALLENGE: grpc.StatusCode.NOT_FOUND,
     Reason.NO_SUCH_SESSION: grpc.StatusCode.NOT_FOUND,
+    Reason.NO_SUCH_TOKEN: grpc.StatusCode.NOT_FOUND,
     Reason.REGISTRATION_REFUSED: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.LICENSE_REFUSED: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.NO_LICENSE: grpc.StatusCode.FAILED_PRECONDITION,

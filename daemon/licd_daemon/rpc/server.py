@@ -34,6 +34,7 @@ from licd_daemon.rpc.health import Health
 from licd_daemon.rpc.leadership import LeadershipService
 from licd_daemon.rpc.limits import Limits
 from licd_daemon.rpc.node import NodeService
+from licd_daemon.rpc.open_streams import OpenStreams
 from licd_daemon.rpc.registration import RegistrationService
 from licd_daemon.rpc.tokens import TokenService
 
@@ -105,10 +106,12 @@ class Server:
         self, coordinator: Coordinator, refused: RefusedCredentials, *, on_loopback: bool, max_connections: int
     ) -> None:
         self._coordinator = coordinator
-        self.guard = CallGuard(Access(coordinator, refused, open_reflection=on_loopback), Limits())
+        access = Access(coordinator, refused, open_reflection=on_loopback)
+        self.guard = CallGuard(access, Limits(), OpenStreams(coordinator))
         self._server = aio_server.make([self.guard], options(max_connections), self.guard.unknown)
         self._health = Health()
         self._health_task: asyncio.Task[None] | None = None
+        self._ending_task: asyncio.Task[None] | None = None
 
     def add(self, services: Services) -> None:
         """Add the servicers, health and reflection; before `start`."""
@@ -135,6 +138,7 @@ class Server:
         self._publish_health()
         await self._server.start()
         self._health_task = asyncio.create_task(self._follow_health())
+        self._ending_task = asyncio.create_task(self.guard.open_streams.follow())
 
     async def _follow_health(self) -> None:
         """Health follows the truth; the coordinator's tick finds out when a proof of leadership has run out."""
@@ -160,3 +164,5 @@ class Server:
         there = (successor.address, successor.mtls) if successor else ("", "")
         self._coordinator.presences.each_stream(lambda stream: stream.reconnect(after_ms, *there))
         await self._server.stop(DRAIN_S)
+        if self._ending_task is not None:
+            self._ending_task.cancel()

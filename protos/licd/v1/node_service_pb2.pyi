@@ -31,6 +31,7 @@ class EndReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     END_REASON_COPIED: _ClassVar[EndReason]
     END_REASON_EXPIRED: _ClassVar[EndReason]
     END_REASON_REFUSED: _ClassVar[EndReason]
+    END_REASON_REVOKED: _ClassVar[EndReason]
 NODE_STATE_UNSPECIFIED: NodeState
 NODE_STATE_PENDING: NodeState
 NODE_STATE_LICENSED: NodeState
@@ -43,6 +44,7 @@ END_REASON_SUPERSEDED: EndReason
 END_REASON_COPIED: EndReason
 END_REASON_EXPIRED: EndReason
 END_REASON_REFUSED: EndReason
+END_REASON_REVOKED: EndReason
 
 class Application(_message.Message):
     __slots__ = ("name", "version", "build_date", "content")

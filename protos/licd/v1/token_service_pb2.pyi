@@ -1,5 +1,6 @@
 import datetime
 
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from licd.v1 import access_pb2 as _access_pb2
 from google.protobuf.internal import containers as _containers
@@ -23,26 +24,54 @@ COST_CHEAP: _access_pb2.Cost
 COST_COSTLY: _access_pb2.Cost
 
 class Token(_message.Message):
-    __slots__ = ("token_id", "role", "name", "created_at")
+    __slots__ = ("token_id", "role", "name", "created_at", "ends_at", "last_used_at", "former_ends_at")
     TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    ENDS_AT_FIELD_NUMBER: _ClassVar[int]
+    LAST_USED_AT_FIELD_NUMBER: _ClassVar[int]
+    FORMER_ENDS_AT_FIELD_NUMBER: _ClassVar[int]
     token_id: str
     role: _access_pb2.Role
     name: str
     created_at: _timestamp_pb2.Timestamp
-    def __init__(self, token_id: _Optional[str] = ..., role: _Optional[_Union[_access_pb2.Role, str]] = ..., name: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    ends_at: _timestamp_pb2.Timestamp
+    last_used_at: _timestamp_pb2.Timestamp
+    former_ends_at: _timestamp_pb2.Timestamp
+    def __init__(self, token_id: _Optional[str] = ..., role: _Optional[_Union[_access_pb2.Role, str]] = ..., name: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_used_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., former_ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class CreateTokenRequest(_message.Message):
-    __slots__ = ("role", "name")
+    __slots__ = ("role", "name", "expires_in", "ends_at")
     ROLE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_IN_FIELD_NUMBER: _ClassVar[int]
+    ENDS_AT_FIELD_NUMBER: _ClassVar[int]
     role: _access_pb2.Role
     name: str
-    def __init__(self, role: _Optional[_Union[_access_pb2.Role, str]] = ..., name: _Optional[str] = ...) -> None: ...
+    expires_in: _duration_pb2.Duration
+    ends_at: _timestamp_pb2.Timestamp
+    def __init__(self, role: _Optional[_Union[_access_pb2.Role, str]] = ..., name: _Optional[str] = ..., expires_in: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class CreateTokenResponse(_message.Message):
+    __slots__ = ("token", "secret")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    token: Token
+    secret: str
+    def __init__(self, token: _Optional[_Union[Token, _Mapping]] = ..., secret: _Optional[str] = ...) -> None: ...
+
+class RotateTokenRequest(_message.Message):
+    __slots__ = ("token_id", "overlap", "take_back")
+    TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    OVERLAP_FIELD_NUMBER: _ClassVar[int]
+    TAKE_BACK_FIELD_NUMBER: _ClassVar[int]
+    token_id: str
+    overlap: _duration_pb2.Duration
+    take_back: bool
+    def __init__(self, token_id: _Optional[str] = ..., overlap: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., take_back: bool = ...) -> None: ...
+
+class RotateTokenResponse(_message.Message):
     __slots__ = ("token", "secret")
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     SECRET_FIELD_NUMBER: _ClassVar[int]

@@ -45,6 +45,11 @@ class TokenServiceStub(object):
                 request_serializer=licd_dot_v1_dot_token__service__pb2.ListTokensRequest.SerializeToString,
                 response_deserializer=licd_dot_v1_dot_token__service__pb2.ListTokensResponse.FromString,
                 _registered_method=True)
+        self.RotateToken = channel.unary_unary(
+                '/licd.v1.TokenService/RotateToken',
+                request_serializer=licd_dot_v1_dot_token__service__pb2.RotateTokenRequest.SerializeToString,
+                response_deserializer=licd_dot_v1_dot_token__service__pb2.RotateTokenResponse.FromString,
+                _registered_method=True)
         self.RevokeToken = channel.unary_unary(
                 '/licd.v1.TokenService/RevokeToken',
                 request_serializer=licd_dot_v1_dot_token__service__pb2.RevokeTokenRequest.SerializeToString,
@@ -70,8 +75,20 @@ class TokenServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RotateToken(self, request, context):
+        """Gives a token another secret, which is shown once, here; the one before is taken for the overlap more. Id, name, role and
+        end stay, and so do its streams and sessions. Not idempotent.
+
+        Fails with NOT_FOUND/NO_SUCH_TOKEN, INVALID_ARGUMENT/INVALID_FIELD, and FAILED_PRECONDITION/LAST_ADMIN_TOKEN for the only
+        admin token without an overlap.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RevokeToken(self, request, context):
-        """Ends a token: the next call with it is UNAUTHENTICATED. Idempotent.
+        """Ends a token and what it has opened: the next call with it is UNAUTHENTICATED, its open streams and its logins at the
+        console end at once, and so do the sessions of its nodes, whose seats drain (R13). Idempotent.
 
         Fails with FAILED_PRECONDITION/LAST_ADMIN_TOKEN for the only admin token.
         """
@@ -91,6 +108,11 @@ def add_TokenServiceServicer_to_server(servicer, server):
                     servicer.ListTokens,
                     request_deserializer=licd_dot_v1_dot_token__service__pb2.ListTokensRequest.FromString,
                     response_serializer=licd_dot_v1_dot_token__service__pb2.ListTokensResponse.SerializeToString,
+            ),
+            'RotateToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateToken,
+                    request_deserializer=licd_dot_v1_dot_token__service__pb2.RotateTokenRequest.FromString,
+                    response_serializer=licd_dot_v1_dot_token__service__pb2.RotateTokenResponse.SerializeToString,
             ),
             'RevokeToken': grpc.unary_unary_rpc_method_handler(
                     servicer.RevokeToken,
@@ -153,6 +175,33 @@ class TokenService(object):
             '/licd.v1.TokenService/ListTokens',
             licd_dot_v1_dot_token__service__pb2.ListTokensRequest.SerializeToString,
             licd_dot_v1_dot_token__service__pb2.ListTokensResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/licd.v1.TokenService/RotateToken',
+            licd_dot_v1_dot_token__service__pb2.RotateTokenRequest.SerializeToString,
+            licd_dot_v1_dot_token__service__pb2.RotateTokenResponse.FromString,
             options,
             channel_credentials,
             insecure,

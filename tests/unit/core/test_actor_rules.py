@@ -111,6 +111,7 @@ DOORS: dict[str, Case] = {
     "leave, evicted": (evicted, lambda w: c.Leave("a", "a"), {e.SeatFreed}),
     "clock confirmed": (licensed, lambda w: c.ConfirmTime(Confirmed.ADMIN), {e.TimeConfirmed}),
     "token made": (licensed, lambda w: c.CreateToken("t", Role.NODE, "nodes", "00"), {e.TokenCreated}),
+    "token rotated": (with_token, lambda w: c.RotateToken("t", "11", DAY), {e.TokenRotated}),
     "token revoked": (with_token, lambda w: c.RevokeToken("t"), {e.TokenRevoked}),
 }
 

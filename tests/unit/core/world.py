@@ -17,7 +17,17 @@ from licd_daemon.core.decide import Decision, decide
 from licd_daemon.core.decide_upload import try_upload
 from licd_daemon.core.events import AnyEvent
 from licd_daemon.core.evolve import evolve
-from licd_daemon.core.model import Application, EndReason, Failure, Now, Policy, Session, State
+from licd_daemon.core.model import (
+    Actor,
+    Application,
+    EndReason,
+    Failure,
+    Now,
+    Policy,
+    Role,
+    Session,
+    State,
+)
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.core.upload_effect import Effect
 from licd_daemon.core.view import NodeState, node_state, registration_state
@@ -187,14 +197,40 @@ class World:
         assert self.state.license is not None
         self.do(c.ReleaseLicense(self.state.license.license_id, "https://portal/R/X"))
 
+    # Tokens
+
+    def token(self, token_id: str, role: Role = Role.NODE, *, ends_in: int | None = None) -> None:
+        """A token whose id is also its name and its secret; `ends_in`: ms from now."""
+        ends_at = None if ends_in is None else self.now.wall + ends_in
+        self.do(c.CreateToken(token_id, role, token_id, token_id, ends_at))
+
+    def revoke(self, token_id: str) -> None:
+        self.do(c.RevokeToken(token_id))
+
+    def rotate(self, token_id: str, secret: str, *, overlap: int) -> None:
+        self.do(c.RotateToken(token_id, secret, overlap))
+
+    def by(self, token_id: str) -> Actor | None:
+        """Who shows this token; "": nobody that is known."""
+        if not token_id:
+            return None
+        return Actor(self.state.tokens[token_id].role, "token", token_id, token_id, "192.0.2.1")
+
+    @property
+    def tokens(self) -> str:
+        """The tokens in force."""
+        return " ".join(sorted(key for key, token in self.state.tokens.items() if not token.revoked))
+
     # Nodes
 
-    def join(self, node: str, /, *, secret: str | None = None, instance: str | None = None, **app: object) -> None:
+    def join(
+        self, node: str, /, *, secret: str | None = None, instance: str | None = None, token: str = "", **app: object
+    ) -> None:
         application = msgspec.structs.replace(APPLICATION, **app)
-        self.do(c.Join(node, node, instance or node, secret or node, application))
+        self.do(c.Join(node, node, instance or node, secret or node, application, actor=self.by(token)))
 
-    def resume(self, name: str, *, secret: str | None = None, seen: int = 0) -> None:
-        self.do(c.Resume(name, secret or name, seen))
+    def resume(self, name: str, *, secret: str | None = None, seen: int = 0, token: str = "") -> None:
+        self.do(c.Resume(name, secret or name, seen, actor=self.by(token)))
 
     def leave(self, *names: str) -> None:
         for name in names:

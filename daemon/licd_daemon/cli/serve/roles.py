@@ -227,7 +227,7 @@ def _credentials(certificate: ServedCertificate | None, client_ca: Path | None) 
 
 async def _journal_tokens(coordinator: Coordinator, data_dir: Path) -> None:
     """R35: tokens that are in files are in force; the journal keeps their hashes."""
-    known = {token.token_hash for token in coordinator.state.tokens.values()}
+    known = coordinator.state.token_ids.keys()
     for found in tokens.ensure_token_files(data_dir, known):
         await _submit_patiently(coordinator, c.CreateToken(found.token_id, found.role, found.name, found.token_hash))
 

@@ -1,0 +1,217 @@
+"""R35: what a token opened ends with it: streams, seats, logins. Real daemons, and what their callers see."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+import pytest
+from support.admin import Admin
+from support.console import Console
+from support.daemon import Daemon
+from support.raw_node import RawNode
+from support.refusal import read_refusal, refused
+from support.vendor import TestVendor
+from support.waiting import eventually
+
+from licd.v1 import cluster_service_pb2 as cluster
+from licd.v1 import node_service_pb2 as node_pb
+from licd.v1 import registration_service_pb2 as registration
+from licd.v1 import token_service_pb2 as pb
+
+UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
+LEASE_S = 6.0
+SHORT = ("--lease-ttl", f"{LEASE_S}s", "--heartbeat-interval", "2s")
+short_leases = pytest.mark.parametrize("daemon", [SHORT], indirect=True, ids=["short_leases"])
+
+
+def made(admin: Admin, role: str, name: str = "", **end: Any) -> pb.CreateTokenResponse:
+    request = pb.CreateTokenRequest(role=f"ROLE_{role.upper()}", name=name, **end)
+    return admin.stubs.tokens.CreateToken(request)
+
+
+def revoke(admin: Admin, token: pb.CreateTokenResponse) -> None:
+    admin.stubs.tokens.RevokeToken(pb.RevokeTokenRequest(token_id=token.token.token_id))
+
+
+def listed(admin: Admin) -> dict[str, pb.Token]:
+    """The tokens in force, by name."""
+    tokens = admin.stubs.tokens.ListTokens(pb.ListTokensRequest()).tokens
+    return {token.name: token for token in tokens}
+
+
+def ended(node: RawNode) -> str:
+    """Why the node's stream ended."""
+    return node_pb.EndReason.Name(node.stream.until("ended").reason).removeprefix("END_REASON_")
+
+
+class Watch:
+    """A stream of answers, read until it ends."""
+
+    def __init__(self, call: Any) -> None:
+        self.answers: list[Any] = []
+        self.error: Any = None
+        self._call = call
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+        eventually(lambda: self.answers)
+
+    def _read(self) -> None:
+        try:
+            for answer in self._call:
+                self.answers.append(answer)
+        except grpc.RpcError as error:
+            self.error = error
+
+    @property
+    def open(self) -> bool:
+        return self._thread.is_alive()
+
+    def refusal(self) -> tuple[grpc.StatusCode | None, str]:
+        """How it was ended."""
+        eventually(lambda: not self.open)
+        found = read_refusal(self.error)
+        return found.code, found.reason
+
+
+WATCHES: dict[str, Callable[[Any], Any]] = {
+    "events": lambda stubs: stubs.cluster.WatchEvents(cluster.WatchEventsRequest(after_position=0)),
+    "registration": lambda stubs: stubs.registration.WatchRegistration(registration.WatchRegistrationRequest()),
+}
+
+
+@contextmanager
+def seats(daemon: Daemon, admin: Admin, vendor: TestVendor, token: str) -> Iterator[tuple[RawNode, RawNode, RawNode]]:
+    """Two seats, held by a node of `token` and one of the daemon's own; a third node waits. All send heartbeats."""
+    admin.upload(vendor.lic(max_nodes=2))
+    own = RawNode(daemon.stubs(token=token), "own").joined()
+    other = RawNode(daemon.stubs("node"), "other").joined()
+    with own.stream.beating(), other.stream.beating():
+        admin.register()
+        own.stream.until_state("LICENSED")
+        other.stream.until_state("LICENSED")
+        waiting = RawNode(daemon.stubs("node"), "waiting").joined()
+        with waiting.stream.beating():
+            waiting.stream.until_state("WAITING")
+            yield own, other, waiting
+
+
+@pytest.mark.parametrize("watch", sorted(WATCHES))
+def test_R35_a_revoked_tokens_stream_ends_and_no_other(daemon: Daemon, admin: Admin, watch: str) -> None:
+    stays = Watch(WATCHES[watch](daemon.stubs("viewer")))
+    thief = made(admin, "viewer", "thief")
+    ends = Watch(WATCHES[watch](daemon.stubs(token=thief.secret)))
+    revoke(admin, thief)
+    assert ends.refusal() == (UNAUTHENTICATED, "NO_CREDENTIALS")
+    seen = len(ends.answers)
+    made(admin, "viewer", "after-the-revocation")
+    assert stays.open
+    assert len(ends.answers) == seen
+
+
+@short_leases
+def test_R35_a_revoked_nodes_seat_drains_and_the_next_gets_it(daemon: Daemon, admin: Admin, vendor: TestVendor) -> None:
+    thief = made(admin, "node", "thief")
+    with seats(daemon, admin, vendor, thief.secret) as (own, _, waiting):
+        own.stream.beat()
+        believed_until = time.monotonic() + LEASE_S
+        revoke(admin, thief)
+        assert ended(own) == "REVOKED"
+        assert admin.nodes() == {"other": "LICENSED", "waiting": "WAITING"}
+        waiting.stream.until_state("LICENSED", 3 * LEASE_S)
+        assert time.monotonic() > believed_until - 0.5 * LEASE_S  # never while its last holder may believe in it
+        with refused(UNAUTHENTICATED, "NO_CREDENTIALS"):
+            own.resume()
+        with refused(grpc.StatusCode.NOT_FOUND, "SESSION_EXPIRED") as refusal:
+            own.resume(daemon.stubs("node"))
+        assert refusal.metadata["ended"] == "REVOKED"
+
+
+def test_R35_a_token_ends_by_itself_with_all_that_it_opened(daemon: Daemon, admin: Admin, vendor: TestVendor) -> None:
+    admin.upload(vendor.lic(max_nodes=2))
+    RawNode(daemon.stubs("node"), "other").joined()
+    short = made(admin, "node", "short", expires_in={"seconds": 4})
+    looks = made(admin, "viewer", "looks", expires_in={"seconds": 4})
+    assert listed(admin)["short"].ends_at.seconds - listed(admin)["short"].created_at.seconds in (4, 5)
+    own = RawNode(daemon.stubs(token=short.secret), "own").joined()
+    watch = Watch(WATCHES["events"](daemon.stubs(token=looks.secret)))
+    assert ended(own) == "REVOKED"
+    assert watch.refusal() == (UNAUTHENTICATED, "NO_CREDENTIALS")
+    assert {"short", "looks"}.isdisjoint(listed(admin))
+    with refused(UNAUTHENTICATED, "NO_CREDENTIALS"):
+        own.join()
+
+
+def test_R35_a_rotated_tokens_streams_and_sessions_go_on(daemon: Daemon, admin: Admin, vendor: TestVendor) -> None:
+    admin.upload(vendor.lic(max_nodes=2))
+    first = made(admin, "node", "rotated")
+    own = RawNode(daemon.stubs(token=first.secret), "own").joined()
+    rotated = admin.stubs.tokens.RotateToken(
+        pb.RotateTokenRequest(token_id=first.token.token_id, overlap={"seconds": 3600})
+    )
+    assert listed(admin)["rotated"].former_ends_at.seconds > first.token.created_at.seconds
+    for secret in (rotated.secret, first.secret):
+        own.resume(daemon.stubs(token=secret))
+        own.open().beat()
+    last = admin.stubs.tokens.RotateToken(pb.RotateTokenRequest(token_id=first.token.token_id, overlap={}))
+    own.stream.beat()
+    for secret in (first.secret, rotated.secret):
+        with refused(UNAUTHENTICATED, "NO_CREDENTIALS"):
+            own.resume(daemon.stubs(token=secret))
+    own.resume(daemon.stubs(token=last.secret))
+
+
+def test_R35_the_last_use_of_a_token_is_shown(daemon: Daemon, admin: Admin) -> None:
+    looks = made(admin, "viewer", "looks")
+    assert not listed(admin)["looks"].HasField("last_used_at")
+    watch = Watch(WATCHES["registration"](daemon.stubs(token=looks.secret)))
+    used = listed(admin)["looks"].last_used_at.ToNanoseconds()
+    assert eventually(lambda: listed(admin)["looks"].last_used_at.ToNanoseconds() > used)
+    assert watch.open
+
+
+def test_R35_a_login_at_the_console_and_its_live_page_end_with_the_token(daemon: Daemon, admin: Admin) -> None:
+    token = made(admin, "viewer", "person")
+    browser = Console(daemon.console, daemon.ca)
+    assert browser.log_in(token.secret).status == 200
+    connection = browser.connect()
+    connection.request("GET", "/api/live?topic=events", headers={"cookie": browser.cookie})
+    live = connection.getresponse()
+    assert live.status == 200
+    revoke(admin, token)
+    while live.readline():  # ends, or the connection's time is up
+        continue
+    connection.close()
+    assert browser.get("/api/registration").status == 401
+
+
+def test_R35_restarts_keep_ends_revocations_and_whose_the_sessions_are(
+    daemon: Daemon, admin: Admin, vendor: TestVendor
+) -> None:
+    admin.upload(vendor.lic(max_nodes=2))
+    kept = made(admin, "node", "kept", expires_in={"seconds": 3600})
+    gone = made(admin, "viewer", "gone")
+    revoke(admin, gone)
+    own = RawNode(daemon.stubs(token=kept.secret), "own").joined()
+    daemon.kill()
+    daemon.start()
+    again = Admin(daemon.stubs("admin"), vendor)
+    assert listed(again)["kept"].ends_at == kept.token.ends_at
+    assert "gone" not in listed(again)
+    own.resume(daemon.stubs(token=kept.secret))
+    own.open()
+    revoke(again, kept)
+    assert ended(own) == "REVOKED"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [{"expires_in": {"seconds": 0}}, {"expires_in": {"seconds": 2**62}}, {"ends_at": {"seconds": 1}},
+     {"ends_at": {"seconds": 2**62}}, {"expires_in": {"seconds": -5}}],
+    ids=str,
+)  # fmt: skip
+def test_R35_an_end_that_is_none_is_refused(admin: Admin, end: dict[str, Any]) -> None:
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD"):
+        made(admin, "node", "never", **end)
