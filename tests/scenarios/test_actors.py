@@ -126,6 +126,23 @@ def test_R35_a_watcher_is_told_who(daemon: Daemon, admin: Admin) -> None:
     assert who(next(watch).event) == NODE
 
 
+def test_R35_who_resumes_is_named_and_who_brings_a_copy_to_light(daemon: Daemon) -> None:
+    node = RawNode(daemon.stubs("node")).joined()
+    daemon.stop()
+    daemon.start()
+    node.resume(daemon.stubs("node"))
+    node.open().beat()
+    copy = node.copied()
+    copy.resume()
+    copy.open().beat()
+    with refused(grpc.StatusCode.FAILED_PRECONDITION, "STALE_RESUME") as refusal:
+        node.resume()
+    with refused(grpc.StatusCode.NOT_FOUND, "SESSION_EXPIRED"):
+        node.resume(stale_nonce=refusal.metadata["nonce"])
+    found = causes(events(daemon.stubs("viewer")))
+    assert (found["session_returned"], found["session_ended"]) == ({NODE}, {NODE})
+
+
 def test_R35_a_certificate_is_named_by_its_subject_and_fingerprint(make_daemon: MakeDaemon, tmp_path: Path) -> None:
     authority = Authority("clients' CA")
     (tmp_path / "clients.crt").write_bytes(authority.pem)

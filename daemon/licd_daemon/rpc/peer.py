@@ -61,7 +61,9 @@ def address_of(peer: str) -> str:
     if kind not in ("ipv4", "ipv6"):
         return kind.partition("-")[0]
     host = rest.rpartition(":")[0]
-    return host if kind == "ipv4" else plain_host(unquote(host).strip("[]"))
+    if kind == "ipv6":
+        host = plain_host(host.replace("%5B", "[").replace("%5D", "]").strip("[]"))
+    return unquote(host) if "%" in host else host  # a zone's name may be in percent-encoding
 
 
 def plain_host(host: str) -> str:
