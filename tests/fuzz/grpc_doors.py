@@ -13,8 +13,8 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc import aio
 from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
-from support import http2
-from support.http2 import frame
+from support import raw_http2 as http2
+from support.raw_http2 import frame, header_block
 
 from licd.v1 import node_service_pb2
 from licd_daemon.rpc.contract import SERVICES
@@ -101,15 +101,16 @@ def frames(stack: ExitStack) -> Door:
         return ""
 
     join = node_service_pb2.JoinRequest(node_name="n", instance_id="i", resume_secret=bytes(32)).SerializeToString()
-    block = http2.call(b"/licd.v1.NodeService/Join", {b"authorization": b"Bearer " + daemon.token("node").encode()})
+    block = header_block("/licd.v1.NodeService/Join", daemon.token("node"))
+    begun = http2.PREFACE + frame(http2.SETTINGS, 0, 0)
     called = frame(http2.HEADERS, http2.END_HEADERS, 1, block) + frame(http2.DATA, 1, 1, http2.message(join))
     words = (
         frame(http2.HEADERS, http2.END_HEADERS, 3, block),
-        frame(http2.RESET, 0, 1, bytes(4)),
+        frame(http2.RST_STREAM, 0, 1, bytes(4)),
         frame(http2.PING, 0, 0, bytes(8)),
         frame(http2.GOAWAY, 0, 0, bytes(8)),
         frame(http2.WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff"),
         frame(http2.CONTINUATION, http2.END_HEADERS, 1),
         frame(http2.SETTINGS, 0, 0, b"\0\4" + bytes(4)),
     )
-    return Door((http2.begun() + called, http2.begun()), words, entering(stack, enter_one, partial(trouble_of, daemon)))
+    return Door((begun + called, begun), words, entering(stack, enter_one, partial(trouble_of, daemon)))

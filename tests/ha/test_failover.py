@@ -19,12 +19,12 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from support import http2
 from support.admin import Admin
 from support.console import Console
 from support.daemon import Daemon, Stubs, running
 from support.etcd import EtcdCluster
 from support.health import Watcher
+from support.raw_http2 import RawHttp2
 from support.raw_node import RawNode
 from support.several import Several, health, leads, transfer
 from support.vendor import TestVendor
@@ -93,7 +93,10 @@ def test_r32_a_follower_points_to_the_leader(several: Several) -> None:
 def test_R36_a_follower_goes_on_after_a_method_whose_name_is_no_text(several: Several) -> None:
     several.leader()
     (follower,) = several.followers()
-    assert b"This daemon follows" in http2.sent(follower.address, http2.calling(http2.call(b"/x\xe3")))
+    with closing(RawHttp2(follower.address)) as client:
+        stream = client.open("/x\udce3")
+        assert client.wait(stream) == 0
+        assert b"This daemon follows" in client.headers[stream]
     assert health(follower, "") == "SERVING"
 
 

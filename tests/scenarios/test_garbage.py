@@ -2,8 +2,9 @@
 
 import random
 import re
+import socket
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,10 +16,10 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
-from support import http2
 from support.admin import Admin
 from support.console import Console
 from support.daemon import Daemon, running
+from support.raw_http2 import RawHttp2
 from support.raw_node import RawNode
 from support.vendor import TestVendor
 
@@ -101,8 +102,8 @@ def test_R36_garbage_in_the_middle_of_a_stream_ends_the_stream_in_words(
 
 
 LIST_NODES = "/licd.v1.ClusterService/ListNodes"
-UNNAMED = http2.call(b"/licd.v1.N\xe3/Join")
-"""A call of a method whose name is no UTF-8."""
+UNNAMED = "/licd.v1.N\udce3/Join"
+"""A method whose name is no UTF-8."""
 
 
 def test_R36_a_method_whose_name_is_no_text_is_unimplemented_and_ends_nothing(
@@ -115,20 +116,38 @@ def test_R36_a_method_whose_name_is_no_text_is_unimplemented_and_ends_nothing(
         admin.register()
         before = len(daemon.log)
         for _ in range(3):
-            assert b"no such method" in http2.sent(daemon.address, http2.calling(UNNAMED))
+            with closing(RawHttp2(daemon.address)) as client:
+                stream = client.open(UNNAMED)
+                assert client.wait(stream) == 0
+                assert b"no such method" in client.headers[stream]
         node.stream.beat()
         assert admin.nodes() == {"report-1": "LICENSED"}
         assert daemon.log[before:] == []
 
 
 def test_R36_a_header_that_is_no_text_is_refused_like_no_credentials_and_fills_no_log(make_daemon: MakeDaemon) -> None:
-    with running(make_daemon("--insecure")) as daemon:
+    with running(make_daemon("--insecure")) as daemon, closing(RawHttp2(daemon.address)) as client:
         before = len(daemon.log)
-        block = http2.call(LIST_NODES.encode(), {b"authorization": b"Bearer \xe3\xff", b"x-more": b"\xe3"})
-        assert b"No valid credentials" in http2.sent(daemon.address, http2.calling(block, calls=50))
+        for _ in range(60):
+            stream = client.open(LIST_NODES, "\udce3\udcff", more="\udce3")
+            client.wait(stream)
+            assert b"No valid credentials" in client.headers[stream]
         assert not faults(daemon)
         assert len(daemon.log) - before < 50
         assert status(daemon, LIST_NODES, [b""], daemon.token("viewer")) is grpc.StatusCode.OK
+
+
+def exchanged(url: str, content: bytes) -> bytes:
+    """Raw bytes on a connection of their own, and what comes back until it is closed or rests."""
+    where = urlsplit(url)
+    with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+        connection.sendall(content)
+        connection.settimeout(0.5)
+        received = b""
+        with suppress(TimeoutError, ConnectionError):
+            while piece := connection.recv(4096):
+                received += piece
+        return received
 
 
 PIPELINED = (
@@ -143,10 +162,11 @@ PIPELINED = (
 def test_R36_bytes_behind_a_request_that_are_none_leave_no_line(make_daemon: MakeDaemon, port: str) -> None:
     with running(make_daemon("--insecure")) as daemon:
         before = len(daemon.log)
-        address = urlsplit(getattr(daemon, port)).netloc
-        answers = [http2.sent(address, content).partition(b"\r\n")[0] for content in PIPELINED for _ in range(5)]
+        answers = [
+            exchanged(getattr(daemon, port), content).partition(b"\r\n")[0] for content in PIPELINED for _ in range(5)
+        ]
         assert not [answer for answer in answers if b" 5" in answer]
-        assert b"200 OK" in http2.sent(urlsplit(daemon.ops).netloc, b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert b"200 OK" in exchanged(daemon.ops, b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
         assert daemon.log[before:] == []
 
 

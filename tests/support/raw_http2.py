@@ -4,11 +4,11 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 INITIAL_WINDOW = 4
 DEFAULT_WINDOW = 65_535
@@ -27,8 +27,9 @@ def message(body: bytes, length: int | None = None) -> bytes:
 
 
 def _text(value: str) -> bytes:
-    """An HPACK string without Huffman coding (RFC 7541 section 5.2)."""
-    encoded, rest = value.encode(), len(value.encode()) - 127
+    """An HPACK string without Huffman coding (RFC 7541 section 5.2); a lone surrogate stands for a byte of no text."""
+    encoded = value.encode("utf-8", "surrogateescape")
+    rest = len(encoded) - 127
     if rest < 0:
         return bytes((len(encoded),)) + encoded
     prefix = bytearray((127,))
@@ -38,12 +39,13 @@ def _text(value: str) -> bytes:
     return bytes((*prefix, rest)) + encoded
 
 
-def _header_block(path: str, token: str, more: dict[str, str]) -> bytes:
+def header_block(path: str, token: str = "", more: Mapping[str, str] | None = None) -> bytes:
+    """What opens a call."""
     pairs = {":method": "POST", ":scheme": "http", ":path": path, ":authority": "localhost", "te": "trailers"}
     pairs["content-type"] = "application/grpc"
     if token:
         pairs["authorization"] = f"Bearer {token}"
-    return b"".join(b"\0" + _text(name) + _text(value) for name, value in {**pairs, **more}.items())
+    return b"".join(b"\0" + _text(name) + _text(value) for name, value in {**pairs, **(more or {})}.items())
 
 
 class RawHttp2:
@@ -67,6 +69,8 @@ class RawHttp2:
         """How each stream that is over ended: 0 by trailers, else by the code of a reset."""
         self.received: dict[int, bytes] = {}
         """The data of each stream."""
+        self.headers: dict[int, bytes] = {}
+        """The header blocks of each stream, one after the other."""
         self.closed = False
         settings = struct.pack(">HI", INITIAL_WINDOW, window)
         self._socket.sendall(PREFACE + frame(SETTINGS, 0, 0, settings))
@@ -78,7 +82,7 @@ class RawHttp2:
             self._changed.wait_for(lambda: self._window is not None or self.closed, 20)
             stream, self._next = self._next, self._next + 2
             self._credit[stream] = self._window or 0
-        self._send(frame(HEADERS, END_HEADERS, stream, _header_block(path, token, headers)))
+        self._send(frame(HEADERS, END_HEADERS, stream, header_block(path, token, headers)))
         return stream
 
     def send(self, stream: int, content: bytes, patience_s: float = 0.2, *, end: bool = False) -> int:
@@ -144,6 +148,8 @@ class RawHttp2:
             self._window = settings.get(INITIAL_WINDOW, DEFAULT_WINDOW)
         elif kind == DATA:
             self.received[stream] = self.received.get(stream, b"") + payload
+        elif kind == HEADERS:
+            self.headers[stream] = self.headers.get(stream, b"") + payload
         if kind == RST_STREAM:
             self.ended.setdefault(stream, int.from_bytes(payload, "big"))
         elif kind in (DATA, HEADERS) and flags & END_STREAM:
