@@ -16,6 +16,8 @@ from support.console import Console
 from support.daemon import Daemon, running
 from support.vendor import TestVendor
 
+from licd.v1 import cluster_service_pb2 as cluster
+from licd.v1 import registration_service_pb2 as pb
 from licd.v1 import token_service_pb2 as tokens
 from licd_daemon.cli.serve.certificates import ensure_certificates
 
@@ -65,7 +67,56 @@ def test_the_cookie_is_out_of_reach_of_scripts_other_sites_and_plaintext(
     (cookie,) = browse("").log_in(daemon.token("admin")).cookies
     parts = {part.strip().lower() for part in cookie.split(";")}
     assert {"httponly", "secure", "samesite=strict", "path=/"} <= parts
+    assert cookie.startswith("__Host-")
+    assert "domain" not in cookie.lower()
     assert daemon.token("admin") not in cookie
+    console = browse("admin")
+    console.cookie = console.cookie.removeprefix("__Host-")
+    assert console.get("/api/registration").status == 401
+
+
+@pytest.mark.parametrize("daemon", [("--insecure",)], indirect=True)
+def test_in_plaintext_on_loopback_the_cookie_is_one_that_every_browser_takes(daemon: Daemon) -> None:
+    console = Console(daemon.console)
+    (cookie,) = console.log_in(daemon.token("admin")).cookies
+    assert cookie.startswith("licd_console=")
+    assert "secure" not in cookie.lower()
+    assert console.get("/api/registration").status == 200
+
+
+def test_r35_a_viewer_sees_no_qr_and_no_address_of_one(
+    browse: Callable[[str], Console], daemon: Daemon, admin: Admin, vendor: TestVendor
+) -> None:
+    admin.upload(vendor.lic())
+    addresses = [admin.challenge().url]
+    seen = seen_by(daemon, browse, "viewer")
+    addresses.append(admin.stubs.registration.ReleaseLicense(pb.ReleaseLicenseRequest()).registration.release.url)
+    seen += seen_by(daemon, browse, "viewer")
+    assert all(addresses)
+    assert not [address for address in addresses if address.rpartition("/")[2] in seen]
+    shown = seen_by(daemon, browse, "admin")
+    assert addresses[1] in shown
+    assert addresses[0] in shown  # in the events
+    for picture in ("challenge.svg", "release.svg"):
+        assert browse("viewer").get(f"/api/{picture}").status == 403
+    assert browse("admin").get("/api/release.svg").status == 200
+
+
+def seen_by(daemon: Daemon, browse: Callable[[str], Console], role: str) -> str:
+    """Everything that someone with that role is shown of registration and events, over gRPC and in the console."""
+    stubs, browser = daemon.stubs(role), browse(role)
+    answers = [
+        stubs.registration.GetRegistration(pb.GetRegistrationRequest()),
+        next(stubs.registration.WatchRegistration(pb.WatchRegistrationRequest())),
+        stubs.cluster.ListEvents(cluster.ListEventsRequest(page_size=1000)),
+    ]
+    events = stubs.cluster.WatchEvents(cluster.WatchEventsRequest(after_position=0))
+    answers += [next(events) for _ in answers[-1].events]
+    pages = ["registration", "events", "events/export", "events/export?format=csv"]
+    answers += [browser.get(f"/api/{page}").content.decode() for page in pages]
+    answers.append(next(browser.live("topic=registration")))
+    answers.append(next(browser.live("topic=events&after=1")))
+    return "".join(map(str, answers))
 
 
 @pytest.mark.parametrize("headers", [{"x_licd": ""}, {"origin": "https://evil.example"}, {"origin": "null"}])

@@ -20,7 +20,7 @@ from licd_daemon.operations import fields
 from licd_daemon.operations.board import Board
 from licd_daemon.operations.fields import invalid_field
 from licd_daemon.operations.operations import Operations
-from licd_daemon.rpc.caller import caller
+from licd_daemon.rpc.caller import caller, may_scan
 from licd_daemon.rpc.event_message import event_message
 
 PAGE = 100
@@ -71,7 +71,7 @@ class ClusterCalls:
     def rendered(self, records: Sequence[Record]) -> list[dict[str, object]]:
         """Events as licd.v1 has them."""
         state = self._coordinator.state
-        return [plain(event_message(record, state)) for record in records]
+        return [plain(event_message(record, state, scan=may_scan())) for record in records]
 
     async def export(self, request: Request) -> Response:
         """Every event that the filter lets pass, oldest first, as JSON lines or CSV."""

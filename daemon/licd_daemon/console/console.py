@@ -22,7 +22,7 @@ from starlette.staticfiles import StaticFiles
 
 from licd_daemon.console.answers import answer
 from licd_daemon.console.cluster import ClusterCalls
-from licd_daemon.console.guard import COOKIE, ConsoleGuard, Hardened, body, host_of
+from licd_daemon.console.guard import COOKIE, ConsoleGuard, Hardened, body, cookie_name, host_of
 from licd_daemon.console.live import Live
 from licd_daemon.console.login import SESSION_MS, LoginLink, Logins
 from licd_daemon.console.pages import STATIC, Pages
@@ -62,7 +62,8 @@ class Console:
         link: LoginLink,
     ) -> None:
         self._logins = Logins(coordinator)
-        self._guard = ConsoleGuard(self._logins, operations.refused)
+        self._cookie = cookie_name(COOKIE, secure=settings.secure)
+        self._guard = ConsoleGuard(self._logins, self._cookie, operations.refused)
         self._refused = operations.refused
         self._link = link
         self._secure = settings.secure
@@ -93,11 +94,9 @@ class Console:
             Route("/check", call("RegistrationService/CheckRegistration", registration.check)),
             Route(
                 "/challenge.svg",
-                call("RegistrationService/GetRegistration", registration.challenge_picture, draws=True),
+                call("RegistrationService/CreateChallenge", registration.challenge_picture, draws=True),
             ),
-            Route(
-                "/release.svg", call("RegistrationService/GetRegistration", registration.release_picture, draws=True)
-            ),
+            Route("/release.svg", call("RegistrationService/ReleaseLicense", registration.release_picture, draws=True)),
             Route("/license", call("RegistrationService/UploadLicense", registration.upload), methods=post),
             Route(
                 "/challenge", call("RegistrationService/CreateChallenge", registration.create_challenge), methods=post
@@ -121,7 +120,7 @@ class Console:
             raise
         response = answer({})
         response.set_cookie(
-            COOKIE,
+            self._cookie,
             secret,
             max_age=SESSION_MS // 1000,
             secure=self._secure,
@@ -135,7 +134,7 @@ class Console:
         if login is not None:
             self._logins.close(login)
         response = answer({})
-        response.delete_cookie(COOKIE, secure=self._secure, httponly=True, samesite="strict")
+        response.delete_cookie(self._cookie, secure=self._secure, httponly=True, samesite="strict")
         return response
 
     async def _session(self, request: Request) -> Response:

@@ -44,11 +44,20 @@ Behaviour = Callable[[Request], Awaitable[Response]]
 log = structlog.get_logger(__name__)
 
 
+def cookie_name(name: str, *, secure: bool) -> str:
+    """What a cookie is called: over TLS so that browsers take it from this very host over TLS only.
+
+    In plaintext on loopback (`--insecure`) not every browser would take it.
+    """
+    return f"__Host-{name}" if secure else name
+
+
 class ConsoleGuard:
     """Judges requests by the sessions in force."""
 
-    def __init__(self, logins: Logins, refused: RefusedCredentials) -> None:
+    def __init__(self, logins: Logins, cookie: str, refused: RefusedCredentials) -> None:
         self._logins = logins
+        self._cookie = cookie
         self._refused = refused
         self._cheap = RateLimit(per_second=50, burst=300)
         self._costly = RateLimit(per_second=2, burst=30)
@@ -108,7 +117,7 @@ class ConsoleGuard:
 
     def login(self, request: Request) -> Login | None:
         """The session that the request's cookie opens."""
-        secret = request.cookies.get(COOKIE, "")
+        secret = request.cookies.get(self._cookie, "")
         return self._logins.find(secret) if secret else None
 
 

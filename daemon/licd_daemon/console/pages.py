@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from licd_daemon.console.guard import ConsoleGuard
+from licd_daemon.console.guard import ConsoleGuard, cookie_name
 from licd_daemon.console.login import Logins
 from licd_daemon.console.words import LANGUAGES, catalogue, choose
 from licd_daemon.core.events import AnyEvent, snake
@@ -35,6 +35,7 @@ class Pages:
         self._guard = guard
         self._facts = {**facts, "version": version("licd")}
         self._secure = secure
+        self._language_cookie = cookie_name(LANGUAGE_COOKIE, secure=secure)
 
     async def home(self, request: Request) -> Response:
         """Lead to the first page."""
@@ -58,7 +59,7 @@ class Pages:
         return self._rendered(request, "login", "")
 
     def _rendered(self, request: Request, name: str, role: str) -> Response:
-        asked = request.cookies.get(LANGUAGE_COOKIE, "")
+        asked = request.cookies.get(self._language_cookie, "")
         language = choose(asked, request.headers.get("accept-language", ""))
         words = catalogue(language)
         html = (
@@ -82,7 +83,7 @@ class Pages:
         chosen = request.query_params["language"]
         if chosen in LANGUAGES:
             response.set_cookie(
-                LANGUAGE_COOKIE, chosen, max_age=YEAR_S, secure=self._secure, httponly=True, samesite="strict"
+                self._language_cookie, chosen, max_age=YEAR_S, secure=self._secure, httponly=True, samesite="strict"
             )
         return response
 

@@ -18,7 +18,7 @@ from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.operations.fields import invalid_field
 from licd_daemon.operations.qr import draw
 from licd_daemon.operations.registration import RegistrationOperations
-from licd_daemon.rpc.caller import caller
+from licd_daemon.rpc.caller import caller, may_scan
 from licd_daemon.rpc.convert import (
     AUTH_METHOD,
     effect_message,
@@ -48,7 +48,7 @@ class RegistrationCalls:
     def current(self) -> dict[str, Any]:
         """The registration as it stands, its position in the journal, and the daemon's time."""
         latest = self._operations.latest()
-        registration = plain(registration_message(latest))
+        registration = plain(registration_message(latest, scan=may_scan()))
         return {"registration": registration, "position": latest.position, "now": latest.now.wall}
 
     async def get(self, _: Request) -> Response:

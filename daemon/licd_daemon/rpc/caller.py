@@ -2,7 +2,7 @@
 
 from contextvars import ContextVar
 
-from licd_daemon.core.model import Actor
+from licd_daemon.core.model import Actor, Role
 
 _CALLER: ContextVar[Actor] = ContextVar("caller")
 
@@ -19,3 +19,12 @@ def caller() -> Actor:
 def called_by(actor: Actor) -> None:
     """Keep the actor of the call that this task serves. Each call has a task, and so a context, of its own."""
     _CALLER.set(actor)
+
+
+def may_scan() -> bool:
+    """R35: whether the caller sees what a phone registers or releases by. A viewer does not: each works for anyone.
+
+    Raises:
+        LookupError: As `caller`.
+    """
+    return caller().role is Role.ADMIN

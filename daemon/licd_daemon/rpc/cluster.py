@@ -8,7 +8,7 @@ from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.journal.port import Query, Record
 from licd_daemon.operations import fields
 from licd_daemon.operations.operations import Operations
-from licd_daemon.rpc.caller import caller
+from licd_daemon.rpc.caller import caller, may_scan
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import leader_message, nanoseconds, node_message
 from licd_daemon.rpc.event_message import event_message
@@ -54,7 +54,7 @@ class ClusterService(pb_grpc.ClusterServiceServicer):
 
     def _messages(self, records: Sequence[Record]) -> list[pb.Event]:
         state = self._coordinator.state
-        return [event_message(record, state) for record in records]
+        return [event_message(record, state, scan=may_scan()) for record in records]
 
     async def WatchEvents(
         self, request: pb.WatchEventsRequest, context: Context

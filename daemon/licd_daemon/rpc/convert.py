@@ -190,8 +190,17 @@ def ended_message(ended: EndedRegistration) -> registration.EndedRegistration:
     )
 
 
-def registration_message(shown: Registration) -> registration.Registration:
-    """The registration at one instant."""
+def registration_message(shown: Registration, *, scan: bool = True) -> registration.Registration:
+    """The registration at one instant. `scan`: with the addresses that phones register and release by."""
+    message = _registration_message(shown)
+    if not scan and message.HasField("challenge"):
+        message.challenge.ClearField("url")
+    if not scan and message.HasField("release"):
+        message.release.ClearField("url")
+    return message
+
+
+def _registration_message(shown: Registration) -> registration.Registration:
     state, now = shown.state, shown.now
     living = state.registration
     since = deadline = None

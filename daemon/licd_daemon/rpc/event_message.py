@@ -13,8 +13,8 @@ _SECRET = frozenset(
 )
 
 
-def event_message(record: Record, state: State) -> pb.Event:
-    """`state` names the node of a session that is still remembered.
+def event_message(record: Record, state: State, *, scan: bool) -> pb.Event:
+    """`state` names the node of a session that is still remembered; `scan`: with addresses that phones register by.
 
     Raises:
         JournalCorrupt: the record can't be read.
@@ -23,13 +23,14 @@ def event_message(record: Record, state: State) -> pb.Event:
     fields = msgspec.to_builtins(event)
     session_id = fields.get("session_id", "")
     session = state.sessions.get(session_id)
+    hidden = _SECRET if scan else _SECRET | {"url"}
     return pb.Event(
         position=record.position,
         at=timestamp(record.at),
         kind=record.kind,
         session_id=session_id,
         node_name=fields.get("node_name") or (session.node_name if session else ""),
-        attributes={key: _text(value) for key, value in fields.items() if key not in _SECRET and value is not None},
+        attributes={key: _text(value) for key, value in fields.items() if key not in hidden and value is not None},
         digest=record.digest.hex(),
         actor=actor_message(event.actor) if event.actor else None,
     )

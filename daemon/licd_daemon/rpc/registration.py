@@ -6,7 +6,7 @@ from licd.v1 import registration_service_pb2 as pb
 from licd.v1 import registration_service_pb2_grpc as pb_grpc
 from licd_daemon.operations.fields import invalid_field
 from licd_daemon.operations.registration import RegistrationOperations
-from licd_daemon.rpc.caller import caller
+from licd_daemon.rpc.caller import caller, may_scan
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import (
     AUTH_METHOD,
@@ -25,7 +25,9 @@ class RegistrationService(pb_grpc.RegistrationServiceServicer):
 
     async def GetRegistration(self, request: pb.GetRegistrationRequest, context: Context) -> pb.GetRegistrationResponse:
         """The registration as it stands."""
-        return pb.GetRegistrationResponse(registration=registration_message(self._operations.current()))
+        return pb.GetRegistrationResponse(
+            registration=registration_message(self._operations.current(), scan=may_scan())
+        )
 
     async def WatchRegistration(
         self, request: pb.WatchRegistrationRequest, context: Context
@@ -33,7 +35,7 @@ class RegistrationService(pb_grpc.RegistrationServiceServicer):
         """Now, then at each change."""
         last = None
         async for shown in self._operations.follow():
-            current = registration_message(shown)
+            current = registration_message(shown, scan=may_scan())
             if current != last:
                 last = current
                 yield pb.WatchRegistrationResponse(registration=current)

@@ -112,7 +112,7 @@ function showBanners(registration, state) {
 function showReleased(registration) {
   const release = registration.release;
   byId("step-released").hidden = !release;
-  if (release && byId("release-url").getAttribute("href") !== release.url) {
+  if (release && isAdmin && byId("release-url").getAttribute("href") !== release.url) {
     byId("release-url").setAttribute("href", release.url);
     byId("release-qr").src = `/api/release.svg?at=${Date.parse(release.released_at)}`;
   }
