@@ -30,11 +30,17 @@ class _Server(server.BoundedServer):
 
 
 class WebServer:
-    """Serves an application on a bound socket, with TLS if a context is given."""
+    """Serves an application on a bound socket, with so many connections at once, and TLS if a context is given."""
 
-    def __init__(self, app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        connections: int = MAX_CONNECTIONS,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         settings: dict[str, Any] = {"ssl_context_factory": lambda *_: tls} if tls is not None else {}
-        bounds = server.Bounds(MAX_CONNECTIONS, MAX_CONNECTIONS // 2, DRAIN_S, HEAD_WITHIN_S, with_body=False)
+        bounds = server.Bounds(connections, connections // 2, DRAIN_S, HEAD_WITHIN_S, with_body=False)
         config = server.BoundedConfig(app, bounds, **settings)
         self._server = _Server(config)
         self._listener = listener

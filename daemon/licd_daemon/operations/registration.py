@@ -5,7 +5,7 @@ Values in, values or `Refused` out. Who may do what is the doors' matter, and so
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.coordinator.news import NEWS_PAUSE_S
@@ -15,9 +15,24 @@ from licd_daemon.core.decide_registration import license_of
 from licd_daemon.core.model import Actor, Challenge, Failure, Now, State
 from licd_daemon.core.upload_effect import Effect
 from licd_daemon.operations import fields
-from licd_daemon.operations.certificate_check import Fault
 from licd_daemon.operations.challenges import Challenges
 from licd_daemon.operations.qr import Pictures
+
+
+class Warned(Protocol):
+    """Something that stops no registration and needs attention; whole sentences for people."""
+
+    @property
+    def title(self) -> str:
+        """Its heading."""
+
+    @property
+    def detail(self) -> str:
+        """What is found."""
+
+    @property
+    def remedy(self) -> str:
+        """What to do."""
 
 
 class Leader(NamedTuple):
@@ -32,7 +47,7 @@ class Registration(NamedTuple):
     """The registration at one instant.
 
     `writable`: whether the journal can be written; `position`: the journal's; `warnings`: what is wrong with the
-    server's certificate.
+    server's certificate, or with this machine.
     """
 
     state: State
@@ -41,7 +56,7 @@ class Registration(NamedTuple):
     recovery_window_ms: int
     writable: bool
     position: int
-    warnings: Sequence[Fault]
+    warnings: Sequence[Warned]
 
 
 class Drawn(NamedTuple):
@@ -55,7 +70,7 @@ class Drawn(NamedTuple):
 class RegistrationOperations:
     """The operations.
 
-    `advertise`: this daemon's address as others reach it; `warnings`: what is wrong with the server's certificate.
+    `advertise`: this daemon's address as others reach it; `warnings`: asked at each answer.
     """
 
     def __init__(
@@ -65,7 +80,7 @@ class RegistrationOperations:
         *,
         advertise: str,
         recovery_window_ms: int,
-        warnings: Callable[[], Sequence[Fault]],
+        warnings: Callable[[], Sequence[Warned]],
     ) -> None:
         self._coordinator = coordinator
         self._challenges = challenges

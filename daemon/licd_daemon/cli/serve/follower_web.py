@@ -15,7 +15,6 @@ from starlette.routing import Route
 from licd_daemon.cli.serve.config import ServeConfig
 from licd_daemon.cli.serve.served_certificate import ServedCertificate, standing_of
 from licd_daemon.cli.serve.web import WebPorts, tls_context
-from licd_daemon.console.listener import WebServer
 from licd_daemon.leadership.etcd import Leader
 from licd_daemon.ops.metrics import CONTENT_TYPE, FollowerMetrics
 
@@ -25,8 +24,8 @@ _NO_STORE = {"cache-control": "no-store"}
 class FollowerWeb(WebPorts):
     """Console and ops of a follower. `leader`: who leads, as far as is known."""
 
-    def __init__(self, config: ServeConfig, leader: Callable[[], Leader | None]) -> None:
-        super().__init__(config)
+    def __init__(self, config: ServeConfig, connections: int, leader: Callable[[], Leader | None]) -> None:
+        super().__init__(config, connections)
         self._leader = leader
 
     def start(self, certificate: ServedCertificate | None) -> None:
@@ -41,10 +40,10 @@ class FollowerWeb(WebPorts):
                 Route("/readyz", self._readyz),
                 Route("/metrics", _page_of(FollowerMetrics(standing_of(certificate)))),
             ]
-            self._serve(WebServer(Starlette(routes=routes), self._ops_socket))
+            self._serve(Starlette(routes=routes), self._ops_socket)
         if self._console_socket is not None:
             app = Starlette(routes=[Route("/{path:path}", self._send_on)])
-            self._serve(WebServer(app, self._console_socket, tls_context(certificate)))
+            self._serve(app, self._console_socket, tls_context(certificate))
 
     async def _readyz(self, _: Request) -> Response:
         return PlainTextResponse(f"{self._explanation()}\n", status_code=503, headers=_NO_STORE)

@@ -5,8 +5,7 @@ What is bound is known before anything is served; an address in use is one clear
 
 import asyncio
 import os
-import resource
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -14,7 +13,7 @@ from typing import NamedTuple, Protocol
 import grpc
 import structlog
 
-from licd_daemon.cli.serve import tls
+from licd_daemon.cli.serve import descriptors, tls
 from licd_daemon.cli.serve.config import ServeConfig, address_file
 from licd_daemon.cli.serve.follower_web import FollowerWeb
 from licd_daemon.cli.serve.port_tls import (
@@ -38,7 +37,7 @@ from licd_daemon.operations.event_log import EventLog
 from licd_daemon.operations.nodes import Nodes
 from licd_daemon.operations.operations import Operations
 from licd_daemon.operations.refused_credentials import RefusedCredentials
-from licd_daemon.operations.registration import RegistrationOperations
+from licd_daemon.operations.registration import RegistrationOperations, Warned
 from licd_daemon.rpc.clock import ClockService
 from licd_daemon.rpc.cluster import ClusterService
 from licd_daemon.rpc.follower import FollowerServer
@@ -53,7 +52,6 @@ from licd_kit.synced_files import write_whole
 
 log = structlog.get_logger(__name__)
 
-RESERVED_FILES = 256
 START_RETRY_S = 0.2
 START_PATIENCE_S = 10
 
@@ -97,16 +95,21 @@ class Leading:
         leader_clock = LeaderClock(coordinator, options.ntp_server, options.max_clock_drift_ms)
         challenges = Challenges(coordinator, read_vendor_keys(options), leader_clock)
         refused = RefusedCredentials(coordinator)
-        server = Server(coordinator, refused, on_loopback=_on_loopback(options), max_connections=_max_connections())
+        shares = descriptors.connections(options)
+        server = Server(coordinator, refused, on_loopback=_on_loopback(options), max_connections=shares.grpc)
         certificate = port_certificate(options, times_at_start(options, coordinator))
-        web = Web(options)
+        web = Web(options, shares.web)
         try:
             bound = _bound(options, server, certificate)
         except ListenFailed:
             await web.stop()
             raise
         advertise = options.advertise or str(bound.tokens)
-        operations = _operations(config, challenges, refused, advertise, certificate)
+
+        def warnings() -> list[Warned]:
+            return [*warnings_of(certificate), *shares.warnings(coordinator.state.license)]
+
+        operations = _operations(config, challenges, refused, advertise, warnings)
         server.add(_services(config, operations, leader_clock))
         await server.start()
         web.start(Served(coordinator, operations, server.guard.latency, certificate))
@@ -152,10 +155,11 @@ class Following:
         Raises:
             ListenFailed, TlsInvalid.
         """
-        server = FollowerServer(max_connections=_max_connections())
+        shares = descriptors.connections(options)
+        server = FollowerServer(max_connections=shares.grpc)
         following = cls(server)
         certificate = port_certificate(options, unconfirmed())
-        following._web = FollowerWeb(options, lambda: following.leader)
+        following._web = FollowerWeb(options, shares.web, lambda: following.leader)
         try:
             bound = _bound(options, server, certificate)
         except ListenFailed:
@@ -290,7 +294,7 @@ def _operations(
     challenges: Challenges,
     refused: RefusedCredentials,
     advertise: str,
-    certificate: ServedCertificate | None,
+    warnings: Callable[[], Sequence[Warned]],
 ) -> Operations:
     coordinator = config.coordinator
     registration = RegistrationOperations(
@@ -298,7 +302,7 @@ def _operations(
         challenges,
         advertise=advertise,
         recovery_window_ms=config.options.recovery_window_ms,
-        warnings=warnings_of(certificate),
+        warnings=warnings,
     )
     return Operations(
         registration, Nodes(coordinator), EventLog(coordinator, config.journal), tokens.Tokens(coordinator), refused
@@ -320,13 +324,6 @@ def _services(config: LeadingConfig, operations: Operations, leader_clock: Leade
         ClockService(coordinator, leader_clock),
         LeadershipService(coordinator, config.transfer),
     )
-
-
-def _max_connections() -> int:
-    """As many as file descriptors allow; the soft limit is raised to the hard one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return max(64, min(hard, 1_000_000) - RESERVED_FILES)
 
 
 def _publish_addresses(config: ServeConfig, role: str, bound: _Bound, web: WebPorts, **more: object) -> None:

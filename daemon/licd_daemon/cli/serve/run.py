@@ -23,6 +23,7 @@ import structlog
 from licd_daemon.cli.serve import roles as serving
 from licd_daemon.cli.serve.candidate import Candidate, CandidateConfig, Term
 from licd_daemon.cli.serve.config import OFF, ServeConfig
+from licd_daemon.cli.serve.descriptors import TooFewFiles
 from licd_daemon.cli.serve.port_tls import make_certificates
 from licd_daemon.cli.serve.stderr_relay import StderrRelay
 from licd_daemon.cli.serve.web import ListenFailed
@@ -104,7 +105,7 @@ async def _serve(config: ServeConfig) -> int:
         return await _serve_until(config, stop, reload)
     except (
         AlreadyLed, LeadershipUnavailable, JournalError, ListenFailed, TlsInvalid, VendorKeysInvalid,
-        tokens.TokenFileInvalid,
+        tokens.TokenFileInvalid, TooFewFiles,
     ) as error:  # fmt: skip
         raise CannotStart(str(error)) from None
 

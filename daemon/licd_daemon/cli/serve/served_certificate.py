@@ -114,9 +114,9 @@ class ServedCertificate:
         self._renewal_trouble = trouble
 
 
-def warnings_of(certificate: ServedCertificate | None) -> Callable[[], Sequence[Fault]]:
-    """Ask for what is wrong with a certificate at that instant; None: there is no TLS, so nothing."""
-    return lambda: certificate.standing.faults if certificate is not None else ()
+def warnings_of(certificate: ServedCertificate | None) -> Sequence[Fault]:
+    """What is wrong with a certificate now; None: there is no TLS, so nothing."""
+    return certificate.standing.faults if certificate is not None else ()
 
 
 def standing_of(certificate: ServedCertificate | None) -> Callable[[], Standing] | None:

@@ -8,6 +8,8 @@ import socket
 import ssl
 from dataclasses import dataclass
 
+from starlette.types import ASGIApp
+
 from licd_daemon.cli.serve.config import OFF, ServeConfig, console_link_file
 from licd_daemon.cli.serve.https import read_context, server_context
 from licd_daemon.cli.serve.served_certificate import ServedCertificate, standing_of
@@ -39,14 +41,15 @@ class Served:
 
 
 class WebPorts:
-    """The ports of console and ops, bound when this is made; either may be off.
+    """The ports of console and ops, bound when this is made; either may be off. `connections`: of each at once.
 
     Raises:
         ListenFailed: an address is in use or not this machine's.
     """
 
-    def __init__(self, config: ServeConfig) -> None:
+    def __init__(self, config: ServeConfig, connections: int) -> None:
         self._config = config
+        self._connections = connections
         self._console_socket = _bound("--console-listen", config.console_address)
         self._ops_socket = _bound("--ops-listen", config.ops_address)
         self._servers: list[WebServer] = []
@@ -61,7 +64,8 @@ class WebPorts:
         """Where probes find the ops port; "" when it is off."""
         return _url_of("http", self._ops_socket)
 
-    def _serve(self, server: WebServer) -> None:
+    def _serve(self, app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        server = WebServer(app, listener, self._connections, tls)
         self._servers.append(server)
         server.start()
 
@@ -76,8 +80,8 @@ class WebPorts:
 class Web(WebPorts):
     """Console and ops of the daemon that leads."""
 
-    def __init__(self, config: ServeConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: ServeConfig, connections: int) -> None:
+        super().__init__(config, connections)
         self._console: Console | None = None
         self._ops: Ops | None = None
 
@@ -97,7 +101,7 @@ class Web(WebPorts):
                 served.operations.refused.counts,
             )
             self._ops = Ops(served.coordinator, metrics)
-            self._serve(WebServer(self._ops.app, self._ops_socket))
+            self._serve(self._ops.app, self._ops_socket)
         if self._console_socket is not None:
             settings = Settings(
                 self._config.max_clock_drift_ms,
@@ -106,8 +110,7 @@ class Web(WebPorts):
             )
             link = LoginLink(console_link_file(self._config.data_dir), self.console_url, served.coordinator)
             self._console = Console(served.coordinator, served.operations, settings, link)
-            context = tls_context(served.certificate)
-            self._serve(WebServer(self._console.app, self._console_socket, context))
+            self._serve(self._console.app, self._console_socket, tls_context(served.certificate))
 
     def _ephemeral(self) -> str:
         """The data directory's file system if it dies with the container; "" if nothing is lost with it."""
