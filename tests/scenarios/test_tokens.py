@@ -1,5 +1,6 @@
 """R35: what a token opened ends with it: streams, seats, logins. Real daemons, and what their callers see."""
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -170,6 +171,29 @@ def test_R35_the_last_use_of_a_token_is_shown(daemon: Daemon, admin: Admin) -> N
     used = listed(admin)["looks"].last_used_at.ToNanoseconds()
     assert eventually(lambda: listed(admin)["looks"].last_used_at.ToNanoseconds() > used)
     assert watch.open
+
+
+def test_R35_a_join_token_does_nothing_but_enroll(daemon: Daemon, admin: Admin) -> None:
+    join = made(admin, "join", "rack", uses=2, expires_in={"seconds": 3600})
+    stubs = daemon.stubs(token=join.secret)
+    denied = grpc.StatusCode.PERMISSION_DENIED
+    with refused(denied, "WRONG_ROLE") as refusal:
+        RawNode(stubs).join()
+    assert refusal.metadata["role"] == "join"
+    with refused(denied, "WRONG_ROLE"):
+        stubs.cluster.ListNodes(cluster.ListNodesRequest())
+    browser = Console(daemon.console, daemon.ca)
+    assert browser.log_in(join.secret).status == 403
+    own = "licd_" + "x" * 43
+    request = pb.EnrollRequest(node_name="report-1", token_hash=hashlib.sha256(own.encode()).digest())
+    enrolled = [stubs.tokens.Enroll(request).token for _ in range(2)]
+    assert enrolled[0].token_id == enrolled[1].token_id
+    assert (listed(admin)["rack"].uses_left, listed(admin)["report-1"].enrolled_by) == (1, join.token.token_id)
+    node = RawNode(daemon.stubs(token=own), "report-1").joined()
+    revoke(admin, join)
+    node.stream.beat()
+    with refused(denied, "WRONG_ROLE"):
+        daemon.stubs("node").tokens.Enroll(request)
 
 
 def test_R35_a_login_at_the_console_and_its_live_page_end_with_the_token(daemon: Daemon, admin: Admin) -> None:

@@ -30,7 +30,7 @@ from licd_daemon.cli.options import FILE, Group, client_command, days_or_duratio
 from licd_daemon.cli.table import show_table
 from licd_daemon.cli.text import clean, say, say_json, short, when
 
-_ROLES = {"admin": Role.ROLE_ADMIN, "viewer": Role.ROLE_VIEWER, "node": Role.ROLE_NODE}
+_ROLES = {"admin": Role.ROLE_ADMIN, "viewer": Role.ROLE_VIEWER, "node": Role.ROLE_NODE, "join": Role.ROLE_JOIN}
 _COLUMNS = ("TOKEN", "ROLE", "NAME", "MADE", "ENDS", "LAST USE")
 
 _OUT = "Write it into this new file (0600) instead of the standard output."
@@ -51,15 +51,29 @@ def token(**_: object) -> None:
     callback=end_of_date,
     help="When it shall end: 2027-01-31 (that day's end) or a time.",
 )
+@click.option("--uses", type=click.IntRange(1), help="How many nodes a join token may enroll.  [default: 1]")
 @click.option("--out", type=FILE, help=_OUT)
 @client_command
 def create(
-    client: Client, role: str, name: str, expires_in: int | None, expires_at: datetime | None, out: Path | None
+    client: Client,
+    role: str,
+    name: str,
+    expires_in: int | None,
+    expires_at: datetime | None,
+    uses: int | None,
+    out: Path | None,
 ) -> None:
-    """Make a token for ROLE; its secret is shown once."""
+    """Make a token for ROLE; its secret is shown once.
+
+    With a join token, each node makes a token of its own, named after it: the recommended way.
+    """
+    if uses and role != "join":
+        raise click.UsageError("--uses: is for join tokens; leave it out")
     if expires_in is not None and expires_at is not None:
         raise click.UsageError("--expires-in and --expires-at: give one of them")
-    request = CreateTokenRequest(role=_ROLES[role], name=name, expires_in=_span(expires_in), ends_at=expires_at)
+    request = CreateTokenRequest(
+        role=_ROLES[role], name=name, expires_in=_span(expires_in), ends_at=expires_at, uses=uses
+    )
     with _handed_over(out) as hand_over:
         made = client.call("TokenService/CreateToken", request, CreateTokenResponse)
         revocation = RevokeTokenRequest(token_id=made.token.token_id)

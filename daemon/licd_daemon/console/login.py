@@ -56,7 +56,7 @@ class Logins:
         token = self._coordinator.token_shown(token_hash)
         if token is None:
             raise Refused(Reason.NO_CREDENTIALS, "This token is not in force: see `licd token list`.")
-        if token.role is Role.NODE:
+        if token.role in (Role.NODE, Role.JOIN):
             raise Refused(Reason.WRONG_ROLE, "This is a node's token: use one of the role admin or viewer.")
         secret = secrets.token_urlsafe(32)
         key = hash_token(secret)

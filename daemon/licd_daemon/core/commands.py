@@ -166,13 +166,25 @@ class ReleaseLicense(_Command, frozen=True):
 
 
 class CreateToken(_Command, frozen=True):
-    """A bearer token, known by its hash only; it ends at `ends_at`, in wall ms, if that is given (R35)."""
+    """A bearer token, known by its hash only; it ends at `ends_at`, in wall ms, if that is given (R35).
+
+    `uses`: how many nodes a join token may enroll.
+    """
 
     token_id: str
     role: Role
     name: str
     token_hash: str
     ends_at: int | None = None
+    uses: int = 0
+
+
+class Enroll(_Command, frozen=True):
+    """A node makes a token of its own, known by its hash only, with the join token of `actor` (R35)."""
+
+    token_id: str
+    node_name: str
+    token_hash: str
 
 
 class RevokeToken(_Command, frozen=True):
@@ -200,5 +212,5 @@ class RotateToken(_Command, frozen=True):
 Command = (
     StartEpoch | Tick | Join | Resume | Prove | Leave | EndSession | LeaseOver | DrainOver | MemoryOver | JudgeClock
     | JudgeLeaderClock | ConfirmTime | UploadLicense | CreateChallenge | AttemptCode | SettleCode | ResetRegistration
-    | ReleaseLicense | CreateToken | RevokeToken | RotateToken | NoteRefusedCredentials
+    | ReleaseLicense | CreateToken | RevokeToken | RotateToken | Enroll | NoteRefusedCredentials
 )  # fmt: skip

@@ -92,4 +92,5 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], Refused | None]] = {
     c.RevokeToken: tokens.revoke,
     c.NoteRefusedCredentials: tokens.note_refused,
     c.RotateToken: tokens.rotate,
+    c.Enroll: tokens.enroll,
 }

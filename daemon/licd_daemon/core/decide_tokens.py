@@ -4,11 +4,13 @@
 - The only admin token is not revoked and does not end, or nobody could make another. It ends when there is another.
 - The sessions that belong to a token end with it, lost ones too, and their seats drain (R13). A session belongs to the
   token that its process showed last.
+- A join token does nothing but enroll: each use makes a token of the role node for one node, and the last one ends it.
+  What it has enrolled lives on without it.
 - What was asked for with a token that has ended meanwhile is refused, whatever it is: between the door, which let it
   in, and this decision the token may have been revoked, and a session that it opened then would live on.
 """
 
-from licd_daemon.core.commands import CreateToken, NoteRefusedCredentials, RevokeToken, RotateToken
+from licd_daemon.core.commands import CreateToken, Enroll, NoteRefusedCredentials, RevokeToken, RotateToken
 from licd_daemon.core.decide_sessions import vouch
 from licd_daemon.core.draft import Draft
 from licd_daemon.core.events import (
@@ -37,7 +39,31 @@ def refuse_ended(state: State, actor: Actor | None) -> None:
 def create(draft: Draft, command: CreateToken) -> None:
     """A known hash is the same token; a revoked one stays revoked."""
     if command.token_hash not in draft.state.token_ids:
-        draft.emit(TokenCreated(command.token_id, command.role, command.name, command.token_hash, command.ends_at))
+        draft.emit(
+            TokenCreated(
+                command.token_id, command.role, command.name, command.token_hash, command.ends_at, command.uses
+            )
+        )
+
+
+def enroll(draft: Draft, command: Enroll) -> None:
+    """A node gets a token of its own by a join token, which that uses up. Repeated, it is the same token.
+
+    A secret that was known before is no fresh one: a node whose own token was revoked can't bring it back.
+    """
+    join = draft.state.tokens.get(command.actor.id) if command.actor is not None else None
+    if join is None or join.role is not Role.JOIN:
+        raise Refused(Reason.WRONG_ROLE, "Only a join token enrolls a node: licd token create join.")
+    known = draft.state.tokens.get(draft.state.token_ids.get(command.token_hash, ""))
+    if known is not None:
+        if known.revoked or known.enrolled_by != join.token_id:
+            raise no_credentials()
+        return
+    draft.emit(
+        TokenCreated(command.token_id, Role.NODE, command.node_name, command.token_hash, enrolled_by=join.token_id)
+    )
+    if not draft.state.tokens[join.token_id].uses_left:
+        draft.follow(TokenEnded(join.token_id))
 
 
 def revoke(draft: Draft, command: RevokeToken) -> None:

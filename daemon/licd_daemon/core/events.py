@@ -265,13 +265,18 @@ class TimeConfirmed(Event, frozen=True):
 
 
 class TokenCreated(Event, frozen=True):
-    """A bearer token is in force, until `ends_at` if it is given, in wall ms; only its hash is kept (R35)."""
+    """A bearer token is in force, until `ends_at` if it is given, in wall ms; only its hash is kept (R35).
+
+    `uses`: how many nodes a join token may enroll; `enrolled_by`: the join token with which a node made this one.
+    """
 
     token_id: str
     role: Role
     name: str
     token_hash: str
     ends_at: int | None = None
+    uses: int = 0
+    enrolled_by: str = ""
 
 
 class TokenRotated(Event, frozen=True):
@@ -289,7 +294,7 @@ class TokenRevoked(Event, frozen=True):
 
 
 class TokenEnded(Event, frozen=True):
-    """A bearer token's end has come (R35)."""
+    """A bearer token's end has come, or a join token is used up (R35)."""
 
     token_id: str
 

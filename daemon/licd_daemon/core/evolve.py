@@ -488,9 +488,14 @@ def _token_created(state: State, event: e.TokenCreated, now: Now) -> State:
         now.wall,
         ends_at=event.ends_at,
         accepted=now.unconfirmed,
+        uses_left=event.uses,
+        enrolled_by=event.enrolled_by,
     )
     ending = (*state.ending, token.token_id) if token.ends_at is not None else state.ending
     tokens = state.tokens.set(token.token_id, token)
+    if event.enrolled_by:
+        join = tokens[event.enrolled_by]
+        tokens = tokens.set(join.token_id, replace(join, uses_left=join.uses_left - 1))
     return replace(
         state,
         tokens=tokens,

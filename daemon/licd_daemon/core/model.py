@@ -247,6 +247,7 @@ class Role(StrEnum):
     ADMIN = "admin"
     VIEWER = "viewer"
     NODE = "node"
+    JOIN = "join"
 
 
 class Actor(Frozen, frozen=True, omit_defaults=True):
@@ -270,6 +271,8 @@ class Token(Frozen, frozen=True):
     A revoked one is kept, so that its file, should it still be there, is not taken for a new token's. One that has
     ended counts as revoked. `ends_at`: wall ms; None: never. `accepted`: by how much time was unconfirmed, at least,
     since it was made (R23). `used_at`: its last use that was journaled, at most a day before the last one.
+    `uses_left`: how many nodes a join token may enroll still;
+    `enrolled_by`: the join token by which a node made this one for itself.
     `former_hash`: of the secret before the last rotation, which is taken until `former_until`, in served time: no clock
     that is set makes that longer or shorter.
     """
@@ -285,6 +288,8 @@ class Token(Frozen, frozen=True):
     used_at: int | None = None
     former_hash: str = ""
     former_until: int = 0
+    uses_left: int = 0
+    enrolled_by: str = ""
 
     def takes(self, token_hash: str, served: int) -> bool:
         """Whether the secret with this hash, which is or was the token's, opens anything at `served`."""

@@ -29,6 +29,7 @@ from licd_kit.synced_files import write_whole
 
 _PREFIX = "licd_"
 LONGEST_OVERLAP_MS = 30 * DAY_MS
+MOST_USES = 10_000
 LONGEST_MS = 36_500 * DAY_MS
 _FILES = (Role.ADMIN, Role.VIEWER, Role.NODE)
 # What RFC 6750, section 2.1 lets a bearer token be; long enough that its hash alone gives it away to nobody.
@@ -71,7 +72,9 @@ class Tokens:
     def __init__(self, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
 
-    async def create(self, role: Role, name: str, actor: Actor, ends_at: int | None = None) -> tuple[Token, str]:
+    async def create(
+        self, role: Role, name: str, actor: Actor, ends_at: int | None = None, uses: int = 0
+    ) -> tuple[Token, str]:
         """Make a token, and give it with its secret, which is kept nowhere.
 
         Args:
@@ -79,17 +82,42 @@ class Tokens:
             name: A display name, may be empty.
             actor: Who asked for it.
             ends_at: When it ends, in wall ms; None: never.
+            uses: How many nodes a join token may enroll; 0: one.
 
         Raises:
             Refused: INVALID_FIELD, or what the coordinator raises.
         """
         if ends_at is not None and fields.instant("ends_at", ends_at) <= self._coordinator.now().wall:
             raise fields.invalid_field("ends_at", "is not later than now", "Give a time to come.")
+        if uses and role is not Role.JOIN:
+            raise fields.invalid_field("uses", "is for join tokens", "Leave it out.")
+        if not 0 <= uses <= MOST_USES:
+            raise fields.invalid_field("uses", "is out of range", f"Give 1 to {MOST_USES}.")
         secret, made = new_token(), new_token_id()
         name = fields.text("name", name, 128, least=0)
-        command = c.CreateToken(made, role, name, hash_token(secret), ends_at, actor=actor)
+        if role is Role.JOIN:
+            uses = uses or 1
+        command = c.CreateToken(made, role, name, hash_token(secret), ends_at, uses, actor=actor)
         state = await self._coordinator.submit(command)
         return state.tokens[made], secret
+
+    async def enroll(self, node_name: str, token_hash: bytes, actor: Actor) -> Token:
+        """Make the token that a node has chosen for itself, with the join token of `actor`.
+
+        Args:
+            node_name: The new token's name.
+            token_hash: The SHA-256 of its secret, which the node keeps.
+            actor: Who asked for it.
+
+        Raises:
+            Refused: INVALID_FIELD, WRONG_ROLE, NO_CREDENTIALS, or what the coordinator raises.
+        """
+        name = fields.text("node_name", node_name, 253)
+        if len(token_hash) != hashlib.sha256().digest_size:
+            raise fields.invalid_field("token_hash", f"has {len(token_hash)} bytes", "Give the 32 of a SHA-256.")
+        command = c.Enroll(new_token_id(), name, token_hash.hex(), actor=actor)
+        state = await self._coordinator.submit(command)
+        return state.tokens[state.token_ids[command.token_hash]]
 
     def ends_after(self, span_ms: int) -> int:
         """The wall time at which a token ends that is made now, in ms.

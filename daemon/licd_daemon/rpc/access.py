@@ -16,6 +16,7 @@ from licd_daemon.rpc.peer import address_of, certificate_actor, shows_certificat
 _READ = frozenset({Role.VIEWER, Role.ADMIN})
 _ADMIN = frozenset({Role.ADMIN})
 HEALTH = "/grpc.health.v1.Health/"
+_ENROLL = "/licd.v1.TokenService/Enroll"
 _REFLECTION = "/grpc.reflection."
 
 
@@ -37,6 +38,8 @@ class Access:
         if method.startswith(_REFLECTION):
             return _READ
         access = ACCESS.get(method)
+        if method == _ENROLL and access:
+            return access.roles | {Role.JOIN}
         return access.roles if access else _ADMIN
 
     def check(self, roles: frozenset[Role], context: Context) -> Actor:
@@ -54,9 +57,8 @@ class Access:
         if actor.role not in roles:
             self._refused.note(Why.WRONG_ROLE, address)
             wanted = " or ".join(sorted(roles))
-            raise Refused(
-                Reason.WRONG_ROLE, f"The role {actor.role} may not do this: use a token of the role {wanted}."
-            )
+            message = f"The role {actor.role} may not do this: use a token of the role {wanted}."
+            raise Refused(Reason.WRONG_ROLE, message, metadata={"role": actor.role})
         return actor
 
     def _holder(self, bearer: str, address: str) -> Actor | None:

@@ -272,5 +272,7 @@ def token_message(token: Token, last_used_at: int | None, former_ends_at: int | 
         created_at=timestamp(token.created_at),
         ends_at=None if token.ends_at is None else timestamp(token.ends_at),
         last_used_at=None if last_used_at is None else timestamp(last_used_at),
+        uses_left=token.uses_left,
+        enrolled_by=token.enrolled_by,
         former_ends_at=None if former_ends_at is None else timestamp(former_ends_at),
     )

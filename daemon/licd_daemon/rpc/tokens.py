@@ -22,8 +22,11 @@ class TokenService(pb_grpc.TokenServiceServicer):
         """Make a token, which is shown here and kept nowhere."""
         role = _ROLES.get(request.role)
         if role is None:
-            raise invalid_field("role", "is not set or unknown", "Choose ROLE_ADMIN, ROLE_VIEWER or ROLE_NODE.")
-        token, secret = await self._tokens.create(role, request.name, caller(), self._end_of(request))
+            raise invalid_field(
+                "role", "is not set or unknown", "Choose ROLE_ADMIN, ROLE_VIEWER, ROLE_NODE or ROLE_JOIN."
+            )
+        end = self._end_of(request)
+        token, secret = await self._tokens.create(role, request.name, caller(), end, request.uses)
         return pb.CreateTokenResponse(token=self._shown(token), secret=secret)
 
     def _end_of(self, request: pb.CreateTokenRequest) -> int | None:
@@ -37,6 +40,11 @@ class TokenService(pb_grpc.TokenServiceServicer):
     async def ListTokens(self, request: pb.ListTokensRequest, context: Context) -> pb.ListTokensResponse:
         """The tokens in force."""
         return pb.ListTokensResponse(tokens=[self._shown(token) for token in self._tokens.in_force()])
+
+    async def Enroll(self, request: pb.EnrollRequest, context: Context) -> pb.EnrollResponse:
+        """Make a node's own token with a join token."""
+        token = await self._tokens.enroll(request.node_name, request.token_hash, caller())
+        return pb.EnrollResponse(token=self._shown(token))
 
     async def RotateToken(self, request: pb.RotateTokenRequest, context: Context) -> pb.RotateTokenResponse:
         """Give a token another secret, which is shown here and kept nowhere."""

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14licd/v1/access.proto\x12\x07licd.v1\x1a google/protobuf/descriptor.proto\"^\n\x06\x41\x63\x63\x65ss\x12\x1c\n\x05roles\x18\x01 \x03(\x0e\x32\r.licd.v1.Role\x12\x1b\n\x04\x63ost\x18\x02 \x01(\x0e\x32\r.licd.v1.Cost\x12\x19\n\x11max_request_bytes\x18\x03 \x01(\r*L\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_ADMIN\x10\x01\x12\x0f\n\x0bROLE_VIEWER\x10\x02\x12\r\n\tROLE_NODE\x10\x03*=\n\x04\x43ost\x12\x14\n\x10\x43OST_UNSPECIFIED\x10\x00\x12\x0e\n\nCOST_CHEAP\x10\x01\x12\x0f\n\x0b\x43OST_COSTLY\x10\x02:A\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xdc\x91\x03 \x01(\x0b\x32\x0f.licd.v1.Accessb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14licd/v1/access.proto\x12\x07licd.v1\x1a google/protobuf/descriptor.proto\"^\n\x06\x41\x63\x63\x65ss\x12\x1c\n\x05roles\x18\x01 \x03(\x0e\x32\r.licd.v1.Role\x12\x1b\n\x04\x63ost\x18\x02 \x01(\x0e\x32\r.licd.v1.Cost\x12\x19\n\x11max_request_bytes\x18\x03 \x01(\r*[\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_ADMIN\x10\x01\x12\x0f\n\x0bROLE_VIEWER\x10\x02\x12\r\n\tROLE_NODE\x10\x03\x12\r\n\tROLE_JOIN\x10\x04*=\n\x04\x43ost\x12\x14\n\x10\x43OST_UNSPECIFIED\x10\x00\x12\x0e\n\nCOST_CHEAP\x10\x01\x12\x0f\n\x0b\x43OST_COSTLY\x10\x02:A\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xdc\x91\x03 \x01(\x0b\x32\x0f.licd.v1.Accessb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,9 +33,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'licd.v1.access_pb2', _globa
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ROLE']._serialized_start=163
-  _globals['_ROLE']._serialized_end=239
-  _globals['_COST']._serialized_start=241
-  _globals['_COST']._serialized_end=302
+  _globals['_ROLE']._serialized_end=254
+  _globals['_COST']._serialized_start=256
+  _globals['_COST']._serialized_end=317
   _globals['_ACCESS']._serialized_start=67
   _globals['_ACCESS']._serialized_end=161
 # @@protoc_insertion_point(module_scope)

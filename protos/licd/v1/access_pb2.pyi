@@ -14,6 +14,7 @@ class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ROLE_ADMIN: _ClassVar[Role]
     ROLE_VIEWER: _ClassVar[Role]
     ROLE_NODE: _ClassVar[Role]
+    ROLE_JOIN: _ClassVar[Role]
 
 class Cost(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -24,6 +25,7 @@ ROLE_UNSPECIFIED: Role
 ROLE_ADMIN: Role
 ROLE_VIEWER: Role
 ROLE_NODE: Role
+ROLE_JOIN: Role
 COST_UNSPECIFIED: Cost
 COST_CHEAP: Cost
 COST_COSTLY: Cost

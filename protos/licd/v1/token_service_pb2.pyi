@@ -19,12 +19,13 @@ ROLE_UNSPECIFIED: _access_pb2.Role
 ROLE_ADMIN: _access_pb2.Role
 ROLE_VIEWER: _access_pb2.Role
 ROLE_NODE: _access_pb2.Role
+ROLE_JOIN: _access_pb2.Role
 COST_UNSPECIFIED: _access_pb2.Cost
 COST_CHEAP: _access_pb2.Cost
 COST_COSTLY: _access_pb2.Cost
 
 class Token(_message.Message):
-    __slots__ = ("token_id", "role", "name", "created_at", "ends_at", "last_used_at", "former_ends_at")
+    __slots__ = ("token_id", "role", "name", "created_at", "ends_at", "last_used_at", "former_ends_at", "uses_left", "enrolled_by")
     TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +33,8 @@ class Token(_message.Message):
     ENDS_AT_FIELD_NUMBER: _ClassVar[int]
     LAST_USED_AT_FIELD_NUMBER: _ClassVar[int]
     FORMER_ENDS_AT_FIELD_NUMBER: _ClassVar[int]
+    USES_LEFT_FIELD_NUMBER: _ClassVar[int]
+    ENROLLED_BY_FIELD_NUMBER: _ClassVar[int]
     token_id: str
     role: _access_pb2.Role
     name: str
@@ -39,19 +42,23 @@ class Token(_message.Message):
     ends_at: _timestamp_pb2.Timestamp
     last_used_at: _timestamp_pb2.Timestamp
     former_ends_at: _timestamp_pb2.Timestamp
-    def __init__(self, token_id: _Optional[str] = ..., role: _Optional[_Union[_access_pb2.Role, str]] = ..., name: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_used_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., former_ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    uses_left: int
+    enrolled_by: str
+    def __init__(self, token_id: _Optional[str] = ..., role: _Optional[_Union[_access_pb2.Role, str]] = ..., name: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_used_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., former_ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., uses_left: _Optional[int] = ..., enrolled_by: _Optional[str] = ...) -> None: ...
 
 class CreateTokenRequest(_message.Message):
-    __slots__ = ("role", "name", "expires_in", "ends_at")
+    __slots__ = ("role", "name", "expires_in", "ends_at", "uses")
     ROLE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_IN_FIELD_NUMBER: _ClassVar[int]
     ENDS_AT_FIELD_NUMBER: _ClassVar[int]
+    USES_FIELD_NUMBER: _ClassVar[int]
     role: _access_pb2.Role
     name: str
     expires_in: _duration_pb2.Duration
     ends_at: _timestamp_pb2.Timestamp
-    def __init__(self, role: _Optional[_Union[_access_pb2.Role, str]] = ..., name: _Optional[str] = ..., expires_in: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    uses: int
+    def __init__(self, role: _Optional[_Union[_access_pb2.Role, str]] = ..., name: _Optional[str] = ..., expires_in: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., uses: _Optional[int] = ...) -> None: ...
 
 class CreateTokenResponse(_message.Message):
     __slots__ = ("token", "secret")
@@ -78,6 +85,20 @@ class RotateTokenResponse(_message.Message):
     token: Token
     secret: str
     def __init__(self, token: _Optional[_Union[Token, _Mapping]] = ..., secret: _Optional[str] = ...) -> None: ...
+
+class EnrollRequest(_message.Message):
+    __slots__ = ("node_name", "token_hash")
+    NODE_NAME_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_HASH_FIELD_NUMBER: _ClassVar[int]
+    node_name: str
+    token_hash: bytes
+    def __init__(self, node_name: _Optional[str] = ..., token_hash: _Optional[bytes] = ...) -> None: ...
+
+class EnrollResponse(_message.Message):
+    __slots__ = ("token",)
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    token: Token
+    def __init__(self, token: _Optional[_Union[Token, _Mapping]] = ...) -> None: ...
 
 class ListTokensRequest(_message.Message):
     __slots__ = ()

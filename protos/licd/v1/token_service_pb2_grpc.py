@@ -50,6 +50,11 @@ class TokenServiceStub(object):
                 request_serializer=licd_dot_v1_dot_token__service__pb2.RotateTokenRequest.SerializeToString,
                 response_deserializer=licd_dot_v1_dot_token__service__pb2.RotateTokenResponse.FromString,
                 _registered_method=True)
+        self.Enroll = channel.unary_unary(
+                '/licd.v1.TokenService/Enroll',
+                request_serializer=licd_dot_v1_dot_token__service__pb2.EnrollRequest.SerializeToString,
+                response_deserializer=licd_dot_v1_dot_token__service__pb2.EnrollResponse.FromString,
+                _registered_method=True)
         self.RevokeToken = channel.unary_unary(
                 '/licd.v1.TokenService/RevokeToken',
                 request_serializer=licd_dot_v1_dot_token__service__pb2.RevokeTokenRequest.SerializeToString,
@@ -86,6 +91,17 @@ class TokenServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Enroll(self, request, context):
+        """Makes a token of the role node for one node, with a join token, of which it takes one use; the last use ends that token.
+        The node chooses the secret, at least 256 random bits, and keeps it: only its hash is sent here. Idempotent.
+
+        Fails with INVALID_ARGUMENT/INVALID_FIELD, PERMISSION_DENIED/WRONG_ROLE for a token that is no join token, and
+        UNAUTHENTICATED/NO_CREDENTIALS for a join token that is used up, or a hash that was known before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RevokeToken(self, request, context):
         """Ends a token and what it has opened: the next call with it is UNAUTHENTICATED, its open streams and its logins at the
         console end at once, and so do the sessions of its nodes, whose seats drain (R13). Idempotent.
@@ -113,6 +129,11 @@ def add_TokenServiceServicer_to_server(servicer, server):
                     servicer.RotateToken,
                     request_deserializer=licd_dot_v1_dot_token__service__pb2.RotateTokenRequest.FromString,
                     response_serializer=licd_dot_v1_dot_token__service__pb2.RotateTokenResponse.SerializeToString,
+            ),
+            'Enroll': grpc.unary_unary_rpc_method_handler(
+                    servicer.Enroll,
+                    request_deserializer=licd_dot_v1_dot_token__service__pb2.EnrollRequest.FromString,
+                    response_serializer=licd_dot_v1_dot_token__service__pb2.EnrollResponse.SerializeToString,
             ),
             'RevokeToken': grpc.unary_unary_rpc_method_handler(
                     servicer.RevokeToken,
@@ -202,6 +223,33 @@ class TokenService(object):
             '/licd.v1.TokenService/RotateToken',
             licd_dot_v1_dot_token__service__pb2.RotateTokenRequest.SerializeToString,
             licd_dot_v1_dot_token__service__pb2.RotateTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Enroll(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/licd.v1.TokenService/Enroll',
+            licd_dot_v1_dot_token__service__pb2.EnrollRequest.SerializeToString,
+            licd_dot_v1_dot_token__service__pb2.EnrollResponse.FromString,
             options,
             channel_credentials,
             insecure,

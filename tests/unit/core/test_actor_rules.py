@@ -60,6 +60,12 @@ def with_token() -> World:
     return w
 
 
+def with_join_token() -> World:
+    w = licensed()
+    w.do(c.CreateToken(ANNA.id, Role.JOIN, "rack", "00", uses=1))
+    return w
+
+
 def settle(w: World, *, right: bool) -> c.Command:
     return c.SettleCode(f"{w.challenges:016x}", right)
 
@@ -112,6 +118,7 @@ DOORS: dict[str, Case] = {
     "clock confirmed": (licensed, lambda w: c.ConfirmTime(Confirmed.ADMIN), {e.TimeConfirmed}),
     "token made": (licensed, lambda w: c.CreateToken("t", Role.NODE, "nodes", "00"), {e.TokenCreated}),
     "token rotated": (with_token, lambda w: c.RotateToken("t", "11", DAY), {e.TokenRotated}),
+    "enrolled": (with_join_token, lambda w: c.Enroll("n", "node-1", "22"), {e.TokenCreated}),
     "token revoked": (with_token, lambda w: c.RevokeToken("t"), {e.TokenRevoked}),
 }
 

@@ -228,6 +228,69 @@ def test_R35_what_is_not_in_force_is_not_rotated() -> None:
             w.rotate(token, "secret", overlap=0)
 
 
+def test_R35_a_join_token_enrolls_as_many_nodes_as_it_has_uses() -> None:
+    w = with_tokens()
+    w.token("rack", Role.JOIN, uses=2)
+    w.enroll("rack", "a")
+    w.enroll("rack", "b")
+    assert w.tokens == "a-token admin b-token"
+    with refused("NO_CREDENTIALS"):
+        w.enroll("rack", "c")
+    made = w.state.tokens["a-token"]
+    assert (made.role, made.name, made.enrolled_by) == (Role.NODE, "a", "rack")
+
+
+def test_R35_enrolling_again_with_the_same_secret_takes_no_other_use() -> None:
+    w = with_tokens()
+    w.token("rack", Role.JOIN, uses=2)
+    w.enroll("rack", "a")
+    before = w.state
+    w.enroll("rack", "a")
+    assert w.state == before
+
+
+def test_R35_revoking_one_nodes_token_drains_its_seat_only_and_nothing_brings_it_back() -> None:
+    w = with_tokens(max_nodes=3)
+    w.token("rack", Role.JOIN, uses=9)
+    for node in ("a", "b"):
+        w.enroll("rack", node)
+        w.join(node, token=f"{node}-token")
+    w.register()
+    w.revoke("a-token")
+    assert (w.session("a").seat, w.node("b")) == (Seat.DRAINING, "LICENSED")
+    with refused("NO_CREDENTIALS"):
+        w.enroll("rack", "a")
+
+
+def test_R35_what_a_join_token_has_enrolled_outlives_it() -> None:
+    w = with_tokens()
+    w.token("rack", Role.JOIN, ends_in=HOUR, uses=9)
+    w.enroll("rack", "a")
+    w.join("a", token="a-token")
+    w.register()
+    w.later(HOUR)
+    assert w.tokens == "a-token admin"
+    assert w.node("a") == "LICENSED"
+
+
+@pytest.mark.parametrize("role", [Role.NODE, Role.VIEWER, Role.ADMIN])
+def test_R35_only_a_join_token_enrolls(role: Role) -> None:
+    w = with_tokens()
+    w.token("other", role)
+    with refused("WRONG_ROLE"):
+        w.enroll("other", "a")
+
+
+def test_R35_nobody_enrolls_a_secret_that_is_anothers() -> None:
+    w = with_tokens("node")
+    w.token("rack", Role.JOIN, uses=2)
+    w.token("other", Role.JOIN, uses=2)
+    w.enroll("rack", "a")
+    for join, secret in (("rack", "node"), ("other", "a")):
+        with refused("NO_CREDENTIALS"):
+            w.enroll(join, secret)
+
+
 def test_R35_uses_are_kept_with_the_minutes_mark_and_cost_no_entry() -> None:
     w = with_tokens("node")
     at = w.now.wall

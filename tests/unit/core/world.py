@@ -199,13 +199,17 @@ class World:
 
     # Tokens
 
-    def token(self, token_id: str, role: Role = Role.NODE, *, ends_in: int | None = None) -> None:
+    def token(self, token_id: str, role: Role = Role.NODE, *, ends_in: int | None = None, uses: int = 0) -> None:
         """A token whose id is also its name and its secret; `ends_in`: ms from now."""
         ends_at = None if ends_in is None else self.now.wall + ends_in
-        self.do(c.CreateToken(token_id, role, token_id, token_id, ends_at))
+        self.do(c.CreateToken(token_id, role, token_id, token_id, ends_at, uses))
 
     def revoke(self, token_id: str) -> None:
         self.do(c.RevokeToken(token_id))
+
+    def enroll(self, join: str, node: str) -> None:
+        """A node makes a token of its own, which is named as its secret is."""
+        self.do(c.Enroll(f"{node}-token", node, node, actor=self.by(join)))
 
     def rotate(self, token_id: str, secret: str, *, overlap: int) -> None:
         self.do(c.RotateToken(token_id, secret, overlap))
