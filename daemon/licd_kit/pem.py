@@ -86,15 +86,17 @@ def parse_key(content: bytes, path: Path) -> PrivateKey:
     remedy = "give an unencrypted PEM file of an EC, RSA or Ed25519 key"
     try:
         key = serialization.load_pem_private_key(content, password=None)
-    except (ValueError, TypeError):
+    except TypeError:
+        raise TlsInvalid(f"{path} has a passphrase, which nobody is there to type: {remedy}") from None
+    except ValueError:
         raise TlsInvalid(f"{path} holds no private key: {remedy}") from None
     if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey, ed25519.Ed25519PrivateKey)):
         raise TlsInvalid(f"{path} holds a key of another kind: {remedy}")
     return key
 
 
-def refuse_unusable(certificate: x509.Certificate, path: Path) -> None:
-    """GRPC's clients refuse the signatures of some keys: a server with one would serve nobody (R34).
+def refuse_unusable(certificate: x509.Certificate, path: Path, *, by: str = "clients") -> None:
+    """GRPC refuses the signatures of some keys: a server or client with one would reach nobody (R34).
 
     Raises:
         TlsInvalid: The certificate's key is of such a kind.
@@ -105,5 +107,5 @@ def refuse_unusable(certificate: x509.Certificate, path: Path) -> None:
     )
     if not usable:
         raise TlsInvalid(
-            f"{path} has a key that clients can't use: give a certificate with an RSA, EC P-256 or EC P-384 key"
+            f"{path} has a key that {by} can't use: give a certificate with an RSA, EC P-256 or EC P-384 key"
         )

@@ -1,5 +1,6 @@
 """R32, R34: clients with a certificate are sent to the leader's port for certificates, not to the one for tokens."""
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,7 @@ from support.certificates import Authority, put
 from support.daemon import Daemon, Stubs, running
 from support.etcd import EtcdCluster
 from support.ports import free_port
+from support.raw_node import RawNode
 from support.refusal import refused
 from support.waiting import eventually
 
@@ -51,6 +53,20 @@ def test_R34_a_follower_names_the_leaders_port_for_certificates(pair: tuple[Daem
         follower.stubs(None).registration.GetRegistration(pb.GetRegistrationRequest())
     assert refusal.metadata["leader"] == leader.address
     assert leader.mtls_stubs(CA.client("licd:role/viewer")).registration.GetRegistration(pb.GetRegistrationRequest())
+
+
+def test_R34_a_handover_names_the_successors_port_for_certificates(pair: tuple[Daemon, Daemon]) -> None:
+    leader, follower = pair
+    by_certificate = RawNode(leader.mtls_stubs(CA.client("licd:role/node"))).joined()
+    by_token = RawNode(leader.stubs("node")).joined()
+    assert leader.process is not None
+    leader.process.send_signal(signal.SIGTERM)
+    assert reconnects_to(by_certificate) == follower.mtls
+    assert reconnects_to(by_token) == follower.address
+
+
+def reconnects_to(node: RawNode) -> str:
+    return str(node.stream.until("reconnect", timeout=30).address)
 
 
 def named(stubs: Stubs) -> str:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,13 +11,16 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.admin import Admin
-from support.certificates import DAY, Authority
-from support.daemon import Daemon, running
+from support.certificates import DAY, Authority, put
+from support.daemon import Daemon, Stubs, running
+from support.licd_node import starting
+from support.proxy import Network
 from support.refusal import refused
 from support.vendor import TestVendor
 from support.waiting import eventually
 
-from licd.v1 import node_service_pb2, token_service_pb2
+import node_client
+from licd.v1 import cluster_service_pb2, node_service_pb2, token_service_pb2
 from licd.v1 import registration_service_pb2 as pb
 
 CA = Authority("clients' CA")
@@ -100,3 +105,58 @@ def test_R34_a_client_ca_is_replaced_with_an_overlap_and_without_a_restart(daemo
     assert healthy(daemon, new)
     assert not healthy(daemon, old)
     connected.registration.GetRegistration(pb.GetRegistrationRequest())  # a connection is judged when it is made
+
+
+APPLICATION = node_client.Application("report-server", "10.0.19", "2024-05-01", "sales")
+
+
+def session_of(stubs: Stubs) -> str:
+    """The session of the only node."""
+    nodes = stubs.cluster.ListNodes(cluster_service_pb2.ListNodesRequest(page_size=10)).nodes
+    return nodes[0].session_id if len(nodes) == 1 else ""
+
+
+def test_R34_a_node_keeps_session_and_seat_while_certificates_and_authority_are_replaced(
+    daemon: Daemon, vendor: TestVendor, client_ca: Path, network: Network, tmp_path: Path
+) -> None:
+    administrator = daemon.stubs("admin")
+    admin, proxy = Admin(administrator, vendor), network.proxy(daemon.mtls)
+    admin.upload(vendor.lic())
+    (tmp_path / "ca.crt").write_bytes(daemon.ca)
+    cert, key = put(tmp_path / "client", CA.client("licd:role/node", name="report-1"))
+    node = node_client.connect(
+        proxy.address, application=APPLICATION, node_name="report-1", ca=tmp_path / "ca.crt", cert=cert, key=key
+    )
+    with node:
+        session_id = eventually(lambda: session_of(administrator), 20)
+        admin.register()
+        assert node.wait_licensed(20)
+        successor = Authority("the CA after it")
+        client_ca.write_bytes(CA.pem + successor.pem)
+        put(tmp_path / "client", successor.client("licd:role/node", name="report-1"))
+        proxy.reset()
+        client_ca.write_bytes(successor.pem)
+        proxy.reset()
+        assert node.wait_licensed(20)
+        assert session_of(administrator) == session_id
+        assert admin.state == "REGISTERED"
+
+
+def test_R34_licd_and_licd_node_show_certificates_made_as_the_guide_says(
+    daemon: Daemon, vendor: TestVendor, client_ca: Path, tmp_path: Path
+) -> None:
+    Admin(daemon.stubs("admin"), vendor).upload(vendor.lic())
+    (tmp_path / "ca.crt").write_bytes(daemon.ca)
+    for role, more in (("admin", ()), ("node", ("--name", "report-1"))):
+        script = Path(__file__).parents[2] / "examples/client_certificates.py"
+        subprocess.run([sys.executable, script, tmp_path, role, *more], check=True, timeout=60)
+    (tmp_path / "clients-ca.crt").replace(client_ca)
+    files = {"LICD_ADDRESS": daemon.mtls, "LICD_CA": str(tmp_path / "ca.crt")}
+    pair = ("--cert", str(tmp_path / "admin.crt"), "--key", str(tmp_path / "admin.key"))
+    status = (sys.executable, "-m", "licd_daemon", "status", *pair)
+    done = subprocess.run(status, env={**os.environ, **files}, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    with starting(daemon.mtls, tmp_path) as run:
+        own = {"LICD_INSECURE": "", "LICD_TOKEN_FILE": "", "LICD_CERT": str(tmp_path / "report-1.crt"), **files}
+        run("run", "--key", str(tmp_path / "report-1.key"), "--", "true", **own)
+        eventually(lambda: session_of(daemon.stubs("viewer")), 30)

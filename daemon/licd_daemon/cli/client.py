@@ -6,13 +6,15 @@
 - The address is verified against the server's certificate. Without TLS the token would be read by everyone on the way,
   so `--insecure` is for loopback only, wherever a daemon passes on to (R34).
 - The token is sent as metadata and shown nowhere.
+- Files are read again for each call: what was replaced while a command goes on is shown by its next one. What can't be
+  used then leaves what was read before.
 """
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 import click
 from google.protobuf.message import Message
@@ -35,9 +37,27 @@ Answer = TypeVar("Answer", bound=Message)
 _CONNECT_SECONDS = 5
 _CALL_SECONDS = 30
 _MOST_ADDRESSES = 16
+_NO_CREDENTIALS = "NO_CREDENTIALS"
+_BY_CERTIFICATE = (
+    "A certificate counts at the daemon's port for certificates (--mtls-listen, 7444) and needs one role, such as the "
+    "URI licd:role/admin. At the other port give a token with --token-file FILE."
+)
 _HEALTH = "/grpc.health.v1.Health/Check"
 # A cluster has no way out: a proxy for the web in the environment is not the way to its daemon.
 _CHANNEL_OPTIONS = (("grpc.enable_http_proxy", 0),)
+
+
+class _Shown(NamedTuple):
+    """What is shown and trusted. `authority`: where `ca` is from, in words; `pair`: a client certificate, its key."""
+
+    ca: bytes | None
+    authority: str
+    pair: tuple[bytes, bytes] | None
+    metadata: tuple[tuple[str, str | bytes], ...]
+
+
+def _shown_by(target: Target) -> _Shown:
+    return _Shown(*target.authority(), target.client_certificate(), target.authorization())
 
 
 class Client:
@@ -50,10 +70,7 @@ class Client:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._queue = target.asked_first()
-        ca, self._authority = target.authority()
-        # Without an authority of its own, grpc trusts the public ones: the daemon may have a certificate of those.
-        self._credentials = None if target.insecure else grpc.ssl_channel_credentials(ca)
-        self._metadata = target.authorization()
+        self._shown = _shown_by(target)
         self._channel: grpc.Channel | None = None
         self._address = ""
         self._hops = 0
@@ -91,7 +108,7 @@ class Client:
                 f"/licd.v1.{method}", request_serializer=_bytes, response_deserializer=answer.FromString
             )
             try:
-                response: Answer = unary(request, timeout=_CALL_SECONDS, metadata=self._metadata)
+                response: Answer = unary(request, timeout=_CALL_SECONDS, metadata=self._shown.metadata)
             except grpc.RpcError as error:
                 self._pass_on(error)
             else:
@@ -106,7 +123,7 @@ class Client:
                 f"/licd.v1.{method}", request_serializer=_bytes, response_deserializer=answer.FromString
             )
             try:
-                for response in watch(request, metadata=self._metadata):
+                for response in watch(request, metadata=self._shown.metadata):
                     started = True
                     yield response
             except grpc.RpcError as error:
@@ -131,6 +148,20 @@ class Client:
         except grpc.RpcError as error:
             raise self._final(fault_of(error, self._address)) from None
 
+    def renewed(self) -> bool:
+        """Read the files again: whether there is anything else to show."""
+        if not self._target.renewable():
+            return False
+        try:
+            shown = _shown_by(self._target)
+        except click.UsageError:  # it is being replaced
+            return False
+        before, self._shown = self._shown, shown
+        if shown[:-1] != before[:-1] and self._channel is not None:
+            self._close()
+            self._queue.insert(0, self._address)
+        return shown != before
+
     def _judge(self, address: str) -> None:
         try:
             there = Address.parse(address)
@@ -144,6 +175,8 @@ class Client:
             )
 
     def _connected(self) -> grpc.Channel:
+        if self._channel is not None:
+            self.renewed()
         if self._channel is not None:
             return self._channel
         problems = []
@@ -159,23 +192,40 @@ class Client:
         """Open the channel and ask for the health, which needs no credentials; the problem, if it does not answer."""
         channel = (
             grpc.insecure_channel(address, _CHANNEL_OPTIONS)
-            if self._credentials is None
-            else grpc.secure_channel(address, self._credentials, _CHANNEL_OPTIONS)
+            if self._target.insecure
+            else grpc.secure_channel(address, self._credentials(), _CHANNEL_OPTIONS)
         )
         self._channel = channel
         probe: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_HEALTH)
         try:
             probe(b"", timeout=_CONNECT_SECONDS)
         except grpc.RpcError as error:
-            problem = problem_of(error, self._authority)
+            problem = problem_of(error, self._shown.authority, self._hint)
             if problem is not None:
                 self._close()
             return problem
         return None
 
+    def _credentials(self) -> grpc.ChannelCredentials:
+        chain, key = self._shown.pair or (None, None)
+        # Without an authority of its own, grpc trusts the public ones: the daemon may have a certificate of those.
+        return grpc.ssl_channel_credentials(self._shown.ca, key, chain)
+
+    @property
+    def _hint(self) -> str:
+        """What to try when the daemon hangs up."""
+        if self._target.insecure:
+            return "If it speaks TLS, leave --insecure out."
+        if self._shown.pair is None:
+            return "If it demands client certificates (--mtls-listen), give --cert and --key."
+        valid = self._target.validity()
+        return f"Is {self._target.cert} of its --client-ca, for clients, and valid now ({valid})?"
+
     def _pass_on(self, error: grpc.RpcError) -> None:
         """Make way for the daemon that leads, or raise what the fault means."""
         fault = fault_of(error, self._address)
+        if isinstance(fault, CallRefused) and fault.reason == _NO_CREDENTIALS and self.renewed():
+            return
         if not isinstance(fault, PassedOn):
             raise self._final(fault) from None
         self._close()
@@ -196,10 +246,10 @@ class Client:
         if isinstance(fault, PassedOn):
             where = f" It names the leader {clean(fault.leader)}." if fault.leader else ""
             return Unreachable([f"{fault}{where} Try again shortly, or name all daemons with --address."])
-        if isinstance(fault, CallRefused) and fault.reason == "NO_CREDENTIALS" and not self._metadata:
+        if isinstance(fault, CallRefused) and fault.reason == _NO_CREDENTIALS and not self._shown.metadata:
             found = admin_token_file(self._target.data_dir)
             remedy = f"No token was sent: {found} is not there, or not for this user. Give one with --token-file FILE."
-            fault.metadata.setdefault("remedy", remedy)
+            fault.metadata.setdefault("remedy", _BY_CERTIFICATE if self._shown.pair else remedy)
         return fault
 
     def _close(self) -> None:

@@ -38,6 +38,8 @@ FILE_KEYS = {
     "address": _JOINED,
     "ca": _TEXT,
     "token_file": _TEXT,
+    "cert": _TEXT,
+    "key": _TEXT,
 }
 
 

@@ -52,8 +52,8 @@ _CAUSES = (
     ("security handshaker", "the authority is no PEM certificate. Correct --ca FILE ({ca})."),
     ("WRONG_VERSION_NUMBER", "it speaks no TLS. If it was started with --insecure, give --insecure here too."),
     ("Tls handshake failed", "no secure connection came about. Check --ca FILE ({ca}) and the address."),
-    ("Socket closed", "it hung up. If it speaks TLS, leave --insecure out."),
-    ("Connection reset", "it hung up. If it speaks TLS, leave --insecure out."),
+    ("Socket closed", "it hung up. {hint}"),
+    ("Connection reset", "it hung up. {hint}"),
     ("Connection refused", "nobody listens there. Is the daemon running (licd serve)? Or name it with --address."),
     ("resolving", "the name is not known here. Correct --address."),
     ("", "no connection. Is the daemon running, and is this its --address?"),
@@ -129,12 +129,13 @@ def call_of(error: grpc.RpcError) -> grpc.Call:
     return error
 
 
-def problem_of(error: grpc.RpcError, authority: str) -> str | None:
+def problem_of(error: grpc.RpcError, authority: str, hint: str) -> str | None:
     """Why the daemon could not even be asked for its health; None: somebody has answered, whatever it was.
 
     Args:
         error: what the call has raised.
         authority: which certificate authority is used now, in words.
+        hint: what to try if it hangs up.
     """
     call = call_of(error)
     if call.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -142,7 +143,7 @@ def problem_of(error: grpc.RpcError, authority: str) -> str | None:
     if call.code() is not grpc.StatusCode.UNAVAILABLE:
         return None
     details = call.details() or ""
-    return next(words for mark, words in _CAUSES if mark in details).format(ca=authority)
+    return next(words for mark, words in _CAUSES if mark in details).format(ca=authority, hint=hint)
 
 
 def fault_of(error: grpc.RpcError, address: str) -> CallRefused | Unreachable | PassedOn:

@@ -15,6 +15,7 @@ from licd.v1.cluster_service_pb2 import (
     WatchEventsResponse,
 )
 from licd_daemon.cli.client import Client
+from licd_daemon.cli.errors import CallRefused
 from licd_daemon.cli.options import client_command, output_option
 from licd_daemon.cli.text import clean, say, say_json, when
 
@@ -59,10 +60,18 @@ def _newest(client: Client, kinds: tuple[str, ...], limit: int) -> list[Event]:
 
 
 def _follow(client: Client, kinds: tuple[str, ...], after: int | None, output: str) -> None:
-    # From the start when there was none: one may have come between the two calls.
-    request = WatchEventsRequest(kinds=kinds, after_position=after or 0)
-    for answer in client.stream("ClusterService/WatchEvents", request, WatchEventsResponse):
-        _show([answer.event], output)
+    while True:
+        # From the start when there was none: one may have come between the two calls.
+        request = WatchEventsRequest(kinds=kinds, after_position=after or 0)
+        try:
+            for answer in client.stream("ClusterService/WatchEvents", request, WatchEventsResponse):
+                _show([answer.event], output)
+                after = answer.event.position
+        except CallRefused as refused:  # a token that was rotated ends the stream; its file has the next one
+            if refused.reason != "NO_CREDENTIALS" or not client.renewed():
+                raise
+        else:
+            return
 
 
 def _show(shown: Iterable[Event], output: str) -> None:

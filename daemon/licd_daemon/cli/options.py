@@ -107,12 +107,15 @@ output_option = click.option(
 _CLIENT_OPTIONS = (
     option(
         "--address",
-        "The daemon's addresses, tried in order.  [default: the local daemon's, 127.0.0.1:7443]",
+        "The daemon's addresses, tried in order.  [default: the local daemon's, 127.0.0.1:7443; with --cert "
+        "127.0.0.1:7444]",
         metavar="HOST:PORT[,...]",
         callback=split_one,
     ),
     option("--ca", "The authority of its certificate (PEM).  [default: the local daemon's]", type=FILE),
     option("--token-file", "The bearer token.  [default: the local daemon's admin token]", type=FILE),
+    option("--cert", "A client certificate (PEM), for a port that demands one (--mtls-listen).", type=FILE),
+    option("--key", "The certificate's key (PEM).", type=FILE),
     insecure_option,
     data_dir_option,
     config_option,
@@ -129,6 +132,8 @@ class Group(CommandLine):
             click.Option(["--address"], metavar="HOST:PORT[,...]", help="The daemon's addresses, tried in order."),
             click.Option(["--ca"], metavar="FILE", help="The certificate authority of the daemon."),
             click.Option(["--token-file"], metavar="FILE", help="The file with the bearer token."),
+            click.Option(["--cert"], metavar="FILE", help="A client certificate, for a port that demands one."),
+            click.Option(["--key"], metavar="FILE", help="The certificate's key."),
             click.Option(["--insecure"], is_flag=True, help="Speak without TLS; on loopback only."),
             click.Option(["--data-dir"], metavar="DIRECTORY", help="Where a local daemon keeps address, CA and token."),
             click.Option(["--config"], metavar="FILE", help="A TOML file of these settings."),
@@ -182,6 +187,8 @@ def client_command(function: Callable[..., None]) -> Callable[..., None]:
         address: tuple[str, ...],
         ca: Path | None,
         token_file: Path | None,
+        cert: Path | None,
+        key: Path | None,
         insecure: bool,
         data_dir: Path,
         **values: Any,
@@ -190,7 +197,7 @@ def client_command(function: Callable[..., None]) -> Callable[..., None]:
         from licd_daemon.cli.client import Client
         from licd_daemon.cli.target import Target
 
-        with Client(Target(address, ca, token_file, insecure, data_dir)) as client:
+        with Client(Target(address, ca, token_file, cert, key, insecure, data_dir)) as client:
             function(client, **values)
 
     command: Callable[..., None] = run
