@@ -30,6 +30,7 @@ _TITLES = {
     "NO_CREDENTIALS": "The license daemon does not know this node's token",
     "WRONG_ROLE": "This node's token is not for nodes",
     "NOT_LEADER": "The daemon asked does not lead the cluster",
+    "RATE_LIMITED": "The license daemon takes no more nodes at the moment",
     "STALE_RESUME": "A copy of this process has taken its session up",
 }
 _REMEDIES = {
@@ -38,6 +39,7 @@ _REMEDIES = {
     "WRONG_ROLE": "Give this node a token of the role node (licd token create node).",
     "STALE_RESUME": "Restart each process; do not copy a running one: its session ends, and both join again.",
     "NOT_LEADER": "Nothing, if it passes automatically; else check that one of the daemons leads.",
+    "RATE_LIMITED": "Nothing, if it passes automatically; else `licd check` names the budget that is used up.",
 }
 # Under TLS 1.3 a client learns nothing of why its certificate was refused: the connection ends after its handshake.
 _HUNG_UP = re.compile("failed to connect to all addresses.*Socket closed")

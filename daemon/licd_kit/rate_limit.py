@@ -15,7 +15,7 @@ class _Bucket:
 
 
 class RateLimit:
-    """One bucket a peer: `burst` calls at once, then `per_second`."""
+    """One bucket a peer: `burst` calls at once, then `per_second`. The peer that was away longest makes room."""
 
     def __init__(self, per_second: float, burst: float) -> None:
         self._per_ms = per_second / 1000
@@ -30,6 +30,7 @@ class RateLimit:
             bucket = self._buckets[peer] = _Bucket(self._burst, now)
             if len(self._buckets) > MAX_PEERS:
                 self._buckets.popitem(last=False)
+        self._buckets.move_to_end(peer)
         bucket.level = min(self._burst, bucket.level + (now - bucket.at) * self._per_ms)
         bucket.at = now
         if bucket.level < 1:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from licd_daemon.console.answers import failed, refused
 from licd_daemon.console.login import Login, Logins
+from licd_daemon.core.budget import network_of
 from licd_daemon.core.model import Actor, Role
 from licd_daemon.core.refusal import Reason, Refused, too_many_calls
 from licd_daemon.operations.refused_credentials import RefusedCredentials, Why
@@ -145,7 +146,7 @@ def _same_origin(request: Request) -> None:
 
 
 def _take(limit: RateLimit, request: Request) -> None:
-    if wait_ms := limit.take(host_of(request)):
+    if wait_ms := limit.take(network_of(host_of(request))):
         raise too_many_calls(wait_ms)
 
 

@@ -9,10 +9,12 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
+from licd_daemon.coordinator.join_budget import JoinBudget
 from licd_daemon.coordinator.latency import Latency
 from licd_daemon.coordinator.news import News
 from licd_daemon.coordinator.service_clock import ServiceClock
@@ -73,7 +75,8 @@ class Coordinator:
         self.since = 0
         self.failed: BaseException | None = None
         self.append_latency = Latency()
-        self._queue = WriteQueue()
+        self.queue = WriteQueue()
+        self.joins = JoinBudget()
         self._tasks: list[asyncio.Task[None]] = []
         self._journal_head = Head()
         self._snapshot_position = 0
@@ -151,7 +154,7 @@ class Coordinator:
         except Exception as error:
             log.exception("coordinator_failed")
             self.failed, self.engine.writable = error, False
-            self._queue.refuse(_stopping())
+            self.queue.refuse(_stopping())
             self.news.notify()
 
     async def stop(self) -> None:
@@ -160,7 +163,7 @@ class Coordinator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._queue.refuse(_stopping())
+        self.queue.refuse(_stopping())
         if self.writable and self._journal_head.position > self._snapshot_position:
             await self._save_snapshot()
 
@@ -215,16 +218,17 @@ class Coordinator:
         """Carry out a command and give the durable state after it.
 
         Raises:
-            Refused: by a rule, or with JOURNAL_UNAVAILABLE, NOT_LEADER, STOPPING: nothing was done.
+            Refused: by a rule, or with JOURNAL_UNAVAILABLE, NOT_LEADER, STOPPING, RATE_LIMITED: nothing was done.
         """
         if self.failed is not None:
             raise _stopping()
-        return await self._queue.add(command)
+        return await self.queue.add(command)
 
     def submit_soon(self, command: c.Command) -> None:
         """Carry out a command that nobody waits for; if it is refused or can't be written, its cause comes again."""
         if self.failed is None:
-            self._queue.add(command).add_done_callback(lambda done: done.cancelled() or done.exception())
+            with suppress(Refused):
+                self.queue.add(command).add_done_callback(lambda done: done.cancelled() or done.exception())
 
     @property
     def leadership(self) -> Leadership:
@@ -238,7 +242,7 @@ class Coordinator:
 
     def wake(self) -> None:
         """A batch is due that no command asks for."""
-        self._queue.wake.set()
+        self.queue.wake.set()
 
     async def _tick(self) -> None:
         """Wake the writer for what time brings; what watchers must see, yet no event: a challenge's end, the
@@ -252,7 +256,7 @@ class Coordinator:
             if showing != shown:
                 shown = showing
                 self.news.notify()
-            self._queue.wake.set()
+            self.queue.wake.set()
             await asyncio.sleep(TICK_S if self.writable else RETRY_MS / 1000)
 
     def _report_lead(self, lost_at: int | None) -> int | None:
@@ -276,11 +280,11 @@ class Coordinator:
 
     async def _write(self) -> None:
         while True:
-            await self._queue.wake.wait()
-            self._queue.wake.clear()
-            await self._queue.gather()
+            await self.queue.wake.wait()
+            self.queue.wake.clear()
+            await self.queue.gather()
             while await self._write_batch():
-                await self._queue.gather()
+                await self.queue.gather()
             if self._journal_head.position - self._snapshot_position >= self._snapshot_after():
                 await self._save_snapshot()
 
@@ -290,14 +294,14 @@ class Coordinator:
 
     async def _write_batch(self) -> bool:
         """Decide and append one batch; True: commands are left."""
-        batch = self._queue.take()
+        batch = self.queue.take()
         try:
             written = await self._carry_out(batch)
         except BaseException:
             refuse_all(batch, _stopping())
             raise
-        self._queue.written(batch)
-        return written and bool(self._queue)
+        self.queue.written(batch)
+        return written and bool(self.queue)
 
     async def _carry_out(self, batch: Sequence[Waiting]) -> bool:
         if not self._config.leadership.valid():

@@ -2,6 +2,7 @@
 
 import hmac
 
+from licd_daemon.core.budget import places, refuse_place
 from licd_daemon.core.commands import (
     DrainOver,
     EndSession,
@@ -40,6 +41,7 @@ def join(draft: Draft, command: Join) -> None:
         _prove(session, command.secret_hash)
         _return(draft, session)
         return
+    refuse_place(draft.state, command.actor)
     draft.emit(
         SessionJoined(
             command.session_id,
@@ -186,9 +188,11 @@ def drain_over(draft: Draft, command: DrainOver) -> None:
 
 
 def memory_over(draft: Draft, command: MemoryOver) -> None:
-    """R16: a lost session ends after a day, an ended one is forgotten after another."""
+    """R16: a lost session ends after a day, an ended one is forgotten after another. R36: sooner if they are many."""
     session = draft.state.sessions.get(command.session_id)
-    if session is None or session.since is None or draft.now.served < session.since + RESUMABLE_MS:
+    if session is None or session.since is None:
+        return
+    if draft.state.tally.gone <= places(draft.state) and draft.now.served < session.since + RESUMABLE_MS:
         return
     if session.status is SessionStatus.LOST:
         draft.emit(SessionEnded(session.session_id, EndReason.EXPIRED))

@@ -13,6 +13,7 @@ import msgspec
 from immutables import Map
 
 from licd_daemon.core import events as e
+from licd_daemon.core.budget import network_of
 from licd_daemon.core.model import (
     REMEMBERED_CHALLENGES,
     REMEMBERED_EPOCHS,
@@ -334,6 +335,7 @@ def _session_joined(state: State, event: e.SessionJoined, now: Now) -> State:
         now.wall,
         newcomer=event.newcomer,
         token_id=token_of(event.actor),
+        peer=network_of(event.actor.address) if event.actor else "",
     )
     newcomers = state.newcomers
     return replace(

@@ -14,6 +14,7 @@ comes up.
 import heapq
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
+from itertools import islice
 
 from licd_daemon.core.model import RESUMABLE_MS, Seat, SessionStatus, State
 
@@ -100,6 +101,10 @@ class Leases:
         """A lost or ended session is kept for a day."""
         self._set(Deadline.MEMORY, session_id, since + RESUMABLE_MS)
 
+    def remembered_longest(self, count: int) -> list[str]:
+        """Up to `count` of those that are kept for a day, beginning with the one that has been longest."""
+        return list(islice(self._deadlines[Deadline.MEMORY], count))
+
     def drop(self, kind: Deadline, session_id: str) -> None:
         """A deadline is no question any more."""
         self._deadlines[kind].pop(session_id, None)
@@ -126,7 +131,7 @@ class Leases:
     def promote(self, state: State, served: int, handover_ms: int) -> None:
         """R18: at a new epoch every recorded holder, and everyone who was connected, has a fresh lease."""
         until = served + recorded_lease_ms(state, handover_ms)
-        for session in state.sessions.values():
+        for session in sorted(state.sessions.values(), key=lambda session: session.since or 0):
             if session.status in (SessionStatus.LIVE, SessionStatus.AWAITED):
                 self._set(Deadline.LEASE, session.session_id, until)
             else:

@@ -117,7 +117,8 @@ class Session(Frozen, frozen=True):
     registered with it while its seat still drained (R10). `newcomer`: joined the present registration, and nobody that
     it lives in was heard since. The registration lives in holders that are no newcomers (R17). `line`: its place in the
     line for a seat; smaller is earlier. `since`: served time at which it became LOST or ENDED. `clock`: over the
-    limit; `clock_warning`: over half of it (R21). `token_id`: of the token that its process showed last, and that it
+    limit; `clock_warning`: over half of it (R21). `peer`: the address, or IPv6 network, that it joined from; empty: not
+    known (R36). `token_id`: of the token that its process showed last, and that it
     ends with (R35); empty: a certificate's, or not known (0.1.0).
     """
 
@@ -138,6 +139,7 @@ class Session(Frozen, frozen=True):
     clock_warning: Failure | None = None
     newcomer: bool = False
     token_id: str = ""
+    peer: str = ""
 
     @property
     def carries(self) -> bool:
@@ -148,6 +150,13 @@ class Session(Frozen, frozen=True):
     def seatless(self) -> bool:
         """Whether it has no seat, nor had one in the present registration: then its end leaves nothing behind (R36)."""
         return not self.holder and self.seat is Seat.NONE
+
+    @property
+    def counted_on(self) -> tuple[str, ...]:
+        """The token and the peer whose budget it takes a place of; none where it has a seat or is gone (R36)."""
+        if self.seat is not Seat.NONE or self.status in (SessionStatus.LOST, SessionStatus.ENDED):
+            return ()
+        return tuple(key for key in (self.token_id, self.peer) if key)
 
 
 class Registration(Frozen, frozen=True):
@@ -310,7 +319,8 @@ class Tally(Frozen, frozen=True):
 
     `live`: connected. `held`: seats held. `taken`: seats held or draining. `holders_*`: sessions that the registration
     lives in (R17), by their status. `reserved`: awaited sessions that keep their place. `newcomers_waiting`:
-    newcomers waiting. `drifted`: connected ones whose clock is over the limit (R21).
+    newcomers waiting. `drifted`: connected ones whose clock is over the limit (R21). `gone`: LOST and ENDED ones;
+    `places`: how many of the budgets' places are taken, by token and peer (R36).
     """
 
     live: int = 0
@@ -322,6 +332,8 @@ class Tally(Frozen, frozen=True):
     reserved: int = 0
     drifted: int = 0
     newcomers_waiting: int = 0
+    gone: int = 0
+    places: Map[str, int] = Map()
 
     def moved(self, old: Session, new: Session) -> "Tally":
         """The tally with `new` counted in place of `old`; itself where that is the same."""
@@ -340,13 +352,23 @@ class Tally(Frozen, frozen=True):
             self.reserved + sign * (waits and status is SessionStatus.AWAITED),
             self.drifted + sign * (status is SessionStatus.LIVE and session.clock is not None),
             self.newcomers_waiting + sign * (waits and status is SessionStatus.LIVE and session.newcomer),
+            self.gone + sign * (status in (SessionStatus.LOST, SessionStatus.ENDED)),
+            _plus(self.places, session.counted_on, sign),
         )
+
+
+def _plus(places: Map[str, int], keys: tuple[str, ...], sign: int) -> Map[str, int]:
+    for key in keys:
+        count = places.get(key, 0) + sign
+        places = places.set(key, count) if count else places.delete(key)
+    return places
 
 
 def _counted(session: Session) -> tuple[object, ...]:
     """What a tally goes by."""
     return (
         session.status, session.seat, session.holder, session.newcomer, session.line is None, session.clock is None,
+        session.token_id,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from licd_daemon.core import commands as c
+from licd_daemon.core.budget import places
 from licd_daemon.core.decide import decide
 from licd_daemon.core.events import AnyEvent, HoldersHeard, SessionRebound, TimeMarked
 from licd_daemon.core.evolve import evolve
@@ -130,10 +131,15 @@ class Engine:
             return [self._tick()]
         first, rest = seatless_first(self.leases.due(now.served), self.state)
         drained = [c.DrainOver(session_id) for session_id in acknowledged]
-        return [*_over(first), self._tick(), *_over(rest), *drained]
+        return [*_over(first), self._tick(), *_over(rest), *drained, *self._forgotten()]
 
     def _tick(self) -> c.Tick:
         return c.Tick(self._heard, self.uses.due())
+
+    def _forgotten(self) -> list[c.Command]:
+        """R36: those above what is remembered, the oldest first."""
+        surplus = max(0, self.state.tally.gone - places(self.state))
+        return [c.MemoryOver(session_id) for session_id in self.leases.remembered_longest(surplus)]
 
     def committed(self, batch: Batch, served: int, *, leads: bool = True) -> EndedRegistration | None:
         """R33: a batch is durable, at `served`; streams get what it changes, before anybody is answered.

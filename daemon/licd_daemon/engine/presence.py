@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from licd_daemon.core.drift import SAMPLES, ClockFilter, Estimate, Level, Sample, Verdict, measure
-from licd_daemon.core.model import EndReason, Failure, Seat, Session, SessionStatus, State
+from licd_daemon.core.model import MINUTE_MS, EndReason, Failure, Seat, Session, SessionStatus, State
 from licd_daemon.core.view import NodeState, RegistrationState, node_state, outage_grace_s, registration_state
 
 NodeReport = tuple[NodeState, tuple[Failure, ...], RegistrationState, int]
@@ -23,6 +23,8 @@ NodeReport = tuple[NodeState, tuple[Failure, ...], RegistrationState, int]
 
 REMEMBERED_EXCHANGES = 8
 SAMPLED_EVERY_MS = 500
+SWINGS = 8
+SWING_MS = 5 * MINUTE_MS
 
 
 class Exchange(NamedTuple):
@@ -63,8 +65,24 @@ class Presence:
     """
 
     __slots__ = (
-        "_exchanges", "_loss_serial", "_reported", "address", "clock", "estimate", "given", "heard_at", "joining",
-        "nonce", "opened", "sample_due", "sequence", "serial", "stream", "verdict",
+        "_exchanges",
+        "_loss_serial",
+        "_reported",
+        "_verdict_at",
+        "_verdicts",
+        "address",
+        "clock",
+        "estimate",
+        "given",
+        "heard_at",
+        "joining",
+        "nonce",
+        "opened",
+        "sample_due",
+        "sequence",
+        "serial",
+        "stream",
+        "verdict",
     )  # fmt: skip
 
     def __init__(self, epoch: int, *, joining: bool) -> None:
@@ -83,6 +101,8 @@ class Presence:
         self._reported: NodeReport | None = None
         self._loss_serial: int | None = None
         self._exchanges: list[Exchange] = []
+        self._verdicts = 0.0
+        self._verdict_at = 0
 
     def give(self) -> int:
         """The stream number of an answer to Join or Resume."""
@@ -186,10 +206,17 @@ class Presence:
         sample = measure(exchange.acknowledged, had_at, exchange.sent, exchange.received, exchange.served)
         return None if sample is None else self._hear(sample, served, limit_ms)
 
+    def clock_judged(self, served: int) -> None:
+        """A verdict goes into the journal. A clock that swings gets `SWINGS` at once, then one in `SWING_MS` (R36)."""
+        self._verdicts = max(0.0, self._verdicts - (served - self._verdict_at) / SWING_MS) + 1
+        self._verdict_at = served
+        if self._verdicts > SWINGS:
+            self.sample_due = served + SWING_MS
+
     def _hear(self, sample: Sample, served: int, limit_ms: int) -> Level | None:
         self.clock.add(sample)
         if len(self.clock) == SAMPLES:
-            self.sample_due = served + SAMPLED_EVERY_MS
+            self.sample_due = max(self.sample_due, served + SAMPLED_EVERY_MS)
         self.estimate = self.clock.estimate(served)
         return None if self.estimate is None else self.verdict.hear(self.estimate, limit_ms)
 

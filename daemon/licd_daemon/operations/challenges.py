@@ -52,6 +52,7 @@ class Challenges:
         self.vendor_keys = vendor_keys
         self._codes = Codes()
         self._one_at_a_time = asyncio.Lock()
+        self._one_stretched = asyncio.Lock()
 
     async def upload(
         self, content: bytes, auth_method: str, actor: Actor, *, replace: bool = False
@@ -108,7 +109,8 @@ class Challenges:
         sealed_wall, sealed_run = wall_ms(), self._coordinator.now().run
         url = _sealed_url(state, state.license, challenge_id, code, Purpose.REGISTER, sealed_wall)
         salt = secrets.token_bytes(16)
-        digest = await asyncio.to_thread(_stretch, code, salt)
+        async with self._one_stretched:  # 64 MiB each (R36)
+            digest = await asyncio.to_thread(_stretch, code, salt)
         pictures = await asyncio.to_thread(draw, url)
         async with self._one_at_a_time:
             command = c.CreateChallenge(challenge_id.hex(), state.license.license_id, url, actor=actor)

@@ -15,6 +15,7 @@ from licd_daemon.core.decide_registration import license_of
 from licd_daemon.core.model import Actor, Challenge, Failure, Now, State
 from licd_daemon.core.upload_effect import Effect
 from licd_daemon.operations import fields
+from licd_daemon.operations.budget_check import BudgetCheck
 from licd_daemon.operations.challenges import Challenges
 from licd_daemon.operations.qr import Pictures
 
@@ -47,7 +48,7 @@ class Registration(NamedTuple):
     """The registration at one instant.
 
     `writable`: whether the journal can be written; `position`: the journal's; `warnings`: what is wrong with the
-    server's certificate, or with this machine.
+    server's certificate, or with this machine, and which budgets are used up or nearly so (R34, R36).
     """
 
     state: State
@@ -87,6 +88,7 @@ class RegistrationOperations:
         self._advertise = advertise
         self._recovery_window_ms = recovery_window_ms
         self._warnings = warnings
+        self._budgets = BudgetCheck(coordinator)
 
     def _at(self, state: State) -> Registration:
         coordinator = self._coordinator
@@ -97,7 +99,7 @@ class RegistrationOperations:
             self._recovery_window_ms,
             coordinator.writable,
             coordinator.position,
-            self._warnings(),
+            [*self._warnings(), *self._budgets.warnings()],
         )
 
     def current(self) -> Registration:

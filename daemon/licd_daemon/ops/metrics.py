@@ -154,6 +154,7 @@ class Metrics(Collector):
         yield CounterMetricFamily(
             "licd_heartbeats", "Heartbeats acknowledged.", value=self._coordinator.presences.heartbeats
         )
+        yield from self._budgets()
         events = CounterMetricFamily("licd_events", "Events that became durable, by kind.", labels=["kind"])
         for kind, count in counts.items():
             events.add_metric([snake(kind.__name__)], count)
@@ -161,6 +162,14 @@ class Metrics(Collector):
         refused = CounterMetricFamily("licd_credentials_refused", "Refused credentials, by why.", labels=["reason"])
         for why, count in self._refused.items():
             refused.add_metric([why], count)
+        yield refused
+
+    def _budgets(self) -> Iterable[Metric]:
+        help_text = "Requests of nodes that were refused for a budget: of joins, of places, of room before the journal."
+        refused = CounterMetricFamily("licd_budget_refusals", help_text, labels=["budget"])
+        for budget, count in self._coordinator.joins.refused.items():
+            refused.add_metric([budget], count)
+        refused.add_metric(["queue"], self._coordinator.queue.refused)
         yield refused
 
     def _latencies(self) -> Iterable[Metric]:

@@ -223,4 +223,5 @@ class Heartbeats:
         )
         verdict = clock_verdict(self._engine.state, session_id, presence, level, limit_ms, astray=astray)
         if verdict is not None:
+            presence.clock_judged(served)
             self._coordinator.submit_soon(verdict)

@@ -1,10 +1,12 @@
-"""R36: requests a second and peer. A peer is an address without its port.
+"""R36: requests a second and peer. A peer is an address without its port; of IPv6, a network of 64 bits.
 
 Two token buckets: one for the calls that the contract names costly, one for all the others.
 """
 
+from licd_daemon.core.budget import network_of
 from licd_daemon.core.refusal import too_many_calls
 from licd_daemon.rpc.contract import ACCESS
+from licd_daemon.rpc.peer import address_of
 from licd_kit.rate_limit import RateLimit
 
 
@@ -23,5 +25,5 @@ class Limits:
         """
         access = ACCESS.get(method)
         limit = self._costly if access and access.costly else self._cheap
-        if wait_ms := limit.take(peer.rpartition(":")[0]):
+        if wait_ms := limit.take(network_of(address_of(peer))):
             raise too_many_calls(wait_ms)

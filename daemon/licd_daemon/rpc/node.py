@@ -53,6 +53,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
             ),
             actor=caller(),
         )
+        self._coordinator.joins.take(self._coordinator.state, caller(), command.instance_id)
         state = await self._coordinator.submit(command)
         session_id = state.instances.get(command.instance_id, "")
         return pb.JoinResponse(**self._answer(session_id))
@@ -193,7 +194,7 @@ def _ended(reason: str) -> pb.KeepAliveResponse:
 
 def _verdict(refusal: Refused) -> pb.KeepAliveResponse:
     """A refused `open`: what can be fixed by waiting is a reconnect, the rest is an end."""
-    if refusal.reason in (Reason.NOT_LEADER, Reason.STOPPING, Reason.JOURNAL_UNAVAILABLE):
+    if refusal.reason in (Reason.NOT_LEADER, Reason.STOPPING, Reason.JOURNAL_UNAVAILABLE, Reason.RATE_LIMITED):
         return pb.KeepAliveResponse(reconnect=pb.Reconnect(after=duration(refusal.retry_after_ms or COME_BACK_MS)))
     if refusal.reason is Reason.SESSION_EXPIRED:
         return _ended(refusal.metadata.get("ended", "EXPIRED"))

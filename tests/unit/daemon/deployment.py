@@ -123,6 +123,10 @@ def resume_of(name: str) -> c.Resume:
     return c.Resume(name, hashlib.sha256(name.encode()).hexdigest(), 0)
 
 
+def leave_of(name: str) -> c.Leave:
+    return c.Leave(name, hashlib.sha256(name.encode()).hexdigest())
+
+
 async def register(coordinator: Coordinator, *names: str, max_nodes: int = 2) -> State:
     """A registered cluster of nodes of these names."""
     license = license_of(max_nodes=max_nodes, issued_at=1_600_000_000, expires_at=4_000_000_000)

@@ -5,9 +5,11 @@ import asyncio
 import pytest
 from support.waiting import until
 from unit.core.world import LEASE
-from unit.daemon.deployment import Deployment, join_of, register, resume_of
+from unit.daemon.deployment import Deployment, join_of, leave_of, register, resume_of
 
+from licd_daemon.coordinator import write_queue
 from licd_daemon.coordinator.coordinator import Coordinator
+from licd_daemon.core import budget
 from licd_daemon.core import commands as c
 from licd_daemon.core.leases import Deadline, with_margin
 from licd_daemon.core.model import EndReason, Seat, SessionStatus, State
@@ -302,3 +304,44 @@ async def test_R14_each_start_is_an_entry_of_its_own(deployment: Deployment) -> 
     async with deployment.started() as coordinator:
         assert "a" in coordinator.state.sessions
         assert coordinator.position == head.position + 1
+
+
+async def test_R36_a_flood_of_nodes_is_bounded_and_keeps_no_administrator_waiting(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(write_queue._NODES, c.Join, 600)
+    async with deployment.started() as coordinator:
+        journal = deployment.journal
+        journal.hold = asyncio.Event()
+        asked = journal.asked
+        first = submit_all(coordinator, join_of("first"))
+        await until(lambda: journal.asked > asked)
+        flood = submit_all(coordinator, *(join_of(f"node-{n}") for n in range(700)))
+        await asyncio.sleep(0)
+        refusals = [task for task in flood if task.done()]
+        assert len(refusals) == 100
+        refusal = await refusal_of(refusals[0])
+        assert refusal.reason is Reason.RATE_LIMITED
+        assert refusal.retry_after_ms
+        leaving, reset = submit_all(coordinator, leave_of("first"), c.ResetRegistration())
+        journal.hold.set()
+        joined = (await reset).tally.live
+        assert joined < 600, "the administrator was answered before the whole flood"
+        await leaving
+        await asyncio.gather(*first, *flood, return_exceptions=True)
+        assert coordinator.state.tally.live == 600
+        assert coordinator.queue.refused == 100
+
+
+async def test_R36_sessions_that_ended_are_forgotten_where_there_are_many(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "LEAST_PLACES", 20)
+    async with deployment.started() as coordinator:
+        names = [f"node-{n}" for n in range(9)]
+        for name in names:
+            await coordinator.submit(join_of(name))
+        for name in names:
+            await coordinator.submit(c.EndSession(name, EndReason.EVICTED))
+        monkeypatch.setattr(budget, "LEAST_PLACES", 3)
+        await until(lambda: set(coordinator.state.sessions) == set(names[-3:]))

@@ -11,6 +11,7 @@ from licd_daemon.core.drift import Estimate, Level
 from licd_daemon.core.model import EndReason, Seat, SessionStatus
 from licd_daemon.core.view import NodeState
 from licd_daemon.engine.clock_verdict import clock_verdict
+from licd_daemon.engine.presence import SWING_MS, SWINGS
 
 LIMIT = 5000
 
@@ -126,3 +127,15 @@ def test_R21_a_leader_that_is_not_sure_of_its_clock_blames_nobody(led: Led) -> N
     cleared = verdict(led, Level.OVER, astray=True)
     assert cleared is not None
     assert (cleared.failure, cleared.warning) == (None, None)
+
+
+def test_R36_a_clock_that_swings_is_judged_less_and_less_often(led: Led) -> None:
+    presence = led.presence("a")
+    for _ in range(SWINGS):
+        presence.clock_judged(led.served)
+    assert presence.sample_due == 0
+    presence.clock_judged(led.served)
+    assert presence.sample_due == led.served + SWING_MS
+    later = led.served + 2 * SWING_MS
+    presence.clock_judged(later)
+    assert presence.sample_due < later, "once calm, it is judged as any other"
