@@ -123,6 +123,11 @@ def address_file(data_dir: Path) -> Path:
     return data_dir / "address"
 
 
+def ops_address_file(data_dir: Path) -> Path:
+    """Where the daemon writes the host:port that this machine reaches its ops port at; empty: it is off."""
+    return data_dir / "ops-address"
+
+
 def console_link_file(data_dir: Path) -> Path:
     """Where the daemon writes the console's address that logs in once."""
     return data_dir / "console-login"

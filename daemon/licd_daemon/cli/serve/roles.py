@@ -14,7 +14,7 @@ import grpc
 import structlog
 
 from licd_daemon.cli.serve import descriptors, tls
-from licd_daemon.cli.serve.config import ServeConfig, address_file
+from licd_daemon.cli.serve.config import ServeConfig, address_file, ops_address_file
 from licd_daemon.cli.serve.follower_web import FollowerWeb
 from licd_daemon.cli.serve.port_tls import (
     port_certificate,
@@ -328,7 +328,11 @@ def _services(config: LeadingConfig, operations: Operations, leader_clock: Leade
 
 def _publish_addresses(config: ServeConfig, role: str, bound: _Bound, web: WebPorts, **more: object) -> None:
     """Local commands find the daemon by a file; people and scripts by one line."""
-    write_whole(address_file(config.data_dir), f"{bound.tokens.reached}\n".encode(), 0o600)
+    for file, address in (
+        (address_file(config.data_dir), str(bound.tokens.reached)),
+        (ops_address_file(config.data_dir), web.ops_url.removeprefix("http://")),
+    ):
+        write_whole(file, f"{address}\n".encode(), 0o600)
     log.info(
         role,
         address=str(bound.tokens.reached),
