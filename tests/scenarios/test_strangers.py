@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.admin import Admin
 from support.daemon import Daemon
 from support.raw_http2 import RawHttp2, message
@@ -14,6 +15,9 @@ from support.vendor import TestVendor
 
 STREAMS = 100
 DECLARED = 80_000
+REFUSED_STREAM = 7
+SERVING = health_pb2.HealthCheckResponse.SERVING
+HEALTH = "/grpc.health.v1.Health/Check"
 UPLOAD = "/licd.v1.RegistrationService/UploadLicense"
 JOIN = "/licd.v1.NodeService/Join"
 WATCH = "/licd.v1.ClusterService/WatchEvents"
@@ -30,6 +34,11 @@ def licensed(daemon: Daemon, admin: Admin, vendor: TestVendor) -> Iterator[RawNo
     assert admin.nodes()[node.name] == "LICENSED"
 
 
+def crowd(daemon: Daemon, stack: ExitStack, number: int) -> list[RawHttp2]:
+    """Connections in plaintext that end with the stack."""
+    return [stack.enter_context(closing(RawHttp2(daemon.address))) for _ in range(number)]
+
+
 def half_a_message(client: RawHttp2, path: str, token: str = "") -> int:
     return client.send(client.open(path, token), message(bytes(DECLARED - 1000), DECLARED), patience_s=0.02)
 
@@ -39,10 +48,44 @@ def half_a_message(client: RawHttp2, path: str, token: str = "") -> int:
 def test_R36_half_messages_of_strangers_are_not_taken(daemon: Daemon, licensed: RawNode, path: str) -> None:
     before = daemon.resident_kib()
     with ExitStack() as stack:
-        clients = [stack.enter_context(closing(RawHttp2(daemon.address))) for _ in range(4)]
+        clients = crowd(daemon, stack, 4)
         taken = sum(half_a_message(client, path) for client in clients for _ in range(STREAMS))
         assert daemon.resident_kib() - before < 8 * 1024
     assert taken < 1024 * 4 * STREAMS
+
+
+@pytest.mark.parametrize("daemon", [("--insecure", "--lease-ttl", "60s")], indirect=True)
+def test_R36_half_messages_to_what_is_open_to_strangers_are_few_and_health_answers(
+    daemon: Daemon, licensed: RawNode
+) -> None:
+    health = health_pb2_grpc.HealthStub(daemon.stubs(None).channel)
+    health.Check(health_pb2.HealthCheckRequest(), timeout=20)
+    before = daemon.resident_kib()
+    with ExitStack() as stack:
+        for client in crowd(daemon, stack, 20):
+            for _ in range(STREAMS // 4):
+                half_a_message(client, HEALTH)
+            assert health.Check(health_pb2.HealthCheckRequest(), timeout=20).status == SERVING
+        assert daemon.resident_kib() - before < 24 * 1024
+
+
+@pytest.mark.parametrize("daemon", [("--insecure", "--lease-ttl", "60s")], indirect=True)
+def test_R36_half_messages_of_one_token_keep_no_other_call_waiting(daemon: Daemon, licensed: RawNode) -> None:
+    before, token = daemon.resident_kib(), daemon.token("node")
+    with ExitStack() as stack:
+        for client in crowd(daemon, stack, 5):
+            for _ in range(STREAMS):
+                half_a_message(client, JOIN, token)
+            RawNode(daemon.stubs("node"), "report-2").joined()
+        assert daemon.resident_kib() - before < 32 * 1024
+
+
+@pytest.mark.parametrize("daemon", [("--insecure",)], indirect=True)
+def test_R36_a_connection_has_a_hundred_streams_at_once_and_no_more(daemon: Daemon) -> None:
+    with closing(RawHttp2(daemon.address)) as client:
+        streams = [client.open(JOIN, daemon.token("node")) for _ in range(STREAMS + 5)]
+        assert [client.wait(stream) for stream in streams[STREAMS:]] == [REFUSED_STREAM] * 5
+        assert set(client.ended) == set(streams[STREAMS:])
 
 
 @pytest.mark.parametrize("size", [10, 60_000, 200_000])

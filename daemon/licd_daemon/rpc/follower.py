@@ -21,10 +21,11 @@ from licd_daemon.rpc.access import HEALTH
 from licd_daemon.rpc.context import Context, Handler
 from licd_daemon.rpc.convert import duration
 from licd_daemon.rpc.errors import abort
-from licd_daemon.rpc.guard import guarded_handler
+from licd_daemon.rpc.guard import open_handler
 from licd_daemon.rpc.health import Health
 from licd_daemon.rpc.limits import Limits
 from licd_daemon.rpc.peer import shows_certificate
+from licd_daemon.rpc.places import Strangers
 from licd_daemon.rpc.server import POLLED, REGISTERED, bind, options
 
 _KEEP_ALIVE = "/licd.v1.NodeService/KeepAlive"
@@ -85,6 +86,7 @@ class _HealthGuard(aio.ServerInterceptor):
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._strangers = Strangers()
 
     async def intercept_service(
         self,
@@ -95,7 +97,7 @@ class _HealthGuard(aio.ServerInterceptor):
         handler, method = await continuation(handler_call_details), handler_call_details.method
         if handler is None or not method.startswith(HEALTH):
             return handler
-        return guarded_handler(method, handler, lambda context: self._limits.take(method, context.peer()), Latency())
+        return open_handler(method, handler, self._limits, self._strangers, Latency())
 
 
 class _Refusing:

@@ -4,10 +4,12 @@
 - A stream may write bytes: a response that it has serialized itself.
 - Every method is served as one whose requests stream, so that it is judged before any byte of a message is asked for
   (R36, `messages`).
+- Callers without credentials share few places, and the callers of each role have their own for messages to come: none
+  takes another's (`places`).
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 import grpc
@@ -15,6 +17,7 @@ from grpc import aio
 
 from licd_daemon.coordinator.latency import Latency
 from licd_daemon.core.evolve import token_of
+from licd_daemon.core.model import Role
 from licd_daemon.core.refusal import Refused
 from licd_daemon.rpc.access import Access
 from licd_daemon.rpc.caller import called_by, caller
@@ -22,12 +25,16 @@ from licd_daemon.rpc.context import Context, Handler
 from licd_daemon.rpc.contract import ACCESS, SMALL_REQUEST
 from licd_daemon.rpc.errors import abort, abort_internal
 from licd_daemon.rpc.limits import Limits
-from licd_daemon.rpc.messages import decoder, only_message, usable_messages
+from licd_daemon.rpc.messages import AWAITED, Requests, decoder
 from licd_daemon.rpc.open_streams import IN_BAND, OpenStreams
+from licd_daemon.rpc.places import Places, Strangers
 from licd_kit.clock import stopwatch_s
 
-_WhileOpen = Callable[[], AbstractContextManager[None]]
+Check = Callable[[Context], Places]
+"""Judges a call by its headers; gives where its message may wait."""
 _Behaviour = Callable[[Any, Context], Awaitable[Any]]
+_Serve = Callable[[Requests, Context], Awaitable[Any]]
+_WhileOpen = Callable[[], AbstractContextManager[None]]
 
 
 class CallGuard(aio.ServerInterceptor):
@@ -37,6 +44,8 @@ class CallGuard(aio.ServerInterceptor):
         self._access = access
         self._limits = limits
         self.open_streams = open_streams
+        self._strangers = Strangers()
+        self._awaited = {role: Places(AWAITED) for role in Role}
         self._handlers: dict[str, Handler] = {}
         self.latency: dict[str, Latency] = {}
 
@@ -54,7 +63,11 @@ class CallGuard(aio.ServerInterceptor):
         if handler is None:
             return None
         latency = self.latency.setdefault(method, Latency())
-        guarded = guarded_handler(method, handler, self._check(method), latency, self._while_open(method))
+        if self._access.is_open(method):
+            guarded = open_handler(method, handler, self._limits, self._strangers, latency)
+        else:
+            behind = self._stream_behind(method) if handler.response_streaming else _behind(self._check(method))
+            guarded = _guarded(method, handler, behind, latency)
         self._handlers[method] = guarded
         return guarded
 
@@ -66,40 +79,52 @@ class CallGuard(aio.ServerInterceptor):
             await abort(context, refusal)
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "This daemon has no such method: see its reflection.")
 
-    def _while_open(self, method: str) -> _WhileOpen:
-        if self._access.is_open(method):
-            return nullcontext
+    def _stream_behind(self, method: str) -> Callable[[_Serve], _Behaviour]:
+        behind = _behind(self._check(method))
         streams = self.open_streams
         opened = streams.in_use if method.startswith(IN_BAND) else streams.opened
-        return lambda: opened(token_of(caller()))
+        return lambda serve: behind(_within(lambda: opened(token_of(caller())), serve))
 
-    def _check(self, method: str) -> Callable[[Context], None]:
-        roles = None if self._access.is_open(method) else self._access.roles_for(method)
+    def _check(self, method: str) -> Check:
+        roles = self._access.roles_for(method)
 
-        def check(context: Context) -> None:
+        def check(context: Context) -> Places:
             self._limits.take(method, context.peer())
-            if roles is not None:
-                called_by(self._access.check(roles, context))
+            actor = self._access.check(roles, context)
+            called_by(actor)
+            return self._awaited[actor.role]
 
         return check
 
 
-def guarded_handler(
-    method: str,
-    handler: Handler,
-    check: Callable[[Context], None],
-    latency: Latency,
-    while_open: _WhileOpen = nullcontext,
-) -> Handler:
-    """`handler` behind `check`, with refusals and faults turned into statuses; a stream within `while_open`."""
+def open_handler(method: str, handler: Handler, limits: Limits, strangers: Strangers, latency: Latency) -> Handler:
+    """`handler` for callers without credentials."""
+
+    def check(context: Context) -> Places:
+        limits.take(method, context.peer())
+        return strangers.awaited
+
+    behind = _behind(check)
+
+    def among_strangers(serve: _Serve) -> _Behaviour:
+        async def one_of_them(requests: Requests, context: Context) -> Any:
+            async with strangers.call(context.peer()):
+                return await serve(requests, context)
+
+        return behind(one_of_them)
+
+    return _guarded(method, handler, among_strangers, latency)
+
+
+def _guarded(method: str, handler: Handler, behind: Callable[[_Serve], _Behaviour], latency: Latency) -> Handler:
     access = ACCESS.get(method)
     decode = decoder(handler.request_deserializer, access.max_request_bytes if access else SMALL_REQUEST)
     if handler.response_streaming:
         serve = _stream(handler.stream_stream) if handler.request_streaming else _watch(handler.unary_stream)
         encode = _serializer(handler.response_serializer)
-        return grpc.stream_stream_rpc_method_handler(_behind(check, _within(while_open, serve)), decode, encode)
+        return grpc.stream_stream_rpc_method_handler(behind(serve), decode, encode)
     serve = _unary(handler.unary_unary, latency)
-    return grpc.stream_unary_rpc_method_handler(_behind(check, serve), decode, handler.response_serializer)
+    return grpc.stream_unary_rpc_method_handler(behind(serve), decode, handler.response_serializer)
 
 
 def _serializer(serialize: Any) -> Callable[[Any], bytes]:
@@ -109,32 +134,37 @@ def _serializer(serialize: Any) -> Callable[[Any], bytes]:
     return serialized
 
 
-def _behind(check: Callable[[Context], None], serve: _Behaviour) -> _Behaviour:
-    async def behaviour(requests: Any, context: Context) -> Any:
-        try:
-            check(context)  # before anything reads: until then a stranger's bytes wait outside
-            return await serve(requests, context)
-        except aio.AbortError:
-            raise
-        except Refused as refusal:
-            await abort(context, refusal)
-        except Exception as error:
-            await abort_internal(context, error)
+def _behind(check: Check) -> Callable[[_Serve], _Behaviour]:
+    """Puts what serves a call behind `check`, with refusals and faults turned into statuses."""
 
-    return behaviour
+    def behind(serve: _Serve) -> _Behaviour:
+        async def behaviour(messages: Any, context: Context) -> Any:
+            try:
+                awaited = check(context)  # before anything reads: until then a stranger's bytes wait outside
+                return await serve(Requests(messages, context, awaited), context)
+            except aio.AbortError:
+                raise
+            except Refused as refusal:
+                await abort(context, refusal)
+            except Exception as error:
+                await abort_internal(context, error)
+
+        return behaviour
+
+    return behind
 
 
-def _within(while_open: _WhileOpen, serve: _Behaviour) -> _Behaviour:
-    async def open_stream(requests: Any, context: Context) -> None:
+def _within(while_open: _WhileOpen, serve: _Serve) -> _Serve:
+    async def open_stream(requests: Requests, context: Context) -> None:
         with while_open():
             await serve(requests, context)
 
     return open_stream
 
 
-def _unary(behaviour: Any, latency: Latency) -> _Behaviour:
-    async def serve(_: Any, context: Context) -> Any:
-        request = await only_message(context)
+def _unary(behaviour: Any, latency: Latency) -> _Serve:
+    async def serve(requests: Requests, context: Context) -> Any:
+        request = await requests.only()
         began = stopwatch_s()
         try:
             return await behaviour(request, context)
@@ -144,17 +174,16 @@ def _unary(behaviour: Any, latency: Latency) -> _Behaviour:
     return serve
 
 
-def _watch(behaviour: Any) -> _Behaviour:
-    async def serve(_: Any, context: Context) -> None:
-        await _answer(behaviour(await only_message(context), context), context)
+def _watch(behaviour: Any) -> _Serve:
+    async def serve(requests: Requests, context: Context) -> None:
+        await _answer(behaviour(await requests.only(), context), context)
 
     return serve
 
 
-def _stream(behaviour: Any) -> _Behaviour:
-    async def serve(requests: Any, context: Context) -> None:
-        # A behaviour that reads by its context never looks at the iterator.
-        await _answer(behaviour(usable_messages(requests), context), context)
+def _stream(behaviour: Any) -> _Serve:
+    async def serve(requests: Requests, context: Context) -> None:
+        await _answer(behaviour(requests, context), context)
 
     return serve
 

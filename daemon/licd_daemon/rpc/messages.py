@@ -6,7 +6,6 @@
   `Unusable`, and the call is refused in words.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -15,8 +14,11 @@ from grpc import aio
 
 from licd_daemon.operations.fields import invalid_field
 from licd_daemon.rpc.context import Context
+from licd_daemon.rpc.places import Places
 
 FIRST_MESSAGE_S = 10
+AWAITED = 128
+"""First messages that callers of one role may keep the daemon waiting for at once."""
 
 
 class Unusable:
@@ -43,30 +45,39 @@ def decoder(decode: Callable[[bytes], Any] | None, most_bytes: int) -> Callable[
     return decoded
 
 
-async def only_message(context: Context) -> Any:
-    """The message of a call that takes one.
+class Requests:
+    """The messages of one call, by `only`, `first` or iterating. `awaited`: where its first one waits."""
 
-    Raises:
-        Refused: INVALID_FIELD: it did not come within `FIRST_MESSAGE_S`, or can't be used.
-    """
-    try:
-        async with asyncio.timeout(FIRST_MESSAGE_S):
-            message = await context.read()
-    except TimeoutError:
-        message = Unusable(f"did not come whole within {FIRST_MESSAGE_S} s", "Send it with the call.")
-    if message is aio.EOF:
-        message = Unusable("is missing", "Send one.")
-    return _usable(message)
+    def __init__(self, messages: AsyncIterator[Any], context: Context, awaited: Places) -> None:
+        self._messages = messages
+        self._context = context
+        self._awaited = awaited
 
+    async def only(self) -> Any:
+        """The message of a call that takes one.
 
-async def usable_messages(messages: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    """The messages of a stream.
+        Raises:
+            Refused: INVALID_FIELD: it is missing, did not come in time, or can't be used.
+        """
+        message = await self.first()
+        return _usable(Unusable("is missing", "Send one.") if message is aio.EOF else message)
 
-    Raises:
-        Refused: INVALID_FIELD: one can't be used.
-    """
-    async for message in messages:
-        yield _usable(message)
+    async def first(self) -> Any:
+        """The first message of a stream; `aio.EOF`: there is none.
+
+        Raises:
+            Refused: INVALID_FIELD: it did not come in time, or can't be used.
+        """
+        try:
+            async with self._awaited.place(FIRST_MESSAGE_S):
+                message = await self._context.read()
+        except TimeoutError:
+            message = Unusable(f"did not come whole within {FIRST_MESSAGE_S} s", "Send it with the call.")
+        return _usable(message)
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        async for message in self._messages:
+            yield _usable(message)
 
 
 def _usable(message: Any) -> Any:

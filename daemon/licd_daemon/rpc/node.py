@@ -21,8 +21,8 @@ from licd_daemon.rpc.caller import caller
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.convert import NODE_STATE, duration, failure_message
 from licd_daemon.rpc.keepalive import Heartbeats, NodeStream
+from licd_daemon.rpc.messages import Requests
 
-OPEN_WITHIN_S = 10
 COME_BACK_MS = 200
 
 
@@ -119,22 +119,21 @@ class NodeService(pb_grpc.NodeServiceServicer):
         await self._coordinator.submit(c.Leave(session_id, secret_hash, actor=caller()))
         return pb.LeaveResponse()
 
-    async def KeepAlive(self, requests: object, context: Context) -> None:
+    async def KeepAlive(self, requests: Requests, context: Context) -> None:
         """The session's stream, from its `open` to whichever end comes first."""
         stream = NodeStream(context)
         try:
-            opened = await self._open(stream, context)
+            opened = await self._open(stream, requests, context)
             if opened is not None:
                 await self._serve(stream, context, *opened)
         except asyncio.CancelledError:
             if not stream.over:
                 raise
 
-    async def _open(self, stream: NodeStream, context: Context) -> tuple[str, Presence] | None:
+    async def _open(self, stream: NodeStream, requests: Requests, context: Context) -> tuple[str, Presence] | None:
         """Binds the stream to its session; a verdict against it is sent in-band."""
         try:
-            async with asyncio.timeout(OPEN_WITHIN_S):
-                first = await context.read()
+            first = await requests.first()
             if first is aio.EOF:
                 return None
             if not isinstance(first, pb.KeepAliveRequest) or first.WhichOneof("message") != "open":
@@ -145,9 +144,6 @@ class NodeService(pb_grpc.NodeServiceServicer):
             in_time = self._engine.opening(session_id, number) is not None
             # An `open` that comes too late must not bring a lost session back: it proves itself, and changes nothing.
             await self._coordinator.submit((c.Resume if in_time else c.Prove)(session_id, secret_hash, actor=caller()))
-        except TimeoutError:
-            await stream.send(_ended("REFUSED"))
-            return None
         except Refused as refusal:
             await stream.send(_verdict(refusal))
             return None

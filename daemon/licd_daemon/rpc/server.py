@@ -45,6 +45,8 @@ DRAIN_S = 2.0
 STREAMS = 100
 WINDOW = 512
 HEADER_BYTES = 4 * 1024
+UNREAD_BYTES = 4 * 1024
+PENDING = 1024
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class Services:
 def options(max_connections: int) -> list[tuple[str, int]]:
     """What keeps one peer from exhausting the daemon, and lets a silent one be noticed.
 
-    Of a message that no handler asks for, gRPC takes `WINDOW` bytes (R36).
+    Of a message that no handler asks for, gRPC takes `WINDOW` bytes; a call that no handler has taken yet costs 15 KiB
+    and its headers (R36). What is more than may be pending ends as CANCELLED, and comes again.
 
     Bandwidth probes would send a ping for nearly every heartbeat (docs/adr/0016-speed.md).
     """
@@ -76,8 +79,9 @@ def options(max_connections: int) -> list[tuple[str, int]]:
         ("grpc.http2.bdp_probe", 0),
         ("grpc.max_allowed_incoming_connections", max_connections),
         ("grpc.server_handshake_timeout_ms", 10_000),
-        ("grpc.server.max_pending_requests", 100_000),
-        ("grpc.server.max_pending_requests_hard_limit", 200_000),
+        ("grpc.http2.write_buffer_size", UNREAD_BYTES),
+        ("grpc.server.max_pending_requests", PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", PENDING * 3 // 2),
         ("grpc.keepalive_time_ms", 10_000),
         ("grpc.http2.ping_timeout_ms", 5_000),
         ("grpc.keepalive_permit_without_calls", 1),

@@ -19,7 +19,9 @@ from licd_daemon.core.model import Policy
 from licd_daemon.core.refusal import Refused
 from licd_daemon.rpc import errors
 from licd_daemon.rpc.context import Context
+from licd_daemon.rpc.messages import Requests
 from licd_daemon.rpc.node import NodeService
+from licd_daemon.rpc.places import Places
 
 LEASE_MS = 15_000
 INTERVAL_MS = 5_000
@@ -274,7 +276,8 @@ class SimulatedDaemon:
 
         async def serve() -> None:
             try:
-                await self.nodes.KeepAlive(object(), cast(Context, call))
+                context = cast(Context, call)
+                await self.nodes.KeepAlive(Requests(cast(Any, call), context, Places(1)), context)
             finally:
                 call.over = True
                 ended()
