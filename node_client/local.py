@@ -7,7 +7,10 @@ acknowledges a loss (R13). So a process forked from this one may ask as well: th
 import asyncio
 import http.client
 import json
+import os
 import socket
+import struct
+import sys
 import threading
 from typing import Any
 
@@ -22,6 +25,9 @@ _LARGEST = 64 * 1024
 _POLL = 0.25
 # How an answer that is none shows; a ValueError is what `ask` raises.
 _NO_STATUS = (http.client.HTTPException, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+_UNTRUSTED = "The socket is not of a licd-node that this program may believe"
+_TRUSTED = "Run licd-node as root or as the user of this program."
+_CREDENTIALS = struct.Struct("3i")
 
 
 class _Connection(http.client.HTTPConnection):
@@ -33,6 +39,23 @@ class _Connection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(_TIMEOUT)
         self.sock.connect(self._path)
+        _refuse_untrusted(self.sock, self._path)
+
+
+class UntrustedError(ValueError):
+    """Another user's process serves the socket."""
+
+
+def _refuse_untrusted(connection: socket.socket, path: str) -> None:
+    """R37: anyone may serve a path that anyone may write; only root and this user are believed."""
+    if sys.platform != "linux":
+        message = f"the user behind {path} cannot be known on this system"
+        raise UntrustedError(message)
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, user, _ = _CREDENTIALS.unpack(credentials)
+    if user not in (0, os.geteuid()):
+        message = f"user {user} serves {path}, and this program is of user {os.geteuid()}"
+        raise UntrustedError(message)
 
 
 def ask(path: str) -> Status:
@@ -40,7 +63,7 @@ def ask(path: str) -> Status:
 
     Raises:
         OSError: nobody answers there.
-        ValueError: what answers there is not licd-node.
+        ValueError: what answers there is not licd-node; UntrustedError: another user's process does.
     """
     connection = _Connection(path)
     try:
@@ -87,6 +110,8 @@ class LocalNode(Node):
             return Status(NodeState.CLOSED, licensed=False)
         try:
             return ask(self._path)
+        except UntrustedError as error:
+            return Status(NodeState.CONNECTING, False, (Failure("UNTRUSTED_SOCKET", _UNTRUSTED, str(error), _TRUSTED),))
         except (OSError, ValueError) as error:
             title, remedy = "licd-node does not answer", "Restart licd-node; this program lives under it."
             return Status(NodeState.CONNECTING, False, (Failure("UNREACHABLE", title, str(error), remedy),))
@@ -109,5 +134,6 @@ class LocalNode(Node):
         while not self._closed.wait(_POLL):
             now = self.status()
             if now.differs(before):
+                self._notify_watchers()
                 callbacks.changed()
             before = now

@@ -7,6 +7,8 @@ import signal
 
 from node_client.values import NodeState, Status
 
+LOST = 75
+"""Exit code after the loss of the license (EX_TEMPFAIL: a later start may well succeed)."""
 KILL_AFTER = 10.0
 """Seconds from SIGTERM to SIGKILL."""
 _LONGEST_WAIT = 1.0

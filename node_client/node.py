@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -84,16 +84,13 @@ class Node(abc.ABC):
         """
         deadline = _deadline(timeout)
         changed = threading.Event()
-        self._watchers.add(changed.set)
-        try:
+        with self.watching(changed.set):
             while (verdict := _verdict(self.status())) is None:
                 changed_in_time = changed.wait(self._wait(deadline))
                 if not changed_in_time and deadline is not None and clock.monotonic() >= deadline:
                     return self.is_licensed()
                 changed.clear()
             return verdict
-        finally:
-            self._watchers.discard(changed.set)
 
     async def wait_licensed_async(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as wait_licensed
         """Like wait_licensed(), without blocking the event loop."""
@@ -105,8 +102,7 @@ class Node(abc.ABC):
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(changed.set)
 
-        self._watchers.add(tell)
-        try:
+        with self.watching(tell):
             while (verdict := _verdict(await self._status_async())) is None:
                 try:
                     await asyncio.wait_for(changed.wait(), self._wait(deadline))
@@ -115,8 +111,15 @@ class Node(abc.ABC):
                         return (await self._status_async()).licensed
                 changed.clear()
             return verdict
+
+    @contextlib.contextmanager
+    def watching(self, watcher: Watcher) -> Iterator[None]:
+        """Within the block `watcher` is called after each change, in any thread; it must be quick and not raise."""
+        self._watchers.add(watcher)
+        try:
+            yield
         finally:
-            self._watchers.discard(tell)
+            self._watchers.discard(watcher)
 
     def __enter__(self) -> Self:
         """The node itself; it may not be licensed yet."""

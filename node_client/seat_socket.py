@@ -1,99 +1,61 @@
-"""The Unix socket at which every program under licd-node asks for the seat: `GET /state`, HTTP with a JSON answer.
+"""The Unix socket at which every program under licd-node asks for the seat, for as long as licd-node runs.
 
-- The answer is judged at the instant of the question; nothing is kept (R15).
-- The socket is the user's own (0600, in a directory 0700): other users of the machine learn nothing.
-- A container's probe does not inherit the variable LICD_NODE_SOCKET, so running() finds the sockets of this user.
+A cleaner of old files may take it away, its directory too: it is made again where it was.
 """
 
-import dataclasses
-import json
+import contextlib
+import logging
 import os
 import pathlib
-import shutil
-import socketserver
-import stat
-import tempfile
 import threading
-from http.server import BaseHTTPRequestHandler
 from typing import Self
 
-from node_client import local
+from node_client import socket_place
 from node_client.node import Node
-from node_client.values import Status
+from node_client.seat_http import Askers, SeatServer
+from node_client.socket_place import Place, PlaceError
 
-_PREFIX = "licd-node-"
-_NAME = "node.sock"
-
-
-class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self, path: pathlib.Path, node: Node) -> None:
-        self.node = node
-        super().__init__(str(path), _Handler)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = 5
-    server: _Server
-
-    def do_GET(self) -> None:
-        if self.path != "/state":
-            self._answer(404, {"error": "ask GET /state"})
-            return
-        self._answer(200, _content(self.server.node.status()))
-
-    def _answer(self, code: int, content: dict[str, object]) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing: a question is no event."""
-
-
-def _content(status: Status) -> dict[str, object]:
-    return {
-        "state": status.label,
-        "licensed": status.licensed,
-        "may_run": status.may_run,
-        "failures": [dataclasses.asdict(failure) for failure in status.failures],
-        "lease_left": status.lease_left,
-        "grace_left": status.grace_left,
-    }
+_LOG = logging.getLogger("licd-node")
+_LOOK = 0.25
+"""Seconds between looks at whether the socket is still there."""
 
 
 class SeatSocket:
     """Answers for `node` until it is closed; a context manager.
 
+    `place`: where; default: a directory of its own in the runtime directory, for this user alone.
+
     Raises:
-        OSError: the directory for temporary files cannot hold a socket.
+        PlaceError: the socket cannot be there.
+        OSError: the directory cannot hold a socket.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, place: Place | None = None) -> None:
         """Listen at once."""
-        self._directory = pathlib.Path(tempfile.mkdtemp(prefix=_PREFIX))
-        self.path = self._directory / _NAME
-        try:
-            self._server = _Server(self.path, node)
-        except OSError:
-            shutil.rmtree(self._directory, ignore_errors=True)
-            raise
-        self.path.chmod(0o600)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="licd-node-socket", daemon=True)
-        self._thread.start()
+        self._node = node
+        self._place = place or socket_place.own(0o600, -1)
+        self._place.refuse_impossible()
+        self._askers = Askers()
+        self._closed = threading.Event()
+        self._trouble = ""
+        self._server = self._listen()
+        self._keeper = threading.Thread(target=self._keep, name="licd-node-socket", daemon=True)
+        self._keeper.start()
+
+    @property
+    def path(self) -> pathlib.Path:
+        """Where it is."""
+        return self._place.path
 
     def close(self) -> None:
-        """Stop listening and remove the socket."""
-        self._server.shutdown()
-        self._server.server_close()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        """Stop listening, give watchers the last state, and remove the socket."""
+        self._closed.set()
+        self._keeper.join()
+        present = self._is_there()
+        self._stop()
+        if present:
+            with contextlib.suppress(OSError):
+                self._place.remove()
 
     def __enter__(self) -> Self:
         """The socket itself."""
@@ -103,24 +65,38 @@ class SeatSocket:
         """Close it."""
         self.close()
 
+    def _listen(self) -> SeatServer:
+        server = SeatServer(self._node, self._askers, self._place.bind, self._closed)
+        found = self.path.stat()
+        self._file = found.st_dev, found.st_ino
+        threading.Thread(target=server.serve_forever, name="licd-node-server", daemon=True).start()
+        return server
 
-def running() -> list[str]:
-    """The sockets of this user's living licd-nodes that use the same directory for temporary files."""
-    found = pathlib.Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_NAME}")
-    return [str(path) for path in found if _is_own(path) and _answers(str(path))]
+    def _stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
 
+    def _keep(self) -> None:
+        while not self._closed.wait(_LOOK):
+            if not self._is_there():
+                self._make_again()
 
-def _is_own(path: pathlib.Path) -> bool:
-    try:
-        directory, socket = path.parent.lstat(), path.lstat()
-    except OSError:
-        return False
-    return directory.st_uid == socket.st_uid == os.geteuid() and stat.S_ISSOCK(socket.st_mode)
+    def _make_again(self) -> None:
+        try:
+            self._place.refuse_impossible()
+            again = self._listen()
+        except (PlaceError, OSError) as error:
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                _LOG.error("the socket %s was taken away and cannot be made again: %s", self.path, error)
+            return
+        self._stop()
+        self._server, self._trouble = again, ""
+        _LOG.warning("the socket %s was taken away, and is there again", self.path)
 
-
-def _answers(path: str) -> bool:
-    try:
-        local.ask(path)
-    except (OSError, ValueError):
-        return False
-    return True
+    def _is_there(self) -> bool:
+        try:
+            found = os.lstat(self.path)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._file

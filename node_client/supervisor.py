@@ -20,14 +20,13 @@ import signal
 from collections.abc import Mapping
 
 from node_client import clock, signals
-from node_client.loss import Loss, OnLoss, describe
+from node_client.announcer import Announcer
+from node_client.loss import LOST, Loss, OnLoss
 from node_client.node import Node
 from node_client.process_tree import Emptied, Exited, NotStarted, ProcessTree, Report, Started, Unguarded
 from node_client.values import FINAL
 
 _LOG = logging.getLogger("licd-node")
-LOST = 75
-"""Exit code after the loss of the license (EX_TEMPFAIL: a later start may well succeed)."""
 _LONGEST_WAIT = 1.0
 
 
@@ -41,17 +40,13 @@ class Supervisor:
         self._holds = on_loss is OnLoss.HOLD
         self._grace = math.inf if on_loss is OnLoss.WARN else loss_grace
         self._events: queue.SimpleQueue[Report | signal.Signals | None] = queue.SimpleQueue()
-        self._in_outage = False
+        self._announcer = Announcer()
         signals.listen(self._events.put)
         tree.listen(self._events.put)
 
     def changed(self, node: Node) -> None:
         """The node's on_change: says so in the log and looks at the license."""
-        status = node.status()
-        if self._in_outage and not status.may_run:
-            _LOG.error("the grace for an absent daemon has ended")
-        self._in_outage = status.may_run and not status.licensed
-        _LOG.log(logging.INFO if status.licensed else logging.WARNING, "%s", describe(status))
+        self._announcer.changed(node.status())
         self._events.put(None)
 
     def run(self, node: Node, environment: Mapping[str, str]) -> int:
