@@ -180,3 +180,18 @@ def test_every_command_but_the_portal_starts_without_the_web_server() -> None:
     code = f"import sys, licd_vendor.cli; print([name for name in ({late}) if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_home_that_others_can_enter_is_closed_and_that_is_said(secured: Run, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for path in (home, home / "signing.key", home / "licd-vendor.db"):
+        path.chmod(0o777)
+    listed = secured("list")
+    assert listed.exit_code == 0
+    for path, mode in ((home, 0o700), (home / "signing.key", 0o600), (home / "licd-vendor.db", 0o600)):
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, oct(mode)
+        assert str(path) in listed.stderr
+    assert secured("list").stderr == ""
+    home.chmod(0o1777)
+    refused = secured("list")
+    assert (refused.exit_code, "name another with --home" in refused.stderr) == (1, True)

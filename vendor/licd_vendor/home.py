@@ -9,19 +9,25 @@ Rules:
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+from licd_kit.private_files import NotPrivate, close_folder, close_path
 from licd_kit.synced_files import create_whole, write_whole
 from licd_vendor.errors import RefusedError
 
 PRIVATE, PUBLIC = 0o600, 0o644
+_OWN = ("signing.key", "portal.key", "vendor-keys.json", "vendor.json", "licd-vendor.db")
 
 
 def default_home() -> Path:
     """Give the home directory that holds when none is named."""
     if os.geteuid() == 0:
         return Path("/var/lib/licd-vendor")
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    try:
+        state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    except RuntimeError:
+        raise RefusedError("home: this user has no home directory; name a directory with --home") from None
     return Path(state) / "licd-vendor"
 
 
@@ -35,6 +41,24 @@ def make_home(home: Path) -> None:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as fault:
         raise RefusedError(f"home {home}: {fault.strerror}; name another with --home") from None
+
+
+def keep_private(home: Path) -> Iterator[str]:
+    """Close an existing home directory, its keys and its database to other users, and say what was open.
+
+    Raises:
+        RefusedError: When others may change what is in it.
+    """
+    if not home.is_dir():
+        return
+    try:
+        if found := close_folder(home, _OWN):
+            yield f"home {home}: {found}"
+    except (NotPrivate, OSError) as fault:
+        raise RefusedError(f"home: {fault}; or name another with --home") from None
+    for path in (*home.glob("*.key"), *home.glob("licd-vendor.db*")):
+        if close_path(path):
+            yield f"{path}: other users could read it; it is closed now: replace it if they have"
 
 
 def create_secret(path: Path, content: bytes) -> None:

@@ -48,6 +48,8 @@ def main(
     licd-vendor portal serve
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
     chosen = home_directory or home.default_home()
+    for note in home.keep_private(chosen):
+        click.echo(note, err=True)
     context.obj = Session(chosen, database or default_url(chosen), passphrase_file)
 
 

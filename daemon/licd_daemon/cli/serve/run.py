@@ -15,11 +15,11 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TypeVar
 
 import structlog
 
+from licd_daemon.cli.serve import data_dir
 from licd_daemon.cli.serve import roles as serving
 from licd_daemon.cli.serve.candidate import Candidate, CandidateConfig, Term
 from licd_daemon.cli.serve.config import OFF, ServeConfig
@@ -40,7 +40,6 @@ from licd_daemon.operations import tokens
 from licd_formats.vendor_keys import VendorKeysInvalid
 from licd_kit.addresses import Address
 from licd_kit.clock import boottime_ms
-from licd_kit.filesystem import ephemeral_filesystem
 from licd_kit.logs import configure
 from licd_kit.pem import TlsInvalid
 
@@ -105,7 +104,7 @@ async def _serve(config: ServeConfig) -> int:
         return await _serve_until(config, stop, reload)
     except (
         AlreadyLed, LeadershipUnavailable, JournalError, ListenFailed, TlsInvalid, VendorKeysInvalid,
-        tokens.TokenFileInvalid, TooFewFiles,
+        tokens.TokenFileInvalid, TooFewFiles, data_dir.DataDirUnusable,
     ) as error:  # fmt: skip
         raise CannotStart(str(error)) from None
 
@@ -113,7 +112,7 @@ async def _serve(config: ServeConfig) -> int:
 async def _serve_until(config: ServeConfig, stop: asyncio.Event, reload: asyncio.Event) -> int:
     serving.read_vendor_keys(config)  # a follower too must not find out only when it is to lead
     target = config.journal_target
-    _make_data_dir(config.data_dir, lasting=not target.shared)
+    data_dir.prepare(config.data_dir, target)
     make_certificates(config)
     if isinstance(target, EtcdTarget):
         return await _serve_one_of_several(config, target, stop, reload)
@@ -225,22 +224,6 @@ async def _bound_again(start: Callable[[], Awaitable[T]]) -> T:
             if boottime_ms() > deadline:
                 raise
             await asyncio.sleep(REBIND_PAUSE_S)
-
-
-def _make_data_dir(data_dir: Path, *, lasting: bool) -> None:
-    """`lasting`: what must not be lost is there; with etcd it does not."""
-    try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotStart(f"--data-dir {data_dir}: {error.strerror}: make it, or name another") from None
-    kind = ephemeral_filesystem(data_dir) if lasting else None
-    if kind is not None:
-        log.warning(
-            "data_directory_is_ephemeral",
-            path=str(data_dir),
-            filesystem=kind,
-            remedy="mount a volume there: losing the data directory means contacting the vendor",
-        )
 
 
 async def _until_stopped(stop: asyncio.Event, coordinator: Coordinator) -> int:
