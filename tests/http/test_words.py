@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from support.console import Console
@@ -10,6 +11,7 @@ from support.console import Console
 from licd_daemon.console import words
 from licd_daemon.console.pages import KINDS
 from licd_daemon.core import events
+from licd_daemon.core.model import Actor, Role
 from licd_daemon.core.view import NodeState, RegistrationState
 
 HTTP = Path(words.__file__).parent
@@ -26,7 +28,7 @@ def test_every_language_has_every_word_with_its_places(language: str) -> None:
     }
 
 
-def test_every_kind_and_state_has_a_word() -> None:
+def test_every_kind_state_role_and_actor_has_a_word() -> None:
     catalogue = words.catalogue("en")
     assert set(KINDS) == {events.snake(kind.__name__) for kind in events.Event.__subclasses__()}
     assert {f"kind.{kind}" for kind in KINDS} == {key for key in catalogue if key.startswith("kind.")}
@@ -34,6 +36,9 @@ def test_every_kind_and_state_has_a_word() -> None:
         assert f"state.{state}" in catalogue
         assert f"advice.{state}" in catalogue
     assert {f"node.{state}" for state in NodeState} <= set(catalogue)
+    assert {f"role.{role}" for role in Role} == {key for key in catalogue if key.startswith("role.")}
+    kinds = get_args(get_type_hints(Actor)["kind"])
+    assert {f"events.by.{kind}" for kind in kinds} == {key for key in catalogue if key.startswith("events.by.")}
 
 
 def test_every_word_that_is_asked_for_is_there_and_every_other_is_used() -> None:
