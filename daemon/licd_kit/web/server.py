@@ -79,6 +79,12 @@ class BoundedServer(uvicorn.Server):
         self.servers = cast("Any", doors)
         self.started = True
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let what is under way end within its time; then end every connection that is left."""
+        await super().shutdown(sockets)
+        for door in self.servers:
+            await door.wait_closed()
+
 
 def bind(address: Address) -> socket.socket:
     """A listening socket; port 0 takes a free one.
