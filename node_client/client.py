@@ -26,6 +26,7 @@ def connect(
     token_file: str | pathlib.Path | None = None,
     cert: str | pathlib.Path | None = None,
     key: str | pathlib.Path | None = None,
+    credential_file: str | pathlib.Path | None = None,
 ) -> Node:
     """Join this process to the cluster; return at once, also while no daemon answers.
 
@@ -46,7 +47,8 @@ def connect(
         on_change: called with the node after each change of its state or failures, in a thread of the client's; what
             it raises is logged.
         insecure: plaintext instead of TLS; loopback addresses only (R34).
-        token_file: file with the node token.
+        token_file: file with the node token, or with a join token: then the node makes a token of its own (R35).
+        credential_file: where to keep that one over restarts (0600); default: in memory only.
         cert: file of a client certificate (PEM, with its chain), for the daemon's port that demands one (R34).
         key: file of its key (PEM, without a passphrase).
 
@@ -66,6 +68,7 @@ def connect(
         token_file=token_file,
         cert=cert,
         key=key,
+        credential_file=credential_file,
     )
     path = os.environ.get(SOCKET_VARIABLE)
     return LocalNode(path, on_change) if path else RemoteNode(checked, on_change)

@@ -6,6 +6,7 @@
 - Another token in the token's file is shown at once, by a connection made for it: the daemon ends what the one before
   opened when that is revoked. If the daemon does not know the new one, the one that it accepted last is shown again,
   until the file changes.
+- A token of the node's own is shown rather than the join token that it was made with (`own_token`).
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from typing import TypeVar
 
 from node_client import files
 from node_client.files import Shown
+from node_client.own_token import OwnToken
 from node_client.settings import Settings
 from node_client.values import Failure
 
@@ -32,6 +34,7 @@ class Credentials:
     def __init__(self, settings: Settings) -> None:
         """Nothing is read before take(): the settings hold what their check has read."""
         self._settings = settings
+        self.own = OwnToken(settings.credential_file, settings.own)
         self._last = self.shown = settings.first
         self._stamp: _Stamp = None
         self._accepted = self._unknown = ""
@@ -46,9 +49,12 @@ class Credentials:
     def accepted(self) -> None:
         """The daemon has taken what is shown."""
         self._accepted = self.shown.token
+        self.own.accepted()
 
     def refused(self) -> bool:
         """The daemon does not know what is shown; whether there is another token to be shown at once."""
+        if self.own.secret:
+            return self.own.refused()
         self._unknown = self.shown.token
         if self._accepted == self._unknown:
             self._accepted = ""
@@ -74,6 +80,8 @@ class Credentials:
 
     def _chosen(self) -> Shown:
         read = self._read()
+        if self.own.shown:
+            return dataclasses.replace(read, token=self.own.secret)
         unknown = read.token == self._unknown
         return dataclasses.replace(read, token=self._accepted) if unknown and self._accepted else read
 

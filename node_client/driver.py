@@ -19,6 +19,7 @@ import random
 from collections.abc import Callable
 
 from licd.v1 import node_service_pb2 as pb
+from licd.v1.token_service_pb2 import EnrollRequest, EnrollResponse
 from node_client import clock, errors, wire
 from node_client.belief import Answer, Belief, OlderEpochError
 from node_client.credentials import Credentials
@@ -196,6 +197,11 @@ class Driver:
             self._refused(link, errors.read(event.error))
         elif isinstance(event.response, pb.JoinResponse | pb.ResumeResponse):
             self._taken(link, wire.answer(event.response), event.sent)
+        elif isinstance(event.response, EnrollResponse):
+            _LOG.info("%s has enrolled this node; it has a token of its own now", link.address)
+            self._credentials.own.enrolled()
+            self._drop_link()
+            self._retry_at = clock.boottime()
 
     def _taken(self, link: Link, answer: Answer, sent: float) -> None:
         try:
@@ -263,6 +269,9 @@ class Driver:
             evicted = refusal.metadata.get("ended", "").removeprefix("END_REASON_") == "EVICTED"
             self._ended(pb.END_REASON_EVICTED if evicted else pb.END_REASON_EXPIRED)
             return
+        if refusal.reason == "WRONG_ROLE" and refusal.metadata.get("role") == "join":
+            self._enroll(link)
+            return
         unwelcome = refusal.reason in _UNWELCOME
         if refusal.reason == "STALE_RESUME" or (unwelcome and self._credentials.refused()):
             # To the same daemon: no other one knows the nonce, and another token is left for this one.
@@ -278,6 +287,20 @@ class Driver:
         self._route.advance()
         self._route.lead(self._allowed(refusal.leader))
         self._again(refusal.retry_after or (SLOWEST_RETRY if refusal.slow else 0.0))
+
+    def _enroll(self, link: Link) -> None:
+        """R35: what was shown is a join token, good for a token of this node's own and nothing else."""
+        try:
+            token_hash = self._credentials.own.hash()
+        except OSError as error:
+            title, remedy = (
+                "The file of this node's own token cannot be written",
+                "Name one that can (credential_file).",
+            )
+            self._trouble(Failure("CREDENTIALS_UNREADABLE", title, str(error), remedy))
+            self._again(SLOWEST_RETRY)
+            return
+        link.enroll(EnrollRequest(node_name=self._settings.node_name, token_hash=token_hash), _CALL_TIMEOUT)
 
     def _ended(self, reason: pb.EndReason) -> None:
         if reason in (pb.END_REASON_SUPERSEDED, pb.END_REASON_REFUSED):

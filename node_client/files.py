@@ -27,11 +27,11 @@ class Shown:
     pair: tuple[bytes, bytes] | None = dataclasses.field(default=None, repr=False)
 
 
-def read_token(path: pathlib.Path) -> str:
+def read_token(path: pathlib.Path, field: str = "token_file") -> str:
     """The token on the file's first line."""
-    line = _read("token_file", path).partition(b"\n")[0].strip()
+    line = _read(field, path).partition(b"\n")[0].strip()
     if not line or len(line) > _LONGEST_TOKEN or not all(b"!"[0] <= byte <= b"~"[0] for byte in line):
-        message = f"token_file: the first line of {path} is no token; name the file that licd has written"
+        message = f"{field}: the first line of {path} is no token; name the file that licd has written"
         raise ValueError(message)
     return line.decode("ascii")
 

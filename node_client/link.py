@@ -16,6 +16,8 @@ import grpc
 
 from licd.v1 import node_service_pb2 as pb
 from licd.v1 import node_service_pb2_grpc
+from licd.v1.token_service_pb2 import EnrollRequest, EnrollResponse
+from licd.v1.token_service_pb2_grpc import TokenServiceStub
 from node_client import clock, threads
 from node_client.files import Shown
 
@@ -39,11 +41,11 @@ _OPTIONS = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answered:
-    """Join, Resume or Leave was answered, or failed; `sent` is boottime."""
+    """Join, Resume, Leave or Enroll was answered, or failed; `sent` is boottime."""
 
     generation: int
     sent: float
-    response: pb.JoinResponse | pb.ResumeResponse | pb.LeaveResponse | None
+    response: pb.JoinResponse | pb.ResumeResponse | pb.LeaveResponse | EnrollResponse | None
     error: grpc.RpcError | None
 
 
@@ -102,6 +104,10 @@ class Link:
     def leave(self, request: pb.LeaveRequest, timeout: float) -> None:
         """Send Leave; seconds until it counts as failed."""
         self._call(self._stub.Leave.future, request, timeout)
+
+    def enroll(self, request: EnrollRequest, timeout: float) -> None:
+        """Send Enroll; seconds until it counts as failed."""
+        self._call(TokenServiceStub(self._channel).Enroll.future, request, timeout)
 
     def open(self, request: pb.KeepAliveRequest) -> None:
         """Open the stream with its first message."""

@@ -64,6 +64,7 @@ def _add_node_options(parser: argparse.ArgumentParser) -> None:
     option("--address", metavar="HOST:PORT,...", help="the daemons (127.0.0.1:7443)")
     option("--ca", metavar="FILE", help="CA certificates that the daemon's certificate is checked with (the system's)")
     option("--token-file", metavar="FILE", help="file with the node token")
+    option("--credential-file", metavar="FILE", help="where the token of its own is kept that a join token gives it")
     option("--cert", metavar="FILE", help="client certificate, for a daemon's port that demands one")
     option("--key", metavar="FILE", help="the certificate's key")
     option("--insecure", action="store_const", const="true", help="plaintext, loopback addresses only")

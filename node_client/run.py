@@ -28,6 +28,8 @@ from node_client.seat_socket import SeatSocket
 from node_client.socket_place import Place
 from node_client.supervisor import Supervisor
 
+_FILES = ("token_file", "credential_file", "ca", "cert", "key")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run licd-node.
@@ -49,7 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _agent(given)
         return _run(given, arguments[divide + 1 :])
     except ValueError as error:
-        parser.exit(2, f"licd-node: {str(error).replace('token_file:', 'token-file:', 1)}\n")
+        parser.exit(2, f"licd-node: {_as_option(str(error))}\n")
+
+
+def _as_option(problem: str) -> str:
+    """A problem of an argument of connect(), by the name of its option."""
+    name, colon, rest = problem.partition(":")
+    return f"{name.replace('_', '-') if name in _FILES else name}{colon}{rest}"
 
 
 def _refuse_other_systems() -> None:
@@ -104,7 +112,7 @@ def _joining(given: argparse.Namespace) -> Callable[[OnChange], Node]:
             node_name=options.value(given, "node_name", "") or None,
             on_change=on_change,
             insecure=insecure,
-            **{name: options.value(given, name, "") or None for name in ("token_file", "ca", "cert", "key")},
+            **{name: options.value(given, name, "") or None for name in _FILES},
         )
 
     return join

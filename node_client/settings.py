@@ -28,6 +28,8 @@ class Settings:
         cert: the file of the client certificate, with its chain; None for none.
         key: the file of its key.
         first: what these files held when they were checked.
+        credential_file: where the node keeps a token of its own that it has made with a join token; None: in memory.
+        own: what that file held, empty if it is not there yet; never shown.
     """
 
     addresses: tuple[str, ...]
@@ -40,6 +42,8 @@ class Settings:
     cert: pathlib.Path | None = None
     key: pathlib.Path | None = None
     first: Shown = dataclasses.field(default_factory=Shown)
+    credential_file: pathlib.Path | None = None
+    own: str = dataclasses.field(default="", repr=False)
 
     def may_reach(self, address: str) -> bool:
         """Whether an address named by a daemon may be tried: plaintext carries the token, so it stays on loopback."""
@@ -57,6 +61,7 @@ def check(
     token_file: str | pathlib.Path | None = None,
     cert: str | pathlib.Path | None = None,
     key: str | pathlib.Path | None = None,
+    credential_file: str | pathlib.Path | None = None,
 ) -> Settings:
     """Check the arguments of connect().
 
@@ -70,6 +75,7 @@ def check(
     check_text("node_name", name, shortest=1, longest=_LONGEST_NAME)
     _check_together(token=token, token_file=token_file, cert=cert, key=key, insecure=insecure)
     paths = [None if path is None else pathlib.Path(path) for path in (token_file, None if insecure else ca, cert, key)]
+    kept = None if credential_file is None else pathlib.Path(credential_file)
     return Settings(
         addresses=_addresses(addresses, insecure=insecure),
         application=application,
@@ -81,7 +87,18 @@ def check(
         cert=paths[2],
         key=paths[3],
         first=_first(_token(token), *paths),
+        credential_file=kept,
+        own=_own(kept),
     )
+
+
+def _own(path: pathlib.Path | None) -> str:
+    if path is None or not path.exists():
+        if path is not None and not path.parent.is_dir():
+            message = f"credential_file: there is no folder {path.parent} to keep it in"
+            raise ValueError(message)
+        return ""
+    return files.read_token(path, "credential_file")
 
 
 def _check_together(*, token: object, token_file: object, cert: object, key: object, insecure: bool) -> None:

@@ -1,10 +1,12 @@
 """R35: what a token opened ends with it: streams, seats, logins. Real daemons, and what their callers see."""
 
 import hashlib
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,15 +14,17 @@ import pytest
 from support.admin import Admin
 from support.console import Console
 from support.daemon import Daemon
-from support.raw_node import RawNode
+from support.raw_node import APPLICATION, RawNode
 from support.refusal import read_refusal, refused
 from support.vendor import TestVendor
 from support.waiting import eventually
 
+import node_client
 from licd.v1 import cluster_service_pb2 as cluster
 from licd.v1 import node_service_pb2 as node_pb
 from licd.v1 import registration_service_pb2 as registration
 from licd.v1 import token_service_pb2 as pb
+from node_client import Node, NodeState
 
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
 LEASE_S = 6.0
@@ -194,6 +198,73 @@ def test_R35_a_join_token_does_nothing_but_enroll(daemon: Daemon, admin: Admin) 
     node.stream.beat()
     with refused(denied, "WRONG_ROLE"):
         daemon.stubs("node").tokens.Enroll(request)
+
+
+@pytest.fixture
+def connect(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Node]]:
+    """Connects nodes to the daemon, and closes them."""
+    monkeypatch.delenv("LICD_NODE_SOCKET", raising=False)
+    nodes: list[Node] = []
+
+    def joined(name: str, **options: Any) -> Node:
+        application = node_client.Application(**APPLICATION)
+        ca = daemon.data_dir / "tls" / "ca.crt"
+        node = node_client.connect(daemon.address, application=application, node_name=name, ca=ca, **options)
+        nodes.append(node)
+        return node
+
+    yield joined
+    for node in nodes:
+        node.close()
+
+
+def pending(node: Node) -> bool:
+    return node.state is NodeState.PENDING
+
+
+def test_R35_nodes_enroll_with_a_join_token_and_one_is_revoked_alone(
+    daemon: Daemon, admin: Admin, connect: Callable[..., Node]
+) -> None:
+    join = made(admin, "join", "rack", uses=2)
+    one, two = (connect(name, token=join.secret) for name in ("report-1", "report-2"))
+    eventually(lambda: pending(one) and pending(two), 30)
+    tokens = listed(admin)
+    assert "rack" not in tokens  # used up
+    admin.stubs.tokens.RevokeToken(pb.RevokeTokenRequest(token_id=tokens["report-1"].token_id))
+    eventually(lambda: "NO_CREDENTIALS" in [failure.reason for failure in one.failures], 30)
+    assert admin.nodes() == {"report-2": "PENDING"}
+    assert pending(two)
+
+
+def test_R35_a_node_keeps_its_own_token_over_restarts_and_no_revoked_one_comes_back(
+    daemon: Daemon, admin: Admin, connect: Callable[..., Node], tmp_path: Path
+) -> None:
+    join, own = made(admin, "join", "rack", uses=9), tmp_path / "own.token"
+    first = connect("report-1", token=join.secret, credential_file=own)
+    eventually(lambda: pending(first), 30)
+    assert stat.S_IMODE(own.stat().st_mode) == 0o600
+    first.close()
+    again = connect("report-1", token=join.secret, credential_file=str(own))
+    eventually(lambda: pending(again), 30)
+    assert listed(admin)["rack"].uses_left == 8
+    token_id = listed(admin)["report-1"].token_id
+    admin.stubs.tokens.RevokeToken(pb.RevokeTokenRequest(token_id=token_id))
+    eventually(lambda: "NO_CREDENTIALS" in [failure.reason for failure in again.failures], 30)
+    assert "report-1" not in listed(admin)
+
+
+def test_R35_an_enrolment_whose_answer_was_lost_is_the_same_one(
+    daemon: Daemon, admin: Admin, connect: Callable[..., Node], tmp_path: Path
+) -> None:
+    """The file is written before the daemon is told: what is left is a file whose token is enrolled, or is not."""
+    join, own = made(admin, "join", "rack"), tmp_path / "own.token"
+    own.write_text("licd_" + "y" * 43)
+    not_enrolled = connect("report-1", token=join.secret, credential_file=own)
+    eventually(lambda: pending(not_enrolled), 30)
+    not_enrolled.close()
+    assert listed(admin)["report-1"].enrolled_by == join.token.token_id
+    enrolled = connect("report-1", token=join.secret, credential_file=own)
+    eventually(lambda: pending(enrolled), 30)
 
 
 def test_R35_a_login_at_the_console_and_its_live_page_end_with_the_token(daemon: Daemon, admin: Admin) -> None:
