@@ -5,6 +5,7 @@ import logging
 import os
 import threading
 import time
+from itertools import pairwise
 
 import grpc
 import pytest
@@ -450,6 +451,26 @@ def test_a_wrong_token_is_told_once_with_its_remedy_and_never_logged(
     errors = [record for record in caplog.records if record.name == "node_client" and record.levelno >= logging.ERROR]
     assert len(errors) == 1
     assert TOKEN not in caplog.text
+
+
+def test_R36_a_node_beyond_a_budget_says_so_and_tries_the_same_join_again_when_it_may(
+    daemon: ScriptedDaemon, join: Join
+) -> None:
+    asked: list[float] = []
+
+    def full(_: pb.JoinRequest) -> None:
+        asked.append(time.monotonic())
+        if len(asked) <= 2:
+            raise Refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED", retry_after=1.0)
+
+    daemon.on_join = full
+    node = join()
+    eventually(lambda: node.failures)
+    assert node.failures[0].reason == "RATE_LIMITED"
+    assert "licd check" in node.failures[0].remedy
+    assert node.wait_licensed(20)
+    assert len({request.instance_id for request in daemon.joins}) == 1
+    assert min(later - sooner for sooner, later in pairwise(asked)) >= 1.0
 
 
 def test_a_refused_call_names_the_failures_of_its_trailer(daemon: ScriptedDaemon, join: Join) -> None:

@@ -15,9 +15,10 @@ from faults.simulated.timeline import Machine, Timeline
 from google.protobuf.message import Message
 
 from licd_daemon.coordinator.coordinator import Coordinator, CoordinatorConfig
-from licd_daemon.core.model import Policy
+from licd_daemon.core.model import Actor, Policy, Role
 from licd_daemon.core.refusal import Refused
 from licd_daemon.rpc import errors
+from licd_daemon.rpc.caller import called_by
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.messages import Requests
 from licd_daemon.rpc.node import NodeService
@@ -26,6 +27,7 @@ from licd_daemon.rpc.places import Places
 LEASE_MS = 15_000
 INTERVAL_MS = 5_000
 DRIFT_MS = 5_000
+NODE = Actor(Role.NODE, "token")
 IDLE_ROUNDS = 10_000
 
 
@@ -134,6 +136,10 @@ class ServerCall:
     def peer(self) -> str:
         """See `grpc.aio.ServicerContext`."""
         return self._peer
+
+    def auth_context(self) -> dict[str, list[bytes]]:
+        """See `grpc.aio.ServicerContext`: it shows no certificate."""
+        return {}
 
 
 class SimulatedDaemon:
@@ -264,6 +270,7 @@ class SimulatedDaemon:
         """A call; `answer` is called in the process, when its answer leaves."""
 
         async def call() -> None:
+            called_by(NODE)
             try:
                 answer(await getattr(self.nodes, method)(request, None))
             except Refused as refusal:
@@ -275,6 +282,7 @@ class SimulatedDaemon:
         """A KeepAlive stream; `ended` is called in the process when the handler is done."""
 
         async def serve() -> None:
+            called_by(NODE)
             try:
                 context = cast(Context, call)
                 await self.nodes.KeepAlive(Requests(cast(Any, call), context, Places(1)), context)
