@@ -67,17 +67,22 @@ def parse_certificate(content: bytes, path: Path) -> x509.Certificate:
         raise TlsInvalid(f"{path} holds no certificate: give a PEM file that begins with one") from None
 
 
-def read_key(path: Path) -> PrivateKey:
-    """The private key of a PEM file.
+def read_key(path: Path, passphrase: bytes | None = None) -> PrivateKey:
+    """The private key of a PEM file; `passphrase`: of one that is encrypted.
 
     Raises:
         TlsInvalid: It holds none that can be used.
         OSError: It can't be read.
     """
-    return parse_key(path.read_bytes(), path)
+    return parse_key(path.read_bytes(), path, passphrase)
 
 
-def parse_key(content: bytes, path: Path) -> PrivateKey:
+def is_encrypted(content: bytes) -> bool:
+    """Whether a PEM file's key needs a passphrase."""
+    return b"ENCRYPTED" in content
+
+
+def parse_key(content: bytes, path: Path, passphrase: bytes | None = None) -> PrivateKey:
     """The private key of a PEM file's content; the error shows nothing of what it holds.
 
     Raises:
@@ -85,11 +90,12 @@ def parse_key(content: bytes, path: Path) -> PrivateKey:
     """
     remedy = "give an unencrypted PEM file of an EC, RSA or Ed25519 key"
     try:
-        key = serialization.load_pem_private_key(content, password=None)
+        key = serialization.load_pem_private_key(content, password=passphrase if is_encrypted(content) else None)
     except TypeError:
         raise TlsInvalid(f"{path} has a passphrase, which nobody is there to type: {remedy}") from None
     except ValueError:
-        raise TlsInvalid(f"{path} holds no private key: {remedy}") from None
+        problem = "can't be decrypted" if is_encrypted(content) else "holds no private key"
+        raise TlsInvalid(f"{path} {problem}: {remedy}") from None
     if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey, ed25519.Ed25519PrivateKey)):
         raise TlsInvalid(f"{path} holds a key of another kind: {remedy}")
     return key

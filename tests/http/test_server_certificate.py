@@ -52,7 +52,7 @@ def faults(daemon: Daemon) -> dict[str, float]:
     """What the metrics say, by grade; only what there is."""
     page = Console(daemon.ops).get("/metrics").content.decode()
     found = re.findall(r'^licd_certificate_faults\{grade="(\w+)"\} (\S+)$', page, re.MULTILINE)
-    assert len(found) == 4
+    assert len(found) == 5
     return {grade: float(count) for grade, count in found if float(count)}
 
 
@@ -197,6 +197,21 @@ def test_R34_its_own_server_certificate_is_renewed_while_it_runs(make_daemon: Ma
         assert renewed.not_valid_after_utc > datetime.now(UTC) + 3650 * DAY
 
 
+def test_R34_without_its_cas_key_it_serves_on_and_says_that_it_can_not_renew(make_daemon: MakeDaemon) -> None:
+    with running(make_daemon()) as daemon:
+        daemon.stop()
+        key = daemon.data_dir / "tls" / "ca.key"
+        kept = key.read_bytes()
+        key.unlink()
+        daemon.options += ["--tls-san", "licd.example"]
+        daemon.start()
+        eventually(lambda: faults(daemon) == {"not_renewed": 1}, 40)
+        eventually(lambda: told(daemon, "certificate_not_renewed"))
+        assert "ca.key is missing" in told(daemon, "certificate_not_renewed")[0]
+        key.write_bytes(kept)
+        eventually(lambda: faults(daemon) == {}, 40)
+
+
 @pytest.mark.parametrize("years", [-50, 14])
 def test_R34_a_clock_that_is_wrong_condemns_no_good_certificate(
     make_daemon: MakeDaemon, given: Path, tmp_path: Path, years: int
@@ -207,4 +222,4 @@ def test_R34_a_clock_that_is_wrong_condemns_no_good_certificate(
         assert faults(daemon) == {"unusable": 1}
         clock.set("+0s")
         eventually(lambda: faults(daemon) == {})
-        assert told(daemon, "certificate_usable")
+        eventually(lambda: told(daemon, "certificate_usable"))

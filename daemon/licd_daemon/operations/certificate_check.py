@@ -8,6 +8,7 @@ Rules:
   a certificate that is not valid yet (the clock may be behind), one without the host that `--listen` has (clients may
   use another name), and a chain without the certificate's issuer (clients may have it).
 - NOT_TAKEN: the files have changed to what can't be used; the certificate before is served until the next start.
+- NOT_RENEWED: licd's own certificate is due for a renewal, which fails; it is served on.
 - NEAR_ITS_END is reported 30, 7 and 1 days before the first certificate of the chain ends.
 """
 
@@ -32,6 +33,7 @@ class Grade(Enum):
     REFUSED = "refused"
     UNUSABLE = "unusable"
     NOT_TAKEN = "not_taken"
+    NOT_RENEWED = "not_renewed"
     NEAR_ITS_END = "near_its_end"
 
 
@@ -39,6 +41,7 @@ _TITLES = {
     Grade.REFUSED: "Clients can't use the server certificate",
     Grade.UNUSABLE: "Clients can't use the server certificate",
     Grade.NOT_TAKEN: "The new server certificate is not served",
+    Grade.NOT_RENEWED: "The server certificate can't be renewed",
     Grade.NEAR_ITS_END: "The server certificate ends soon",
 }
 

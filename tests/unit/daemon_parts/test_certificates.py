@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from licd_daemon.cli.serve.certificates import CA_LIFE, ensure_certificates
+from licd_daemon.cli.serve.certificates import CA_LIFE, IssuerMissing, are_served, ensure_certificates
 from licd_daemon.core.build import BUILD_DATE
-from licd_kit.pem import TlsInvalid, read_certificate, read_certificates, read_key
+from licd_kit.pem import TlsInvalid, is_encrypted, read_certificate, read_certificates, read_key
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NAMES = ("licd.example", "192.0.2.7", "2001:db8::7")
@@ -158,6 +158,27 @@ def test_a_ca_key_kept_elsewhere_is_missed_only_when_it_is_needed(tmp_path: Path
     make(tmp_path, days=200)
     with pytest.raises(TlsInvalid, match=r"ca.key is missing.*put it back"):
         make(tmp_path, days=700)
+
+
+def test_a_ca_key_is_encrypted_where_there_is_a_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    credentials, folder = tmp_path / "credentials", tmp_path / "tls"
+    credentials.mkdir()
+    (credentials / "ca-passphrase").write_text("correct horse\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    before = make(folder)
+    assert is_encrypted(before["ca.key"])
+    assert not is_encrypted(before["server.key"])
+    after = make(folder, (*NAMES, "second.example"))
+    assert after["ca.key"] == before["ca.key"]
+    assert after["server.crt"] != before["server.crt"]
+    (credentials / "ca-passphrase").write_text("another\n")
+    with pytest.raises(TlsInvalid, match=r"ca.key can't be decrypted"):
+        make(folder, (*NAMES, "third.example"))
+    (credentials / "ca-passphrase").unlink()
+    with pytest.raises(IssuerMissing, match=r"ca.key is encrypted.*ca-passphrase"):
+        make(folder, (*NAMES, "third.example"))
+    assert are_served(folder)
+    assert make(folder, (*NAMES, "second.example"), confirmed=BUILD_DATE + CA_LIFE * 0.9)["ca.key"] == before["ca.key"]
 
 
 def test_a_wrong_ca_key_is_told(tmp_path: Path) -> None:

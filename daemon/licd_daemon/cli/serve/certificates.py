@@ -11,10 +11,13 @@ Rules:
 - A CA is replaced when a third of its life is left, by what is confirmed. `ca.crt` then holds both, the new one first:
   clients that have the new file trust certificates of either. The server certificate stays with the old CA until that
   one's last year, so that there are years to hand out `ca.crt`.
-- Whatever needs no renewal is used as it is: it may be a mounted Secret, and its `ca.key` may be kept elsewhere.
+- Whatever needs no renewal is used as it is: it may be a mounted Secret, and its `ca.key` may be kept elsewhere. A
+  daemon that lacks it serves on with the certificate that it has.
+- `ca.key` is encrypted where there is a passphrase for it: the credential `ca-passphrase` (systemd's LoadCredential=).
 """
 
 import ipaddress
+import os
 import secrets
 import socket
 from collections.abc import Iterable, Sequence
@@ -30,7 +33,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from licd_daemon.core.build import BUILD_DATE
 from licd_daemon.operations.certificate_check import issued_by, names_of
-from licd_kit.pem import PrivateKey, TlsInvalid, fits, read_certificate, read_certificates, read_key
+from licd_kit.pem import PrivateKey, TlsInvalid, fits, is_encrypted, read_certificate, read_certificates, read_key
 from licd_kit.synced_files import write_whole
 
 CA_LIFE = timedelta(days=20 * 365)
@@ -39,9 +42,14 @@ RENEWED_BEFORE = timedelta(days=365)
 # valid yet.
 _CA_BEGINS = datetime(2020, 1, 1, tzinfo=UTC)
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)  # certificates know no earlier times than 1950
+_CREDENTIAL = "ca-passphrase"
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 log = structlog.get_logger(__name__)
+
+
+class IssuerMissing(TlsInvalid):
+    """A renewal is due, and the CA's key is not there or can't be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,8 @@ def ensure_certificates(folder: Path, names: Iterable[str], now: datetime, confi
         confirmed: The present time as far as something has confirmed it (R23); by this alone a CA is replaced.
 
     Raises:
-        TlsInvalid: A file can't be read or written, or a renewal is due and `ca.key` is not there.
+        IssuerMissing: A renewal is due, and `ca.key` can't be used.
+        TlsInvalid: A file can't be read or written.
     """
     wanted = {_canonical(name) for name in (*_LOCAL_NAMES, *_host_name(), *names)}
     times = _Times(now, max(confirmed, BUILD_DATE))
@@ -86,15 +95,35 @@ def ensure_certificates(folder: Path, names: Iterable[str], now: datetime, confi
         ) from None
 
 
+def are_served(folder: Path) -> bool:
+    """Whether there is a server certificate with its key, so that a daemon can serve without a renewal."""
+    try:
+        return fits(read_certificate(folder / "server.crt"), read_key(folder / "server.key"))
+    except (TlsInvalid, OSError):
+        return False
+
+
+def _passphrase() -> bytes | None:
+    """The passphrase of the CA's key; None: there is none."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    file = Path(folder, _CREDENTIAL) if folder else None
+    return file.read_bytes().strip() or None if file is not None and file.exists() else None
+
+
 def _authorities(folder: Path, times: _Times) -> list[x509.Certificate]:
     """The CAs of `ca.crt`, the newest first, after that one was replaced if it was due."""
     path, key = folder / "ca.crt", folder / "ca.key"
     found = read_certificates(path) if path.exists() else []
-    if found and key.exists() and times.confirmed > found[0].not_valid_after_utc - _life(found[0]) / 3:
+    if found and _may_be_replaced(key) and times.confirmed > found[0].not_valid_after_utc - _life(found[0]) / 3:
         _make_ca(folder, times, [old for old in found if times.confirmed < old.not_valid_after_utc])
         log.warning("ca_replaced", path=str(path), remedy="give the new ca.crt to every client: it holds both CAs")
         return read_certificates(path)
     return found
+
+
+def _may_be_replaced(key: Path) -> bool:
+    """Whether the CA's key may be replaced: none that is encrypted by one that is not."""
+    return key.exists() and (_passphrase() is not None or not is_encrypted(key.read_bytes()))
 
 
 def _life(certificate: x509.Certificate) -> timedelta:
@@ -137,10 +166,16 @@ def _near_its_end(
 def _issuer(folder: Path, authorities: Sequence[x509.Certificate]) -> _Issuer:
     certificate, path = folder / "ca.crt", folder / "ca.key"
     if not path.exists():
-        raise TlsInvalid(
+        raise IssuerMissing(
             f"{path} is missing, and a new server certificate is due: put it back, or give --tls-cert and --tls-key"
         )
-    key = read_key(path)
+    passphrase = _passphrase()
+    if passphrase is None and is_encrypted(path.read_bytes()):
+        raise IssuerMissing(
+            f"{path} is encrypted, and a new server certificate is due: give its passphrase as the credential "
+            f"{_CREDENTIAL} (systemd's LoadCredential=), or give --tls-cert and --tls-key"
+        )
+    key = read_key(path, passphrase)
     # After a crash between the two files the key is still the old CA's, which is the second one there.
     for authority in authorities:
         if fits(authority, key):
@@ -160,7 +195,7 @@ def _make_ca(folder: Path, times: _Times, old: Sequence[x509.Certificate] = ()) 
     )
     bundle = b"".join(each.public_bytes(serialization.Encoding.PEM) for each in (certificate, *old))
     write_whole(folder / "ca.crt", bundle, 0o644)
-    _write_key(folder / "ca.key", key)
+    _write_key(folder / "ca.key", key, _passphrase())
     return _Issuer(certificate, key)
 
 
@@ -236,6 +271,9 @@ def _general_name(name: str) -> x509.GeneralName:
         raise TlsInvalid(f"{name!r} can't be in a certificate: write it in ASCII (xn--...)") from None
 
 
-def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+def _write_key(path: Path, key: ec.EllipticCurvePrivateKey, passphrase: bytes | None = None) -> None:
+    encryption: serialization.KeySerializationEncryption = (
+        serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
+    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
     write_whole(path, pem, 0o600)

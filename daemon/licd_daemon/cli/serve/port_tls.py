@@ -26,6 +26,19 @@ def make_certificates(config: ServeConfig, times: Times | None = None) -> None:
     certificates.ensure_certificates(config.data_dir / "tls", names, *(times or unconfirmed()))
 
 
+def make_certificates_at_start(config: ServeConfig) -> None:
+    """The same at the start, where a certificate that can't be renewed for lack of the CA's key is served on.
+
+    Raises:
+        TlsInvalid: what is there can't be used.
+    """
+    try:
+        make_certificates(config)
+    except certificates.IssuerMissing:
+        if not certificates.are_served(config.data_dir / "tls"):
+            raise
+
+
 def renewal(config: ServeConfig) -> Callable[[Times], None] | None:
     """Renew the certificates that the daemon makes for itself; None: others were given."""
     return None if config.tls_cert is not None else lambda times: make_certificates(config, times)

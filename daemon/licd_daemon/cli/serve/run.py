@@ -24,7 +24,7 @@ from licd_daemon.cli.serve import roles as serving
 from licd_daemon.cli.serve.candidate import Candidate, CandidateConfig, Term
 from licd_daemon.cli.serve.config import OFF, ServeConfig
 from licd_daemon.cli.serve.descriptors import TooFewFiles
-from licd_daemon.cli.serve.port_tls import make_certificates
+from licd_daemon.cli.serve.port_tls import make_certificates_at_start
 from licd_daemon.cli.serve.stderr_relay import StderrRelay
 from licd_daemon.cli.serve.web import ListenFailed
 from licd_daemon.coordinator.coordinator import Coordinator, CoordinatorConfig
@@ -113,7 +113,7 @@ async def _serve_until(config: ServeConfig, stop: asyncio.Event, reload: asyncio
     serving.read_vendor_keys(config)  # a follower too must not find out only when it is to lead
     target = config.journal_target
     data_dir.prepare(config.data_dir, target)
-    make_certificates(config)
+    make_certificates_at_start(config)
     if isinstance(target, EtcdTarget):
         return await _serve_one_of_several(config, target, stop, reload)
     return await _serve_alone(config, target, stop, reload)

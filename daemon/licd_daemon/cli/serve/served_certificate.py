@@ -22,7 +22,11 @@ from licd_daemon.operations.certificate_check import Fault, Grade, Host, Standin
 LOOK_S = 2.0
 LOOKS_PER_RENEWAL = 5
 
-_EVENTS = {Grade.NEAR_ITS_END: "certificate_near_its_end", Grade.NOT_TAKEN: "certificate_not_reloaded"}
+_EVENTS = {
+    Grade.NEAR_ITS_END: "certificate_near_its_end",
+    Grade.NOT_TAKEN: "certificate_not_reloaded",
+    Grade.NOT_RENEWED: "certificate_not_renewed",
+}
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
@@ -96,6 +100,8 @@ class ServedCertificate:
         served = self._chain.loaded
         troubles = dict.fromkeys(watch.trouble.rstrip(".") for watch in self._watches if watch.trouble)
         not_taken = [Fault(Grade.NOT_TAKEN, each, "Until then the files before are served.") for each in troubles]
+        if self._renewal_trouble:
+            not_taken.append(Fault(Grade.NOT_RENEWED, self._renewal_trouble, "Until its end the one before is served."))
         return Standing(ends_at(served), (*not_taken, *faults(served, self._host, *self._times)))
 
     def _accept(self, chain: Sequence[x509.Certificate]) -> None:
@@ -104,14 +110,11 @@ class ServedCertificate:
                 raise TlsInvalid(f"{self._files.certificate} can't be used by clients. {fault.detail}. {fault.remedy}")
 
     def _renew(self, renew: Callable[[Times], None]) -> None:
-        trouble = ""
         try:
             renew(self._times)
+            self._renewal_trouble = ""
         except TlsInvalid as error:
-            trouble = str(error)
-        if trouble and trouble != self._renewal_trouble:
-            log.error("certificate_not_renewed", error=trouble)
-        self._renewal_trouble = trouble
+            self._renewal_trouble = str(error)
 
 
 def warnings_of(certificate: ServedCertificate | None) -> Sequence[Fault]:
