@@ -19,13 +19,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from node_client import clock, linux, signals
+from node_client.cgroup import ControlGroup
 from node_client.forwarding import Forwarding
 from node_client.loss import KILL_AFTER
 from node_client.tree import Tree
 
 _LOG = logging.getLogger("licd-node")
 LONGEST_MESSAGE = 65536
-_BETWEEN_KILLS = 0.02
+_BETWEEN_KILLS = 0.005
 """Seconds; what forked between a look at /proc and the SIGKILL is found at the next look."""
 
 
@@ -36,7 +37,9 @@ class Guardian:
     Reports: {"started": PID}, {"failed": ERRNO}, {"exited": [STATUS, OTHERS]}, {"empty": true}.
     """
 
-    def __init__(self, agent: socket.socket, command: Sequence[str], *, in_terminal: bool) -> None:
+    def __init__(
+        self, agent: socket.socket, command: Sequence[str], control_group: ControlGroup | None, *, in_terminal: bool
+    ) -> None:
         """`in_terminal`: stay in licd-node's process group, the program too."""
         self._agent = agent
         self._command = command
@@ -47,7 +50,8 @@ class Guardian:
         parents_group = os.getpgrp()
         if not in_terminal:
             os.setpgid(0, 0)
-        self._tree = Tree({parents_group, os.getpgrp()})
+        self._control_group = control_group
+        self._tree = Tree({parents_group, os.getpgrp()}, control_group)
         linux.name_process("licd-guardian")
         linux.adopt_orphans()
         self._selector = selectors.DefaultSelector()
@@ -117,9 +121,11 @@ class Guardian:
         self._running, self._killing = True, False
         self._report("started", process.pid)
 
-    @staticmethod
-    def _prepare() -> None:
+    def _prepare(self) -> None:
+        """In the new process, before it becomes the program."""
         linux.end_with_parent(signal.SIGTERM)
+        if self._control_group is not None:
+            self._control_group.enter()
 
     def _pass(self, number: signal.Signals, *, reached: bool) -> None:
         if number in signals.FOR_GOOD:
@@ -133,6 +139,8 @@ class Guardian:
         if self._running:
             _LOG.error("licd-node was killed: stopping what ran under it")
             self._tree.end(KILL_AFTER)
+            if self._control_group is not None:
+                self._control_group.remove()
         os._exit(0)
 
     # Reports

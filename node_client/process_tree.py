@@ -10,7 +10,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn, Self
 
-from node_client import linux
+from node_client import cgroup, linux
+from node_client.cgroup import ControlGroup
 from node_client.guardian import LONGEST_MESSAGE, Guardian
 from node_client.loss import KILL_AFTER
 from node_client.tree import Tree
@@ -64,9 +65,10 @@ class ProcessTree:
         """Fork the guardian."""
         linux.adopt_orphans()  # the tree's, should the guardian be killed
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control_group = cgroup.make()
         if os.fork() == 0:
             self._socket.close()
-            _guard(theirs, command)
+            _guard(theirs, command, self._control_group)
         theirs.close()
         self._closing = False
 
@@ -88,10 +90,12 @@ class ProcessTree:
 
     def end(self) -> None:
         """Stop what the guardian has left behind, and return when nothing is left."""
-        Tree({os.getpgrp()}).end(KILL_AFTER)
+        Tree({os.getpgrp()}, self._control_group).end(KILL_AFTER)
 
     def close(self) -> None:
         """Let the guardian go: it stops what still runs."""
+        if self._control_group is not None:
+            self._control_group.remove()
         self._closing = True
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -135,10 +139,10 @@ def _report(message: bytes) -> Report:
     return Emptied()
 
 
-def _guard(agent: socket.socket, command: Sequence[str]) -> NoReturn:
+def _guard(agent: socket.socket, command: Sequence[str], control_group: ControlGroup | None) -> NoReturn:
     # Whatever happens, the copy of licd-node does not go on with licd-node's own work.
     try:
-        Guardian(agent, command, in_terminal=_has_terminal()).run()
+        Guardian(agent, command, control_group, in_terminal=_has_terminal()).run()
     except BaseException:
         _LOG.exception("a fault of licd-node's guardian")
     finally:

@@ -12,21 +12,25 @@ import signal
 from collections.abc import Collection
 
 from node_client import clock, processes
+from node_client.cgroup import ControlGroup
 
-_BETWEEN_KILLS = 0.02
+_BETWEEN_KILLS = 0.005
 """Seconds; what forked between a look at /proc and the SIGKILL is found at the next look."""
 
 
 class Tree:
-    """R38: the descendants of the process that makes it; `shared`: the groups that others than the tree's are in."""
+    """R38: the descendants of the process that makes it; `shared`: the process groups that others are in too."""
 
-    def __init__(self, shared: Collection[int]) -> None:
-        """It is empty as yet."""
+    def __init__(self, shared: Collection[int], control_group: ControlGroup | None) -> None:
+        """It is empty as yet; `control_group`: the one that its processes are in."""
+        self._control_group = control_group
         self._shared = shared
         self.first: int | None = None
 
     def send(self, number: int, *, reached: bool = False) -> None:
         """Signal each process once; `reached`: those of the shared group have got it already."""
+        if number == signal.SIGKILL and self._control_group is not None:
+            self._control_group.kill()
         below = processes.below(os.getpid())
         for address in processes.addressees(below, self._shared) or self._unseen():
             if not (reached and address > 0):

@@ -13,7 +13,7 @@ from support.licd_node import Run, shell
 from support.scripted_daemon import LICENSED, REJECTED, ScriptedDaemon
 from support.waiting import eventually
 
-from node_client import processes
+from node_client import cgroup, processes
 from node_client.forwarding import SETTLING, Forwarding
 from node_client.processes import Process
 
@@ -120,10 +120,23 @@ def test_R38_the_seat_is_held_until_the_last_process_has_ended(
     assert len(daemon.leaves) == 1
 
 
-def test_R38_what_ignores_or_is_stopped_is_killed_after_10_seconds(daemon: ScriptedDaemon, run: Run) -> None:
+RESPAWNING = """
+import os, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+while True:
+    if os.fork(): os._exit(0)
+    signal.sigtimedwait([], 0.002)
+"""
+
+
+def test_R38_what_ignores_sigterm_or_is_stopped_or_always_another_is_killed_after_10_seconds(
+    daemon: ScriptedDaemon, run: Run, tmp_path: pathlib.Path
+) -> None:
     stopped = "sh -c 'echo ready; kill -STOP $$; echo went on'"
     deaf = "trap '' TERM; while :; do sleep 0.05; done"
-    process = run("run", "--on-loss", "stop", "--loss-grace", "0", *shell(f"{stopped} & ({deaf}) & wait"))
+    another = python(RESPAWNING, tmp_path, "respawning.py")
+    script = f"{stopped} & {another} & ({deaf}) & wait"
+    process = run("run", "--on-loss", "stop", "--loss-grace", "0", *shell(script))
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     eventually(lambda: [one for one in processes.below(process.pid) if one.stopped])
@@ -260,6 +273,45 @@ def test_R38_a_tree_that_was_stopped_starts_again_once_licensed(
     process.terminate()
     process.communicate(timeout=20)
     assert process.returncode == 0
+
+
+def test_R38_the_tree_has_a_control_group_of_its_own_where_there_may_be_one(run: Run) -> None:
+    def own(text: str) -> pathlib.Path | None:
+        return cgroup.folder_of(text, pathlib.Path("/proc/self/mountinfo").read_text())
+
+    mine = own(pathlib.Path("/proc/self/cgroup").read_text())
+    probe = cgroup.make()
+    if probe is not None:
+        probe.remove()
+    process = run("run", *shell("cat /proc/self/cgroup"))
+    out, _ = process.communicate(timeout=20)
+    theirs = own(out)
+    if mine is None or theirs is None or probe is None:
+        assert theirs == mine
+    else:
+        assert theirs == mine / f"licd-node-{process.pid}"
+        assert not theirs.exists()
+
+
+MOUNTS = """
+22 1 254:0 / / rw - ext4 /dev/vda rw
+30 22 0:26 / /sys/fs/cgroup ro,nosuid shared:4 - cgroup2 cgroup2 rw
+31 22 0:26 /part /elsewhere rw - cgroup2 cgroup2 rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("own", "mounts", "found"),
+    [
+        ("0::/\n", MOUNTS, "/sys/fs/cgroup"),
+        ("5:cpu:/a\n0::/system.slice/licd-node.service\n", MOUNTS, "/sys/fs/cgroup/system.slice/licd-node.service"),
+        ("0::/part/a\n", "\n".join(reversed(MOUNTS.splitlines())), "/elsewhere/a"),
+        ("5:cpu:/a\n", MOUNTS, None),
+        ("0::/a\n", "22 1 254:0 / / rw - ext4 /dev/vda rw", None),
+    ],
+)
+def test_the_own_control_group_is_found(own: str, mounts: str, found: str | None) -> None:
+    assert cgroup.folder_of(own, mounts) == (found and pathlib.Path(found))
 
 
 def test_descendants_are_found_whatever_their_order() -> None:
