@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import grpc
@@ -78,11 +78,19 @@ def test_R34_only_certificates_of_the_client_ca_that_are_valid_now_get_through(d
         assert not healthy(daemon, pair)
 
 
-@pytest.mark.parametrize("roles", [(), ("licd:role/root",), ("licd:role/node", "licd:role/admin")])
-def test_R35_a_certificate_without_one_role_needs_a_token(daemon: Daemon, roles: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("roles", "told"),
+    [
+        ((), "names no role"),
+        (("licd:role/root",), "names a role that there is not"),
+        (("licd:role/node", "licd:role/admin"), "names several roles"),
+    ],
+)
+def test_R35_a_certificate_without_one_role_needs_a_token(daemon: Daemon, roles: tuple[str, ...], told: str) -> None:
     ask = pb.GetRegistrationRequest()
-    with refused(grpc.StatusCode.UNAUTHENTICATED, "NO_CREDENTIALS"):
+    with refused(grpc.StatusCode.UNAUTHENTICATED, "NO_CREDENTIALS") as refusal:
         daemon.mtls_stubs(CA.client(*roles)).registration.GetRegistration(ask)
+    assert told in refusal.message
     with_token = daemon.mtls_stubs(CA.client(*roles), token=daemon.token("viewer"))
     assert with_token.registration.GetRegistration(ask)
 
@@ -140,6 +148,37 @@ def test_R34_a_node_keeps_session_and_seat_while_certificates_and_authority_are_
         assert node.wait_licensed(20)
         assert session_of(administrator) == session_id
         assert admin.state == "REGISTERED"
+
+
+def test_R35_a_node_token_is_replaced_and_revoked_and_its_node_keeps_its_seat(
+    daemon: Daemon, vendor: TestVendor, tmp_path: Path
+) -> None:
+    stubs, token_file = daemon.stubs("admin"), tmp_path / "node.token"
+    admin = Admin(stubs, vendor)
+    admin.upload(vendor.lic())
+    token_file.write_text(f"{daemon.token('node')}\n")
+    (tmp_path / "ca.crt").write_bytes(daemon.ca)
+    with node_client.connect(
+        daemon.address, application=APPLICATION, ca=tmp_path / "ca.crt", token_file=token_file
+    ) as node:
+        session_id = eventually(lambda: session_of(stubs), 20)
+        admin.register()
+        assert node.wait_licensed(20)
+        created = stubs.tokens.CreateToken(token_service_pb2.CreateTokenRequest(role="ROLE_NODE", name="next"))
+        (tmp_path / "fresh").write_text(f"{created.secret}\n")
+        (tmp_path / "fresh").replace(token_file)
+        newest = cluster_service_pb2.ListEventsRequest(page_size=20, newest_first=True)
+        eventually(lambda: [each for each in stubs.cluster.ListEvents(newest).events if each.actor.name == "next"], 30)
+        for each in tokens(stubs):
+            if each.role == token_service_pb2.Role.ROLE_NODE and each.name != "next":
+                stubs.tokens.RevokeToken(token_service_pb2.RevokeTokenRequest(token_id=each.token_id))
+        assert session_of(stubs) == session_id
+        assert admin.state == "REGISTERED"
+        assert node.wait_licensed(20)
+
+
+def tokens(stubs: Stubs) -> Sequence[token_service_pb2.Token]:
+    return stubs.tokens.ListTokens(token_service_pb2.ListTokensRequest()).tokens
 
 
 def test_R34_licd_and_licd_node_show_certificates_made_as_the_guide_says(

@@ -11,7 +11,7 @@ from licd_daemon.operations.refused_credentials import RefusedCredentials, Why
 from licd_daemon.operations.tokens import hash_token
 from licd_daemon.rpc.context import Context
 from licd_daemon.rpc.contract import ACCESS
-from licd_daemon.rpc.peer import address_of, certificate_actor, shows_certificate
+from licd_daemon.rpc.peer import address_of, certificate_actor, shows_certificate, without_role
 
 _READ = frozenset({Role.VIEWER, Role.ADMIN})
 _ADMIN = frozenset({Role.ADMIN})
@@ -53,6 +53,8 @@ class Access:
         if actor is None:
             known = given is not None or shows_certificate(context.auth_context())
             self._refused.note(Why.UNKNOWN if known else Why.MISSING, address)
+            if given is None and known:
+                raise without_role(context.auth_context())
             raise no_credentials()
         if actor.role not in roles:
             self._refused.note(Why.WRONG_ROLE, address)

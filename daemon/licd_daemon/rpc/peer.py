@@ -10,6 +10,7 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 from licd_daemon.core.model import Actor, Role
+from licd_daemon.core.refusal import Reason, Refused
 
 _ROLE_URI = b"licd:role/"
 _IPV4_MAPPED = "::ffff:"
@@ -26,14 +27,26 @@ def shows_certificate(auth_context: AuthContext) -> bool:
 
 def peer_role(auth_context: AuthContext) -> Role | None:
     """The role that a verified client certificate carries; None: no certificate, or no one role in it (R35)."""
-    # Not x509_subject_alternative_name, which would also give a DNS name that looks like a role.
-    uris = {name for name in auth_context.get("peer_uri", ()) if name.startswith(_ROLE_URI)}
+    uris = _role_uris(auth_context)
     if len(uris) != 1:
         return None
     try:
         return Role(uris.pop().removeprefix(_ROLE_URI).decode("ascii"))
     except ValueError:
         return None
+
+
+def without_role(auth_context: AuthContext) -> Refused:
+    """The refusal of a certificate that carries no one role."""
+    found = len(_role_uris(auth_context))
+    problem = "names a role that there is not" if found == 1 else "names several roles" if found else "names no role"
+    remedy = "it needs one URI SAN, licd:role/admin, licd:role/viewer or licd:role/node; or send a token"
+    return Refused(Reason.NO_CREDENTIALS, f"The client certificate {problem}: {remedy}.")
+
+
+def _role_uris(auth_context: AuthContext) -> set[bytes]:
+    # Not x509_subject_alternative_name, which would also give a DNS name that looks like a role.
+    return {name for name in auth_context.get("peer_uri", ()) if name.startswith(_ROLE_URI)}
 
 
 def certificate_actor(auth_context: AuthContext, address: str) -> Actor | None:
