@@ -31,7 +31,7 @@ from licd_daemon.cli.table import show_table
 from licd_daemon.cli.text import clean, say, say_json, short, when
 
 _ROLES = {"admin": Role.ROLE_ADMIN, "viewer": Role.ROLE_VIEWER, "node": Role.ROLE_NODE, "join": Role.ROLE_JOIN}
-_COLUMNS = ("TOKEN", "ROLE", "NAME", "MADE", "ENDS", "LAST USE")
+_COLUMNS = ("TOKEN", "ROLE", "NAME", "MADE", "BY", "ENDS", "LAST USE")
 
 _OUT = "Write it into this new file (0600) instead of the standard output."
 
@@ -96,6 +96,7 @@ def list_tokens(client: Client, output: str) -> None:
             short(Role, each.role, "ROLE_").lower(),
             clean(each.name),
             when(each.created_at),
+            clean(each.made_by.name or each.made_by.id) or "licd",
             when(each.ends_at) if each.HasField("ends_at") else "never",
             when(each.last_used_at) if each.HasField("last_used_at") else "never",
         ]

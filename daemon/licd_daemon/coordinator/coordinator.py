@@ -199,7 +199,7 @@ class Coordinator:
     def token_shown(self, token_hash: str) -> Token | None:
         """The token in force whose secret was shown, which counts as its use; None: there is none (R35)."""
         now = self.now()
-        token = self.state.token_in_force(token_hash, now.served)
+        token = self.state.token_in_force(token_hash, now)
         if token is not None:
             self.engine.uses.used(token, now.wall)
         return token

@@ -21,7 +21,7 @@ from licd_daemon.core.events import (
     TokenRevoked,
     TokenRotated,
 )
-from licd_daemon.core.model import Actor, EndReason, Role, SessionStatus, State, Token
+from licd_daemon.core.model import Actor, EndReason, Role, SessionStatus, State
 from licd_daemon.core.refusal import Reason, Refused, no_credentials
 
 
@@ -71,7 +71,7 @@ def revoke(draft: Draft, command: RevokeToken) -> None:
     token = draft.state.tokens.get(command.token_id)
     if token is None or token.revoked:
         return
-    if _is_only_admin(draft.state, token):
+    if draft.state.is_only_admin(token):
         raise Refused(Reason.LAST_ADMIN_TOKEN, "This is the only admin token: create another before you revoke it.")
     draft.emit(TokenRevoked(command.token_id))
     _end_sessions(draft, command.token_id)
@@ -87,7 +87,7 @@ def rotate(draft: Draft, command: RotateToken) -> None:
     if token is None or token.revoked:
         raise Refused(Reason.NO_SUCH_TOKEN, "No such token is in force: `licd token list` shows them.")
     back = command.token_hash == token.former_hash
-    if not back and not command.overlap_ms and _is_only_admin(draft.state, token):
+    if not back and not command.overlap_ms and draft.state.is_only_admin(token):
         raise Refused(
             Reason.LAST_ADMIN_TOKEN,
             "This is the only admin token: rotate it with an overlap, or create another before.",
@@ -98,14 +98,9 @@ def rotate(draft: Draft, command: RotateToken) -> None:
 def end_tokens(draft: Draft) -> None:
     """End the tokens whose end has come, the earliest first."""
     for token in [draft.state.tokens[token_id] for token_id in draft.state.ending]:
-        if token.over(draft.now) and not _is_only_admin(draft.state, token):
+        if token.over(draft.now) and not draft.state.is_only_admin(token):
             draft.emit(TokenEnded(token.token_id))
             _end_sessions(draft, token.token_id)
-
-
-def _is_only_admin(state: State, token: Token) -> bool:
-    admins = sum(1 for other in state.tokens.values() if other.role is Role.ADMIN and not other.revoked)
-    return token.role is Role.ADMIN and admins == 1
 
 
 def _end_sessions(draft: Draft, token_id: str) -> None:

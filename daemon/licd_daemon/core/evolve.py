@@ -492,6 +492,7 @@ def _token_created(state: State, event: e.TokenCreated, now: Now) -> State:
         accepted=now.unconfirmed,
         uses_left=event.uses,
         enrolled_by=event.enrolled_by,
+        made_by=event.actor,
     )
     ending = (*state.ending, token.token_id) if token.ends_at is not None else state.ending
     tokens = state.tokens.set(token.token_id, token)

@@ -281,7 +281,7 @@ class Token(Frozen, frozen=True):
     ended counts as revoked. `ends_at`: wall ms; None: never. `accepted`: by how much time was unconfirmed, at least,
     since it was made (R23). `used_at`: its last use that was journaled, at most a day before the last one.
     `uses_left`: how many nodes a join token may enroll still;
-    `enrolled_by`: the join token by which a node made this one for itself.
+    `enrolled_by`: the join token by which a node made this one for itself. `made_by`: None: the daemon, from a file.
     `former_hash`: of the secret before the last rotation, which is taken until `former_until`, in served time: no clock
     that is set makes that longer or shorter.
     """
@@ -299,6 +299,7 @@ class Token(Frozen, frozen=True):
     former_until: int = 0
     uses_left: int = 0
     enrolled_by: str = ""
+    made_by: Actor | None = None
 
     def takes(self, token_hash: str, served: int) -> bool:
         """Whether the secret with this hash, which is or was the token's, opens anything at `served`."""
@@ -440,10 +441,20 @@ class State(Frozen, frozen=True):
         """The id of the present epoch (R14)."""
         return self.epoch_ids.get(self.epoch, "")
 
-    def token_in_force(self, token_hash: str, served: int) -> Token | None:
-        """The token whose secret has this hash at `served`; None: there is none, or it has ended (R35)."""
+    def token_in_force(self, token_hash: str, now: Now) -> Token | None:
+        """The token whose secret has this hash; None: there is none, or it has ended (R35).
+
+        A token whose end has come opens nothing, also while the journal can't be written and it has not ended yet.
+        """
         token = self.tokens.get(self.token_ids.get(token_hash, ""))
-        return token if token is not None and token.takes(token_hash, served) else None
+        if token is None or not token.takes(token_hash, now.served):
+            return None
+        return None if token.over(now) and not self.is_only_admin(token) else token
+
+    def is_only_admin(self, token: Token) -> bool:
+        """Whether nobody could make another admin token without this one."""
+        admins = sum(1 for other in self.tokens.values() if other.role is Role.ADMIN and not other.revoked)
+        return token.role is Role.ADMIN and admins == 1
 
     def license_time(self, now: Now) -> int:
         """The time in ms by which the license in force ends, is warned of, and its registration grows old (R23).

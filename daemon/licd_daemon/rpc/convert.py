@@ -274,5 +274,6 @@ def token_message(token: Token, last_used_at: int | None, former_ends_at: int | 
         last_used_at=None if last_used_at is None else timestamp(last_used_at),
         uses_left=token.uses_left,
         enrolled_by=token.enrolled_by,
+        made_by=None if token.made_by is None else actor_message(token.made_by),
         former_ends_at=None if former_ends_at is None else timestamp(former_ends_at),
     )

@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from licd.v1 import access_pb2 as licd_dot_v1_dot_access__pb2
+from licd.v1 import cluster_service_pb2 as licd_dot_v1_dot_cluster__service__pb2
 
 from licd.v1.access_pb2 import *
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blicd/v1/token_service.proto\x12\x07licd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14licd/v1/access.proto\"\xaf\x02\n\x05Token\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x1b\n\x04role\x18\x02 \x01(\x0e\x32\r.licd.v1.Role\x12\x0c\n\x04name\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65nds_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x66ormer_ends_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tuses_left\x18\x08 \x01(\x05\x12\x13\n\x0b\x65nrolled_by\x18\t \x01(\t\"\xb4\x01\n\x12\x43reateTokenRequest\x12\x1b\n\x04role\x18\x01 \x01(\x0e\x32\r.licd.v1.Role\x12\x0c\n\x04name\x18\x02 \x01(\t\x12/\n\nexpires_in\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x12-\n\x07\x65nds_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x0c\n\x04uses\x18\x05 \x01(\x05\x42\x05\n\x03\x65nd\"D\n\x13\x43reateTokenResponse\x12\x1d\n\x05token\x18\x01 \x01(\x0b\x32\x0e.licd.v1.Token\x12\x0e\n\x06secret\x18\x02 \x01(\t\"e\n\x12RotateTokenRequest\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12*\n\x07overlap\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\ttake_back\x18\x03 \x01(\x08\"D\n\x13RotateTokenResponse\x12\x1d\n\x05token\x18\x01 \x01(\x0b\x32\x0e.licd.v1.Token\x12\x0e\n\x06secret\x18\x02 \x01(\t\"6\n\rEnrollRequest\x12\x11\n\tnode_name\x18\x01 \x01(\t\x12\x12\n\ntoken_hash\x18\x02 \x01(\x0c\"/\n\x0e\x45nrollResponse\x12\x1d\n\x05token\x18\x01 \x01(\x0b\x32\x0e.licd.v1.Token\"\x13\n\x11ListTokensRequest\"4\n\x12ListTokensResponse\x12\x1e\n\x06tokens\x18\x01 \x03(\x0b\x32\x0e.licd.v1.Token\"&\n\x12RevokeTokenRequest\x12\x10\n\x08token_id\x18\x01 \x01(\t\"\x15\n\x13RevokeTokenResponse2\xb4\x03\n\x0cTokenService\x12V\n\x0b\x43reateToken\x12\x1b.licd.v1.CreateTokenRequest\x1a\x1c.licd.v1.CreateTokenResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x01\x10\x02\x18\x80@\x12S\n\nListTokens\x12\x1a.licd.v1.ListTokensRequest\x1a\x1b.licd.v1.ListTokensResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x01\x10\x01\x18\x80@\x12V\n\x0bRotateToken\x12\x1b.licd.v1.RotateTokenRequest\x1a\x1c.licd.v1.RotateTokenResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x01\x10\x01\x18\x80@\x12G\n\x06\x45nroll\x12\x16.licd.v1.EnrollRequest\x1a\x17.licd.v1.EnrollResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x03\x10\x01\x18\x80@\x12V\n\x0bRevokeToken\x12\x1b.licd.v1.RevokeTokenRequest\x1a\x1c.licd.v1.RevokeTokenResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x01\x10\x01\x18\x80@P\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blicd/v1/token_service.proto\x12\x07licd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14licd/v1/access.proto\x1a\x1dlicd/v1/cluster_service.proto\"\xd0\x02\n\x05Token\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x1b\n\x04role\x18\x02 \x01(\x0e\x32\r.licd.v1.Role\x12\x0c\n\x04name\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65nds_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x66ormer_ends_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tuses_left\x18\x08 \x01(\x05\x12\x13\n\x0b\x65nrolled_by\x18\t \x01(\t\x12\x1f\n\x07made_by\x18\n \x01(\x0b\x32\x0e.licd.v1.Actor\"\xb4\x01\n\x12\x43reateTokenRequest\x12\x1b\n\x04role\x18\x01 \x01(\x0e\x32\r.licd.v1.Role\x12\x0c\n\x04name\x18\x02 \x01(\t\x12/\n\nexpires_in\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x12-\n\x07\x65nds_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x0c\n\x04uses\x18\x05 \x01(\x05\x42\x05\n\x03\x65nd\"D\n\x13\x43reateTokenResponse\x12\x1d\n\x05token\x18\x01 \x01(\x0b\x32\x0e.licd.v1.Token\x12\x0e\n\x06secret\x18\x02 \x01(\t\"e\n\x12RotateTokenRequest\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12*\n\x07overlap\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\ttake_back\x18\x03 \x01(\x08\"D\n\x13RotateTokenResponse\x12\x1d\n\x05token\x18\x01 \x01(\x0b\x32\x0e.licd.v1.Token\x12\x0e\n\x06secret\x18\x02 \x01(\t\"6\n\rEnrollRequest\x12\x11\n\tnode_name\x18\x01 \x01(\t\x12\x12\n\ntoken_hash\x18\x02 \x01(\x0c\"/\n\x0e\x45nrollResponse\x12\x1d\n\x05token\x18\x01 \x01(\x0b\x32\x0e.licd.v1.Token\"\x13\n\x11ListTokensRequest\"4\n\x12ListTokensResponse\x12\x1e\n\x06tokens\x18\x01 \x03(\x0b\x32\x0e.licd.v1.Token\"&\n\x12RevokeTokenRequest\x12\x10\n\x08token_id\x18\x01 \x01(\t\"\x15\n\x13RevokeTokenResponse2\xb4\x03\n\x0cTokenService\x12V\n\x0b\x43reateToken\x12\x1b.licd.v1.CreateTokenRequest\x1a\x1c.licd.v1.CreateTokenResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x01\x10\x02\x18\x80@\x12S\n\nListTokens\x12\x1a.licd.v1.ListTokensRequest\x1a\x1b.licd.v1.ListTokensResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x01\x10\x01\x18\x80@\x12V\n\x0bRotateToken\x12\x1b.licd.v1.RotateTokenRequest\x1a\x1c.licd.v1.RotateTokenResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x01\x10\x01\x18\x80@\x12G\n\x06\x45nroll\x12\x16.licd.v1.EnrollRequest\x1a\x17.licd.v1.EnrollResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x03\x10\x01\x18\x80@\x12V\n\x0bRevokeToken\x12\x1b.licd.v1.RevokeTokenRequest\x1a\x1c.licd.v1.RevokeTokenResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x01\x10\x01\x18\x80@P\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,28 +46,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKENSERVICE'].methods_by_name['Enroll']._serialized_options = b'\342\215\031\010\n\001\003\020\001\030\200@'
   _globals['_TOKENSERVICE'].methods_by_name['RevokeToken']._loaded_options = None
   _globals['_TOKENSERVICE'].methods_by_name['RevokeToken']._serialized_options = b'\342\215\031\010\n\001\001\020\001\030\200@'
-  _globals['_TOKEN']._serialized_start=128
-  _globals['_TOKEN']._serialized_end=431
-  _globals['_CREATETOKENREQUEST']._serialized_start=434
-  _globals['_CREATETOKENREQUEST']._serialized_end=614
-  _globals['_CREATETOKENRESPONSE']._serialized_start=616
-  _globals['_CREATETOKENRESPONSE']._serialized_end=684
-  _globals['_ROTATETOKENREQUEST']._serialized_start=686
-  _globals['_ROTATETOKENREQUEST']._serialized_end=787
-  _globals['_ROTATETOKENRESPONSE']._serialized_start=789
-  _globals['_ROTATETOKENRESPONSE']._serialized_end=857
-  _globals['_ENROLLREQUEST']._serialized_start=859
-  _globals['_ENROLLREQUEST']._serialized_end=913
-  _globals['_ENROLLRESPONSE']._serialized_start=915
-  _globals['_ENROLLRESPONSE']._serialized_end=962
-  _globals['_LISTTOKENSREQUEST']._serialized_start=964
-  _globals['_LISTTOKENSREQUEST']._serialized_end=983
-  _globals['_LISTTOKENSRESPONSE']._serialized_start=985
-  _globals['_LISTTOKENSRESPONSE']._serialized_end=1037
-  _globals['_REVOKETOKENREQUEST']._serialized_start=1039
-  _globals['_REVOKETOKENREQUEST']._serialized_end=1077
-  _globals['_REVOKETOKENRESPONSE']._serialized_start=1079
-  _globals['_REVOKETOKENRESPONSE']._serialized_end=1100
-  _globals['_TOKENSERVICE']._serialized_start=1103
-  _globals['_TOKENSERVICE']._serialized_end=1539
+  _globals['_TOKEN']._serialized_start=159
+  _globals['_TOKEN']._serialized_end=495
+  _globals['_CREATETOKENREQUEST']._serialized_start=498
+  _globals['_CREATETOKENREQUEST']._serialized_end=678
+  _globals['_CREATETOKENRESPONSE']._serialized_start=680
+  _globals['_CREATETOKENRESPONSE']._serialized_end=748
+  _globals['_ROTATETOKENREQUEST']._serialized_start=750
+  _globals['_ROTATETOKENREQUEST']._serialized_end=851
+  _globals['_ROTATETOKENRESPONSE']._serialized_start=853
+  _globals['_ROTATETOKENRESPONSE']._serialized_end=921
+  _globals['_ENROLLREQUEST']._serialized_start=923
+  _globals['_ENROLLREQUEST']._serialized_end=977
+  _globals['_ENROLLRESPONSE']._serialized_start=979
+  _globals['_ENROLLRESPONSE']._serialized_end=1026
+  _globals['_LISTTOKENSREQUEST']._serialized_start=1028
+  _globals['_LISTTOKENSREQUEST']._serialized_end=1047
+  _globals['_LISTTOKENSRESPONSE']._serialized_start=1049
+  _globals['_LISTTOKENSRESPONSE']._serialized_end=1101
+  _globals['_REVOKETOKENREQUEST']._serialized_start=1103
+  _globals['_REVOKETOKENREQUEST']._serialized_end=1141
+  _globals['_REVOKETOKENRESPONSE']._serialized_start=1143
+  _globals['_REVOKETOKENRESPONSE']._serialized_end=1164
+  _globals['_TOKENSERVICE']._serialized_start=1167
+  _globals['_TOKENSERVICE']._serialized_end=1603
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@ import datetime
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from licd.v1 import access_pb2 as _access_pb2
+from licd.v1 import cluster_service_pb2 as _cluster_service_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -25,7 +26,7 @@ COST_CHEAP: _access_pb2.Cost
 COST_COSTLY: _access_pb2.Cost
 
 class Token(_message.Message):
-    __slots__ = ("token_id", "role", "name", "created_at", "ends_at", "last_used_at", "former_ends_at", "uses_left", "enrolled_by")
+    __slots__ = ("token_id", "role", "name", "created_at", "ends_at", "last_used_at", "former_ends_at", "uses_left", "enrolled_by", "made_by")
     TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +36,7 @@ class Token(_message.Message):
     FORMER_ENDS_AT_FIELD_NUMBER: _ClassVar[int]
     USES_LEFT_FIELD_NUMBER: _ClassVar[int]
     ENROLLED_BY_FIELD_NUMBER: _ClassVar[int]
+    MADE_BY_FIELD_NUMBER: _ClassVar[int]
     token_id: str
     role: _access_pb2.Role
     name: str
@@ -44,7 +46,8 @@ class Token(_message.Message):
     former_ends_at: _timestamp_pb2.Timestamp
     uses_left: int
     enrolled_by: str
-    def __init__(self, token_id: _Optional[str] = ..., role: _Optional[_Union[_access_pb2.Role, str]] = ..., name: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_used_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., former_ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., uses_left: _Optional[int] = ..., enrolled_by: _Optional[str] = ...) -> None: ...
+    made_by: _cluster_service_pb2.Actor
+    def __init__(self, token_id: _Optional[str] = ..., role: _Optional[_Union[_access_pb2.Role, str]] = ..., name: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_used_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., former_ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., uses_left: _Optional[int] = ..., enrolled_by: _Optional[str] = ..., made_by: _Optional[_Union[_cluster_service_pb2.Actor, _Mapping]] = ...) -> None: ...
 
 class CreateTokenRequest(_message.Message):
     __slots__ = ("role", "name", "expires_in", "ends_at", "uses")

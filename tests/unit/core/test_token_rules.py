@@ -147,6 +147,20 @@ def test_R35_the_only_admin_token_does_not_end_until_there_is_another() -> None:
     assert w.tokens == "c"
 
 
+def test_R35_a_token_whose_end_has_come_opens_nothing_before_that_is_written() -> None:
+    w = with_tokens()
+    w.token("short", ends_in=HOUR)
+    w.now = Now(w.now.wall + HOUR, w.now.run, w.now.served)
+    assert (w.tokens, opens(w, "short"), opens(w, "admin")) == ("admin short", False, True)
+
+
+def test_R35_a_token_remembers_who_made_it() -> None:
+    w = with_tokens()
+    w.do(c.CreateToken("v", Role.VIEWER, "v", "v", actor=w.by("admin")))
+    assert w.state.tokens["v"].made_by == w.by("admin")
+    assert w.state.tokens["admin"].made_by is None
+
+
 def test_R35_the_tokens_of_0_1_0_have_no_end() -> None:
     w = with_tokens("node")
     w.later(3650 * DAY)
@@ -154,7 +168,7 @@ def test_R35_the_tokens_of_0_1_0_have_no_end() -> None:
 
 
 def opens(w: World, secret: str) -> bool:
-    return w.state.token_in_force(secret, w.now.served) is not None
+    return w.state.token_in_force(secret, w.now) is not None
 
 
 def test_R35_a_rotated_tokens_former_secret_is_taken_for_the_overlap_and_its_sessions_go_on() -> None:
