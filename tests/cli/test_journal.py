@@ -1,6 +1,8 @@
 """`licd journal verify` on a real journal."""
 
 import asyncio
+import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -99,3 +101,22 @@ def test_where_no_journal_is_none_is_made(run: Licd, path: Path, arguments: list
 def test_an_option_of_clients_is_refused(run: Licd) -> None:
     assert run("--address", "x:1", "journal", "verify").exit_code == 2
     assert run("journal", "--ca", "x", "verify").exit_code == 2
+
+
+def test_R40_a_journal_on_a_read_only_medium_is_verified_with_its_write_ahead_log(
+    run: Licd, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def torn_off() -> Head:
+        """What a backup of the disk has, taken while the daemon ran."""
+        journal, head = await opened(tmp_path / "live.db")
+        for suffix in ("", "-wal"):
+            shutil.copyfile(f"{tmp_path / 'live.db'}{suffix}", f"{path}{suffix}")
+        await journal.close()
+        return head
+
+    head = asyncio.run(torn_off())
+    monkeypatch.setattr("os.access", lambda _path, mode: not mode & os.W_OK)
+    before = {each.name: each.stat().st_mtime_ns for each in path.parent.iterdir()}
+    result = run("journal", "verify")
+    assert (result.exit_code, result.stdout) == (0, f"position 3\ndigest   {head.digest.hex()}\n"), result.output
+    assert {each.name: each.stat().st_mtime_ns for each in path.parent.iterdir()} == before

@@ -1,7 +1,12 @@
 """`licd journal verify`: reads a journal from end to end; the daemon may run meanwhile. `copy`: moves one at rest."""
 
 import asyncio
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -32,9 +37,11 @@ def verify(data_dir: Path, journal_url: str) -> None:
     target = _stored(journal_url, data_dir)
     _check_file(target)
     try:
-        _print_head(asyncio.run(_verify(target)))
+        with _where_sqlite_can_read(target) as readable:
+            head = asyncio.run(_verify(readable))
     except JournalError as error:
         raise click.ClickException(str(error)) from None
+    _print_head(head)
 
 
 @journal.command()
@@ -101,6 +108,26 @@ def _check_file(target: StoredTarget) -> None:
         ) from None
     if not found:
         raise click.UsageError(f"--data-dir: there is no journal at {target.path}: name the daemon's data directory")
+
+
+@contextmanager
+def _where_sqlite_can_read(target: StoredTarget) -> Iterator[StoredTarget]:
+    """R40. SQLite reads a write-ahead log only where it may write: what is on a read-only medium is copied first."""
+    if not isinstance(target, SqliteTarget) or all(os.access(path, os.W_OK) for path in (target.path, target.folder)):
+        yield target
+        return
+    try:
+        with TemporaryDirectory(prefix="licd-verify-") as folder:
+            copied = Path(folder) / target.path.name
+            for suffix in ("", "-wal"):
+                source = target.path.with_name(target.path.name + suffix)
+                if source.exists():
+                    shutil.copyfile(source, f"{copied}{suffix}")
+            yield SqliteTarget(copied)
+    except OSError as error:
+        raise click.ClickException(
+            f"{target.path} can't be copied to a temporary folder ({error.strerror}): name one with room in TMPDIR"
+        ) from None
 
 
 async def _verify(target: StoredTarget) -> Head:
