@@ -17,7 +17,7 @@ from starlette.routing import Route
 from licd_daemon.coordinator.coordinator import Coordinator
 from licd_daemon.ops.metrics import CONTENT_TYPE, Metrics
 
-MAX_SCRAPES = 8
+MAX_SCRAPES = 4
 REST = 4
 """How long collecting rests, in times of what it took: it visits every node, and everybody waits meanwhile (R36)."""
 

@@ -20,7 +20,7 @@ from licd_formats.license import License
 from licd_kit.addresses import Address
 
 RESERVED = 96
-LEAST = 160
+LEAST = 256
 FEW = 512
 MOST = 1_000_000
 log = structlog.get_logger(__name__)
