@@ -17,6 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from licd.v1 import cluster_service_pb2 as cluster
 from licd.v1 import registration_service_pb2 as registering
+from licd.v1 import token_service_pb2 as tokens
 from licd_daemon.cli.qr_picture import plain_picture
 from licd_daemon.operations.qr import draw
 
@@ -120,3 +121,32 @@ def test_every_date_of_a_license_is_shown_in_every_time_zone(
     finally:
         monkeypatch.setenv("TZ", "UTC")
         time.tzset()
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "America/Los_Angeles"])
+@pytest.mark.parametrize(
+    ("option", "code"),
+    [
+        (["--expires-in", "999999999999h"], 2),
+        (["--expires-in", "36501d"], 2),
+        (["--expires-in", "1e308s"], 2),
+        (["--expires-in", "inf"], 2),
+        (["--expires-at", "9999-12-31"], 0),
+        (["--expires-at", "9999-12-31T23:59:59-14:00"], 0),
+        (["--name", "\udcff"], 2),
+    ],
+)
+def test_every_span_and_date_that_is_asked_for_is_taken_or_refused_in_words(
+    licd: Licd, daemon: Daemon, monkeypatch: pytest.MonkeyPatch, zone: str, option: list[str], code: int
+) -> None:
+    made = tokens.CreateTokenResponse(secret="x" * 40, token=tokens.Token(token_id="t1"))
+    daemon.answers["TokenService/CreateToken"] = made
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        result = licd("token", "create", "viewer", *option)
+    finally:
+        monkeypatch.setenv("TZ", "UTC")
+        time.tzset()
+    assert result.exit_code == code, result.output
+    assert code == 0 or "Error: " in result.stderr

@@ -21,6 +21,9 @@ from licd_daemon.cli.serve.config import default_data_dir
 from licd_kit.command_line import CommandLine
 from licd_kit.options import ConfigInvalid, parse_duration
 
+_DAY_MS = 86_400_000
+_MOST_DAYS = 36_500  # what the daemon takes, and every reader of a Duration
+_LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 FILE = click.Path(path_type=Path)
 
@@ -38,7 +41,10 @@ def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> i
 def days_or_duration(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
     """Callback: as `duration`, and whole days too, such as `90d`."""
     days = re.fullmatch(r" *([0-9]{1,6}) ?d *", value or "", re.ASCII)
-    return int(days[1]) * 86_400_000 if days else duration(ctx, param, value)
+    span_ms = int(days[1]) * _DAY_MS if days else duration(ctx, param, value)
+    if span_ms is not None and span_ms > _MOST_DAYS * _DAY_MS:
+        raise click.BadParameter(f"{value!r} is too long: give at most {_MOST_DAYS}d", ctx, param)
+    return span_ms
 
 
 def end_of_date(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
@@ -49,7 +55,9 @@ def end_of_date(ctx: click.Context, param: click.Parameter, value: str | None) -
         given = datetime.fromisoformat(value.strip())
         day = timedelta(days=1 if re.fullmatch(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}", value.strip()) else 0)
         return (given + day).astimezone(UTC)
-    except (ValueError, OverflowError, OSError):
+    except (ValueError, OverflowError, OSError) as error:
+        if isinstance(error, OverflowError) and given.year == _LAST.year:
+            return _LAST
         raise click.BadParameter(
             f"{value!r} is not a usable date: write 2027-01-31, or 2027-01-31T18:00:00Z", ctx, param
         ) from None

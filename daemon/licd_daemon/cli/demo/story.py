@@ -207,6 +207,11 @@ def main() -> int:
     for number in ENDING_SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix="licd-demo-") as folder:
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix="licd-demo-")
+    except OSError as error:
+        print(f"licd demo: no temporary folder ({error.strerror}): name one in TMPDIR", file=sys.stderr)
+        return 1
+    with temporary as folder:
         parts = Parts(Path(folder), PORTAL, f"http://{PORTAL}", "127.0.0.1:0")
         return play(Story(parts))
