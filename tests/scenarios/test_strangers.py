@@ -13,6 +13,10 @@ from support.raw_http2 import RawHttp2, message
 from support.raw_node import RawNode
 from support.vendor import TestVendor
 
+from licd.v1 import cluster_service_pb2 as cluster
+from licd.v1 import node_service_pb2 as node_pb
+from licd_daemon.rpc.open_streams import MAX_OF_A_TOKEN
+
 STREAMS = 100
 DECLARED = 80_000
 REFUSED_STREAM = 7
@@ -20,6 +24,8 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 HEALTH = "/grpc.health.v1.Health/Check"
 UPLOAD = "/licd.v1.RegistrationService/UploadLicense"
 JOIN = "/licd.v1.NodeService/Join"
+KEEP_ALIVE = "/licd.v1.NodeService/KeepAlive"
+HEALTH_WATCH = "/grpc.health.v1.Health/Watch"
 WATCH = "/licd.v1.ClusterService/WatchEvents"
 
 
@@ -86,6 +92,46 @@ def test_R36_a_connection_has_a_hundred_streams_at_once_and_no_more(daemon: Daem
         streams = [client.open(JOIN, daemon.token("node")) for _ in range(STREAMS + 5)]
         assert [client.wait(stream) for stream in streams[STREAMS:]] == [REFUSED_STREAM] * 5
         assert set(client.ended) == set(streams[STREAMS:])
+
+
+@pytest.mark.parametrize("daemon", [("--insecure", "--lease-ttl", "60s")], indirect=True)
+def test_R36_streams_that_nobody_reads_are_few_and_keep_no_other_from_what_changes(
+    daemon: Daemon, admin: Admin, licensed: RawNode
+) -> None:
+    before, token = daemon.resident_kib(), daemon.token("viewer")
+    first = cluster.WatchEventsRequest(after_position=0).SerializeToString()
+    with ExitStack() as stack:
+        clients = [stack.enter_context(closing(RawHttp2(daemon.address, window=0))) for _ in range(8)]
+        streams = [(client, client.call(WATCH, first, token)) for client in clients for _ in range(STREAMS // 2)]
+        streams += [(client, client.call(HEALTH_WATCH, b"")) for client in clients for _ in range(STREAMS // 4)]
+        refused = [client.wait(stream, 0.01) for client, stream in streams]
+        assert refused.count(0) >= 8 * STREAMS // 2 - MAX_OF_A_TOKEN
+        seen = daemon.stubs("viewer").cluster.WatchEvents(cluster.WatchEventsRequest(after_position=0), timeout=20)
+        with pytest.raises(grpc.RpcError) as caught:
+            next(seen)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        joins = cluster.WatchEventsRequest(after_position=0, kinds=["session_joined"])
+        seen = daemon.stubs("admin").cluster.WatchEvents(joins, timeout=20)
+        next(seen)
+        RawNode(daemon.stubs("node"), "report-2").joined()
+        assert next(seen).event.kind == "session_joined"
+        assert daemon.resident_kib() - before < 32 * 1024
+    assert [entry for entry in daemon.log if entry.get("level") == "error"] == []
+
+
+@pytest.mark.parametrize("daemon", [("--insecure", "--lease-ttl", "60s")], indirect=True)
+@pytest.mark.parametrize("window", [0, 65_535])
+def test_R36_a_flood_of_heartbeats_on_one_stream_waits_outside(daemon: Daemon, licensed: RawNode, window: int) -> None:
+    node = RawNode(daemon.stubs("node"), "report-2")
+    node.join()
+    beat = message(node_pb.KeepAliveRequest(heartbeat=node_pb.Heartbeat(sequence=1)).SerializeToString())
+    before = daemon.resident_kib()
+    with closing(RawHttp2(daemon.address, window=window)) as client:
+        stream = client.open(KEEP_ALIVE, daemon.token("node"))
+        client.send(stream, message(node.opening().SerializeToString()))
+        taken = client.send(stream, beat * 50_000, patience_s=0.5, within_s=3)
+        assert taken < len(beat) * 50_000
+        assert daemon.resident_kib() - before < 4 * 1024
 
 
 @pytest.mark.parametrize("size", [10, 60_000, 200_000])

@@ -4,6 +4,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
@@ -85,10 +86,16 @@ class RawHttp2:
         self._send(frame(HEADERS, END_HEADERS, stream, header_block(path, token, headers)))
         return stream
 
-    def send(self, stream: int, content: bytes, patience_s: float = 0.2, *, end: bool = False) -> int:
-        """Send as much as the server lets; gives how many bytes it took before it let none for `patience_s`."""
-        sent = 0
-        while sent < len(content):
+    def send(
+        self, stream: int, content: bytes, patience_s: float = 0.2, *, within_s: float = 20, end: bool = False
+    ) -> int:
+        """Send as much as the server lets, for `within_s`.
+
+        Returns:
+            How many bytes it took before it let none for `patience_s`.
+        """
+        sent, until = 0, time.monotonic() + within_s
+        while sent < len(content) and time.monotonic() < until:
             allowed = self._allowance(stream, min(len(content) - sent, MOST_AT_ONCE), patience_s)
             if not allowed:
                 return sent

@@ -9,7 +9,8 @@ from licd_daemon.coordinator.news import NEWS_PAUSE_S
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.journal.port import Journal, JournalUnavailable, Query, Record
 
-PAGE = 1000
+PAGE = 100
+"""Records that a follower holds at once, however slowly it reads."""
 
 
 class EventLog:

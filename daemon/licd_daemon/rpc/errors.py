@@ -1,5 +1,6 @@
 """Refusals as gRPC statuses: one table, and the details that section 3 wants in `grpc-status-details-bin`."""
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -7,6 +8,7 @@ import structlog
 from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # its stubs leave it out
 from grpc_status import rpc_status
 
 from licd.v1.registration_service_pb2 import UploadEffect
@@ -52,12 +54,20 @@ STATUS = {
 
 
 async def abort(context: Context, refusal: Refused) -> None:
-    """End the call with the refusal's status and details, and the leader's address if it names one. Always raises."""
+    """End the call with the refusal's status and details, and the leader's address if it names one. Always raises.
+
+    Raises:
+        asyncio.CancelledError: nothing can be sent: the caller is gone, or does not read what was sent before, which
+            gRPC keeps until the connection ends.
+    """
     status: Any = rpc_status.to_status(_status(refusal))
     leader = refusal.metadata.get("leader") if refusal.reason is Reason.NOT_LEADER else None
     if leader:
         status = status._replace(trailing_metadata=(*status.trailing_metadata, (LEADER, leader)))
-    await context.abort_with_status(status)
+    try:
+        await context.abort_with_status(status)
+    except cygrpc.ExecuteBatchError:
+        raise asyncio.CancelledError from None
 
 
 async def abort_internal(context: Context, error: Exception) -> None:

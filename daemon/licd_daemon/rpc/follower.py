@@ -24,8 +24,9 @@ from licd_daemon.rpc.errors import abort
 from licd_daemon.rpc.guard import open_handler
 from licd_daemon.rpc.health import Health
 from licd_daemon.rpc.limits import Limits
+from licd_daemon.rpc.messages import AWAITED
 from licd_daemon.rpc.peer import shows_certificate
-from licd_daemon.rpc.places import Strangers
+from licd_daemon.rpc.places import Places
 from licd_daemon.rpc.server import POLLED, REGISTERED, bind, options
 
 _KEEP_ALIVE = "/licd.v1.NodeService/KeepAlive"
@@ -86,7 +87,7 @@ class _HealthGuard(aio.ServerInterceptor):
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._strangers = Strangers()
+        self._strangers = Places(AWAITED)
 
     async def intercept_service(
         self,

@@ -4,8 +4,8 @@
 - A stream may write bytes: a response that it has serialized itself.
 - Every method is served as one whose requests stream, so that it is judged before any byte of a message is asked for
   (R36, `messages`).
-- Callers without credentials share few places, and the callers of each role have their own for messages to come: none
-  takes another's (`places`).
+- Callers without credentials, and those of each role, have places of their own for messages to come: none takes
+  another's (`places`).
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,7 +27,7 @@ from licd_daemon.rpc.errors import abort, abort_internal
 from licd_daemon.rpc.limits import Limits
 from licd_daemon.rpc.messages import AWAITED, Requests, decoder
 from licd_daemon.rpc.open_streams import IN_BAND, OpenStreams
-from licd_daemon.rpc.places import Places, Strangers
+from licd_daemon.rpc.places import Places
 from licd_kit.clock import stopwatch_s
 
 Check = Callable[[Context], Places]
@@ -44,7 +44,7 @@ class CallGuard(aio.ServerInterceptor):
         self._access = access
         self._limits = limits
         self.open_streams = open_streams
-        self._strangers = Strangers()
+        self._strangers = Places(AWAITED)
         self._awaited = {role: Places(AWAITED) for role in Role}
         self._handlers: dict[str, Handler] = {}
         self.latency: dict[str, Latency] = {}
@@ -97,23 +97,14 @@ class CallGuard(aio.ServerInterceptor):
         return check
 
 
-def open_handler(method: str, handler: Handler, limits: Limits, strangers: Strangers, latency: Latency) -> Handler:
-    """`handler` for callers without credentials."""
+def open_handler(method: str, handler: Handler, limits: Limits, awaited: Places, latency: Latency) -> Handler:
+    """`handler` for callers without credentials, whose messages wait in `awaited`."""
 
     def check(context: Context) -> Places:
         limits.take(method, context.peer())
-        return strangers.awaited
+        return awaited
 
-    behind = _behind(check)
-
-    def among_strangers(serve: _Serve) -> _Behaviour:
-        async def one_of_them(requests: Requests, context: Context) -> Any:
-            async with strangers.call(context.peer()):
-                return await serve(requests, context)
-
-        return behind(one_of_them)
-
-    return _guarded(method, handler, among_strangers, latency)
+    return _guarded(method, handler, _behind(check), latency)
 
 
 def _guarded(method: str, handler: Handler, behind: Callable[[_Serve], _Behaviour], latency: Latency) -> Handler:
@@ -138,10 +129,10 @@ def _behind(check: Check) -> Callable[[_Serve], _Behaviour]:
     """Puts what serves a call behind `check`, with refusals and faults turned into statuses."""
 
     def behind(serve: _Serve) -> _Behaviour:
-        async def behaviour(messages: Any, context: Context) -> Any:
+        async def behaviour(_: Any, context: Context) -> Any:
             try:
                 awaited = check(context)  # before anything reads: until then a stranger's bytes wait outside
-                return await serve(Requests(messages, context, awaited), context)
+                return await serve(Requests(context, awaited), context)
             except aio.AbortError:
                 raise
             except Refused as refusal:

@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2_grpc
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.rpc.context import Context
 
-MAX_WATCHERS = 1000
+MAX_WATCHERS = 500  # of 26 KiB each
 MAX_OF_A_PEER = 100
 MAX_UNREAD = 64
 _RETRY_MS = 5_000

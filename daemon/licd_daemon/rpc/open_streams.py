@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from licd_daemon.coordinator.coordinator import Coordinator
-from licd_daemon.core.refusal import no_credentials
+from licd_daemon.core.refusal import Reason, Refused, no_credentials
 
 IN_BAND = "/licd.v1.NodeService/"
+MAX_OF_A_TOKEN = 256
+"""R36: a stream whose reader does not read can't be ended before its connection, so they are bounded in number."""
 
 
 class OpenStreams:
@@ -38,8 +40,11 @@ class OpenStreams:
         """Serve a stream within the block, in the task of this one.
 
         Raises:
-            Refused: NO_CREDENTIALS: the token has ended.
+            Refused: NO_CREDENTIALS: the token has ended; RATE_LIMITED: it has too many streams open.
         """
+        if len(self._tasks.get(token_id, ())) >= MAX_OF_A_TOKEN:
+            message = f"{MAX_OF_A_TOKEN} streams are open with this token: close some."
+            raise Refused(Reason.RATE_LIMITED, message, retry_after_ms=5_000)
         task = asyncio.current_task()
         assert task is not None
         self._tasks.setdefault(token_id, set()).add(task)

@@ -285,7 +285,7 @@ class SimulatedDaemon:
             called_by(NODE)
             try:
                 context = cast(Context, call)
-                await self.nodes.KeepAlive(Requests(cast(Any, call), context, Places(1)), context)
+                await self.nodes.KeepAlive(Requests(context, Places(1)), context)
             finally:
                 call.over = True
                 ended()
