@@ -79,8 +79,8 @@ MUTANTS = (
         "granted-on-an-ended-lease",
         "R13, R17: a seat goes to the line, whose leases are judged first",
         f"{SHELL}/engine/engine.py",
-        "return [*_over(first), c.Tick(self._heard), *_over(rest), *drained]",
-        "return [c.Tick(self._heard), *_over(rest), *_over(first), *drained]",
+        "return [*_over(first), self._tick(), *_over(rest), *drained,",
+        "return [self._tick(), *_over(rest), *_over(first), *drained,",
         first=13,
         profile="silence",
     ),
@@ -89,8 +89,8 @@ MUTANTS = (
         "R13: a seat is free for another only when its holder left, acknowledged the loss, or its lease has ended: for"
         " eviction",
         f"{CORE}/evolve.py",
-        "EndReason.EVICTED: False",
-        "EndReason.EVICTED: True",
+        "frozenset({EndReason.LEFT, EndReason.EXPIRED})",
+        "frozenset({EndReason.LEFT, EndReason.EXPIRED, EndReason.EVICTED})",
         first=14,
     ),
     Mutant(
@@ -176,8 +176,8 @@ MUTANTS = (
         "leave-keeps-the-seat",
         "R14: Leave frees the seat at once",
         f"{CORE}/evolve.py",
-        "EndReason.LEFT: True",
-        "EndReason.LEFT: False",
+        "frozenset({EndReason.LEFT, EndReason.EXPIRED})",
+        "frozenset({EndReason.EXPIRED})",
         first=9,
     ),
     Mutant(
@@ -273,9 +273,9 @@ MUTANTS = (
         "returned-keeps-its-old-seat",
         "R16: LOST: its seat is free; it gets a seat if one is free, else the head of the line",
         f"{CORE}/evolve.py",
-        "state = _put(state, session, status=SessionStatus.LIVE, since=None)",
+        "state = _put(state, session, status=SessionStatus.LIVE, since=None, ",
         "state = _put(state, session, status=SessionStatus.LIVE, since=None, "
-        "seat=Seat.HELD if session.holder else session.seat)",
+        "seat=Seat.HELD if session.holder else session.seat, ",
         first=11,
     ),
     Mutant(

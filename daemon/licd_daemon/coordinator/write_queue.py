@@ -98,6 +98,7 @@ _NODES: dict[type[c.Command], int] = {
     c.Resume: MAX_NODES_WAITING,
     c.Prove: MAX_NODES_WAITING,
     c.JudgeClock: MAX_NODES_WAITING,
+    c.Enroll: MAX_NODES_WAITING,
     c.Leave: 2 * MAX_NODES_WAITING,
 }
 """The commands of nodes, and how many may wait before one more of them is refused."""

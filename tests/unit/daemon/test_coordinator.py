@@ -345,3 +345,9 @@ async def test_R36_sessions_that_ended_are_forgotten_where_there_are_many(
             await coordinator.submit(c.EndSession(name, EndReason.EVICTED))
         monkeypatch.setattr(budget, "LEAST_PLACES", 3)
         await until(lambda: set(coordinator.state.sessions) == set(names[-3:]))
+
+
+def test_R36_what_a_node_may_ask_for_waits_among_nodes() -> None:
+    asked = {c.Join, c.Resume, c.Prove, c.Leave, c.JudgeClock, c.Enroll}
+    assert set(write_queue._NODES) == asked
+    assert write_queue._NODES[c.Leave] > write_queue._NODES[c.Join], "a seat that is left is room for others"
