@@ -258,7 +258,7 @@ MUTANTS = (
         f"{CORE}/decide_sessions.py",
         "def _refuse_ended(session: Session) -> None:\n",
         "def _refuse_ended(session: Session) -> None:\n    return\n",
-        first=10,
+        first=30,
         profile="admin",
     ),
     Mutant(
