@@ -1,5 +1,6 @@
 """R32, R34: clients with a certificate are sent to the leader's port for certificates, not to the one for tokens."""
 
+import asyncio
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,6 +19,9 @@ from support.waiting import eventually
 
 from licd.v1 import node_service_pb2
 from licd.v1 import registration_service_pb2 as pb
+from licd_daemon.journal.etcd.client import EtcdClient
+from licd_daemon.journal.etcd.url import parse
+from licd_daemon.leadership import followers
 
 CA = Authority()
 
@@ -37,7 +41,18 @@ def pair(make_daemon: Callable[..., Daemon], etcd: EtcdCluster, tmp_path: Path) 
             (daemon.data_dir / "tls" / "ca.crt").write_bytes(CA.pem)
             made.append(stack.enter_context(running(daemon)))
             eventually(lambda: [entry for entry in made[0].log if entry["event"] == "serving"], 20)
+        eventually(lambda: asyncio.run(_ready(url)), 30)
         yield made[0], made[1]
+
+
+async def _ready(url: str) -> bool:
+    """Whether a follower stands ready to lead: only then a handover waits for it."""
+    target = parse(url)
+    store = EtcdClient(target)
+    try:
+        return await followers.anyone(store, target.prefix)
+    finally:
+        await store.close()
 
 
 def test_R34_a_follower_names_the_leaders_port_for_certificates(pair: tuple[Daemon, Daemon]) -> None:
