@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from licd_daemon.core.budget import REFILL_S, Share, full, over_budget, shares
+from licd_daemon.core.evolve import token_of
 from licd_daemon.core.model import Actor, State
 from licd_daemon.core.refusal import Refused
 from licd_kit.clock import boottime_ms
@@ -42,9 +43,23 @@ class JoinBudget:
         """
         if instance_id in state.instances:
             return
-        accounts = [self._account(share) for share in shares(state, actor)]
         if share := full(state, actor):
+            self._account(share)
             raise self._refused("places", share)
+        self._take_one(state, actor)
+
+    def take_resume(self, state: State, actor: Actor, session_id: str) -> None:
+        """Take as much for a session that `actor` shows another token for: that is an entry in the journal too (R35).
+
+        Raises:
+            Refused: RATE_LIMITED; nothing was taken then.
+        """
+        session = state.sessions.get(session_id)
+        if session is not None and session.token_id != token_of(actor):
+            self._take_one(state, actor)
+
+    def _take_one(self, state: State, actor: Actor) -> None:
+        accounts = [self._account(share) for share in shares(state, actor)]
         if share := next((each.share for each in accounts if each.spent + 1 > each.share.most), None):
             raise self._refused("joins", share)
         for account in accounts:

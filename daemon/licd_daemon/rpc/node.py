@@ -71,6 +71,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
         presence = self._coordinator.presences.get(command.session_id)
         if presence is not None and presence.stale(request.last_stream):
             await self._refuse_stale(command, presence, stale_nonce)
+        self._coordinator.joins.take_resume(self._coordinator.state, caller(), command.session_id)
         await self._coordinator.submit(command)
         presence = self._coordinator.presences.get(command.session_id)
         if presence is not None:
@@ -142,6 +143,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
             secret_hash = _hash(fields.secret("open.resume_secret", first.open.resume_secret))
             number = first.open.stream
             in_time = self._engine.opening(session_id, number) is not None
+            self._coordinator.joins.take_resume(self._coordinator.state, caller(), session_id)
             # An `open` that comes too late must not bring a lost session back: it proves itself, and changes nothing.
             await self._coordinator.submit((c.Resume if in_time else c.Prove)(session_id, secret_hash, actor=caller()))
         except Refused as refusal:

@@ -56,6 +56,19 @@ def test_R36_a_token_that_floods_from_many_addresses_is_refused_and_others_are_n
 
 
 @pytest.mark.usefixtures("clock")
+def test_R36_showing_one_token_after_the_other_for_a_session_is_bounded_too() -> None:
+    budget, world = JoinBudget(), licensed()
+    world.token("t")
+    world.join("a", token="t")
+    for _ in range(LEAST_PLACES):
+        budget.take_resume(world.state, node("10.0.0.1"), "a")
+        budget.take_resume(world.state, node("10.0.0.1"), "unknown")
+    with refused("RATE_LIMITED"):
+        for _ in range(LEAST_PLACES):
+            budget.take_resume(world.state, node("10.0.0.1", token="another"), "a")
+
+
+@pytest.mark.usefixtures("clock")
 def test_R36_ten_thousand_nodes_behind_one_address_join_at_once_and_again() -> None:
     budget, state = JoinBudget(), licensed(max_nodes=10_000).state
     joins(budget, state, 10_000)
