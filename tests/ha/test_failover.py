@@ -24,7 +24,7 @@ from support.console import Console
 from support.daemon import Daemon, Stubs, running
 from support.etcd import EtcdCluster
 from support.health import Watcher
-from support.raw_http2 import RawHttp2
+from support.raw_http2 import RawHttp2, message
 from support.raw_node import RawNode
 from support.several import Several, health, leads, transfer
 from support.vendor import TestVendor
@@ -98,6 +98,22 @@ def test_R36_a_follower_goes_on_after_a_method_whose_name_is_no_text(several: Se
         assert client.wait(stream) == 0
         assert b"This daemon follows" in client.headers[stream]
     assert health(follower, "") == "SERVING"
+
+
+def test_R36_a_follower_takes_no_half_message_and_holds_no_crowd_that_does_not_read(several: Several) -> None:
+    several.leader()
+    (follower,) = several.followers()
+    assert health(follower, "") == "SERVING"
+    before = follower.resident_kib()
+    with ExitStack() as stack:
+        clients = [stack.enter_context(closing(RawHttp2(follower.address, window=0))) for _ in range(6)]
+        for client in clients:
+            for path in ("/licd.v1.NodeService/Join", "/grpc.health.v1.Health/Check") * 20:
+                client.send(client.open(path), message(bytes(79_000), 80_000), patience_s=0.02)
+            for _ in range(60):
+                client.open("/licd.v1.NodeService/KeepAlive")
+        assert health(follower, "") == "SERVING"
+        assert follower.resident_kib() - before < 24 * 1024
 
 
 def test_r32_a_followers_probes_and_console(several: Several) -> None:

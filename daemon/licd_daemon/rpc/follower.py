@@ -31,6 +31,8 @@ from licd_daemon.rpc.server import POLLED, REGISTERED, bind, options
 
 _KEEP_ALIVE = "/licd.v1.NodeService/KeepAlive"
 _COME_BACK_MS = 500
+_BEING_READ = 256
+"""Reconnects that nobody has read yet (R36): anybody may ask for them, and never read."""
 
 
 class FollowerServer:
@@ -105,6 +107,7 @@ class _Refusing:
     def __init__(self, follower: FollowerServer, limits: Limits) -> None:
         self._follower = follower
         self._limits = limits
+        self._being_read = 0
 
     async def refuse(self, context: Context) -> None:
         """Ends a call, whatever its method and arity, before anything of its messages is asked for."""
@@ -120,6 +123,12 @@ class _Refusing:
             self._limits.take(_KEEP_ALIVE, context.peer())
         except Refused:
             return  # the stream ends, which says nothing to a node
+        if self._being_read >= _BEING_READ:
+            return
         leader = self._follower.leader_for(context)
         reconnect = pb.Reconnect(after=duration(0 if leader else _COME_BACK_MS), address=leader)
-        await context.write(pb.KeepAliveResponse(reconnect=reconnect))
+        self._being_read += 1
+        try:
+            await context.write(pb.KeepAliveResponse(reconnect=reconnect))
+        finally:
+            self._being_read -= 1

@@ -47,6 +47,7 @@ WINDOW = 512
 HEADER_BYTES = 4 * 1024
 UNREAD_BYTES = 4 * 1024
 PENDING = 1024
+IDLE_MS = 60_000
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def options(max_connections: int) -> list[tuple[str, int]]:
     """What keeps one peer from exhausting the daemon, and lets a silent one be noticed.
 
     Of a message that no handler asks for, gRPC takes `WINDOW` bytes; a call that no handler has taken yet costs 15 KiB
-    and its headers (R36). What is more than may be pending ends as CANCELLED, and comes again.
+    and its headers (R36, docs/adr/0021-identity-before-bytes.md). What is more than may be pending ends as CANCELLED.
 
     Bandwidth probes would send a ping for nearly every heartbeat (docs/adr/0016-speed.md).
     """
@@ -79,6 +80,7 @@ def options(max_connections: int) -> list[tuple[str, int]]:
         ("grpc.http2.bdp_probe", 0),
         ("grpc.max_allowed_incoming_connections", max_connections),
         ("grpc.server_handshake_timeout_ms", 10_000),
+        ("grpc.max_connection_idle_ms", IDLE_MS),
         ("grpc.http2.write_buffer_size", UNREAD_BYTES),
         ("grpc.server.max_pending_requests", PENDING),
         ("grpc.server.max_pending_requests_hard_limit", PENDING * 3 // 2),
