@@ -18,7 +18,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from node_client import clock, linux, signals
+from node_client import clock, linux, log, signals
 from node_client.cgroup import ControlGroup
 from node_client.forwarding import Forwarding
 from node_client.loss import KILL_AFTER
@@ -137,10 +137,12 @@ class Guardian:
     def _orphaned(self) -> NoReturn:
         """licd-node has ended, as it does when the tree is empty, or has been killed."""
         if self._running:
+            finish = log.write_aside()
             _LOG.error("licd-node was killed: stopping what ran under it")
             self._tree.end(KILL_AFTER)
             if self._control_group is not None:
                 self._control_group.remove()
+            finish()
         os._exit(0)
 
     # Reports

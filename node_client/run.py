@@ -10,14 +10,13 @@ line, where every user of the machine could read it.
 
 import argparse
 import contextlib
-import logging
 import os
 import pathlib
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from node_client import options, probe, signals, socket_place, standard_files
+from node_client import log, options, probe, signals, socket_place, standard_files
 from node_client.agent import Agent
 from node_client.callbacks import OnChange
 from node_client.client import SOCKET_VARIABLE, connect
@@ -38,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         CMD's exit code (128 + signal), 75 when the license was lost, 2 for wrong usage; `check`: 0, 1 or 2.
     """
     standard_files.open_standard_files()
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="licd-node: %(message)s")
+    log.start()
     arguments = list(sys.argv[1:] if argv is None else argv)
     divide = arguments.index("--") if "--" in arguments else len(arguments)
     parser = options.parser()
@@ -70,6 +69,7 @@ def _agent(given: argparse.Namespace) -> int:
     joining, place = _joining(given), _place(given, os.environ.pop(SOCKET_VARIABLE, "") or socket_place.well_known())
     signals.restore()
     agent = Agent()
+    log.write_aside()
     with joining(agent.changed) as node, _serving(node, place):
         return agent.run(node)
 
@@ -87,6 +87,7 @@ def _run(given: argparse.Namespace, command: list[str]) -> int:
     signals.restore()
     with ProcessTree(command) as tree:
         supervisor = Supervisor(tree, command[0], on_loss, loss_grace)
+        log.write_aside()
         with joining(supervisor.changed) as node, _serving(node, place):
             return supervisor.run(node, {SOCKET_VARIABLE: str(place.path)})
 

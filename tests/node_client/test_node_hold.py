@@ -203,3 +203,15 @@ def test_R41_the_program_learns_of_the_grace_by_the_socket(
     eventually(lambda: one.out.with_("again"), timeout=15)
     assert one.out.with_("again") == ["again True 0.0\n"]
     assert one.ends() == 0
+
+
+def test_R41_a_log_that_nobody_reads_stops_no_loss(daemon: ScriptedDaemon, run: Run) -> None:
+    """The program has filled the pipe that both write to."""
+    fill = "yes | head -c 1000000 >&2 & exec 2>/dev/null; sleep 0.2; trap 'echo stopped; exit 0' TERM; echo started"
+    script = f"{fill}; while :; do sleep 0.05; done"
+    process = run("run", "--on-loss", "stop", "--loss-grace", "0", *shell(script))
+    out = Lines(process, "stdout")
+    eventually(lambda: out.with_("started"))
+    daemon.tell(REJECTED)
+    eventually(lambda: out.with_("stopped"))
+    assert process.wait(20) == 75
