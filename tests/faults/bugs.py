@@ -81,7 +81,7 @@ MUTANTS = (
         f"{SHELL}/engine/engine.py",
         "return [*_over(first), self._tick(), *_over(rest), *drained,",
         "return [self._tick(), *_over(rest), *_over(first), *drained,",
-        first=13,
+        first=15,
         profile="silence",
     ),
     Mutant(
