@@ -11,7 +11,7 @@ COVERED ?= $(addprefix tests/,cli contract http node_client unit vendor)
 VERSION ?= $(error VERSION: name the version that is released)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test coverage soak fuzz bench check fix proto readme reasons states rules clocks vectors release lock
+.PHONY: help setup run demo test coverage soak fuzz siege bench check fix proto readme reasons states rules clocks vectors release lock
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
@@ -47,6 +47,9 @@ soak: .venv/.done  ## random faults for MINUTES=60; SEED=n replays them; ends wi
 
 fuzz: .venv/.done  ## inputs to every door for MINUTES=60; what fails is kept in a file and can be put in again
 	@PYTHONPATH=tests:. $(PY) -m fuzz.run --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+siege: .venv/.done  ## every attack on every port at once for MINUTES=60: nodes, probes, calls, memory and log meanwhile
+	@PYTHONPATH=tests $(PY) -m hostile.run --minutes $(MINUTES)
 
 bench: .venv/.done  ## licd alongside bare grpcio and etcd: a table, bench/results.json, pictures (about 40 minutes)
 	@deploy/system-packages etcd-server postgresql

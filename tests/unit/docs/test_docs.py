@@ -34,7 +34,7 @@ from node_client import NodeState
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
-PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "CHANGELOG.md", ROOT / "README.md"])
+PAGES = sorted([*DOCS.rglob("*.md"), *(ROOT / name for name in ("CHANGELOG.md", "README.md", "SECURITY.md"))])
 LINK = re.compile(r"\[[^\]\n]+\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`[^`\n]*`")
@@ -242,6 +242,14 @@ def _anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     titles = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_each_threat_names_a_test_that_shows_what_is_done_about_it() -> None:
+    page = (DOCS / "threat-model.md").read_text()
+    tables = re.findall(r"^\| threat .*\n\|---.*\n((?:\|.*\n)+)", page, re.MULTILINE)
+    rows = [row for table in tables for row in table.splitlines()]
+    assert len(tables) == 3
+    assert [row for row in rows if "](../tests/" not in row.rpartition(" | ")[2]] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
