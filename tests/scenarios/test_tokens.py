@@ -296,7 +296,7 @@ def test_R35_restarts_keep_ends_revocations_and_whose_the_sessions_are(
     assert listed(again)["kept"].ends_at == kept.token.ends_at
     assert "gone" not in listed(again)
     own.resume(daemon.stubs(token=kept.secret))
-    own.open()
+    own.open().until("state")
     revoke(again, kept)
     assert ended(own) == "REVOKED"
 
