@@ -94,7 +94,7 @@ class Daemon:
                     entry = {"event": line.rstrip()}
                 self.log.append(entry)
                 if entry.get("event") in ("serving", "following"):
-                    self.address, self.mtls = entry["address"], entry["mtls"]
+                    self.address, self.mtls = entry["address"], entry.get("mtls", "")
                     self.console, self.ops = entry["console"], entry["ops"]
                     serving.set()
         serving.set()
