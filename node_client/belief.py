@@ -9,6 +9,7 @@
 - A `state` counts only if its serial is higher than the last one applied in the session (R13).
 - A closed or evicted node never believes again (R15).
 - A node past its lease is in JEOPARDY, whatever the last state was (R15).
+- A node that verifies believes no more than its license proves (R37).
 - If that last state was LICENSED, its program may run on for the license's outage grace, counted from the lease's end
   (R41). Every other word, and every end of the session or the node, is definite and leaves no grace.
 """
@@ -16,6 +17,7 @@
 import dataclasses
 import math
 
+from node_client.proof import LONGEST_LEASE, Proof
 from node_client.values import Failure, NodeState, Status
 
 LONGEST_GRACE = 7 * 86_400.0
@@ -43,6 +45,8 @@ class Answer:
     outage_grace: float = 0.0
     epoch_id: str = ""
     stream: int = 0
+    license: bytes = b""
+    max_clock_drift: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,6 +63,9 @@ class Belief:
         serial: the last `state` applied in this session.
         end: CLOSED or EVICTED once the node has ended.
         outage_grace: seconds that the program may go on after the lease's end, as the daemon reported last (R41).
+        license: the Container.lic in force, of a node that asked for it; empty if it was given none.
+        proof: what the license proves; None for a node that does not verify (R37).
+        proven_until: when the license ends.
     """
 
     reported: NodeState | None = None
@@ -70,9 +77,12 @@ class Belief:
     end: NodeState | None = None
     outage_grace: float = 0.0
     epoch_id: str = ""
+    license: bytes = b""
+    proof: Proof | None = None
+    proven_until: float = math.inf
 
     def state_at(self, now: float) -> NodeState:
-        """The state at the instant `now`."""
+        """The state at the instant `now`, as far as the daemon's word goes."""
         if self.end is not None:
             return self.end
         if self.reported is None:
@@ -85,7 +95,8 @@ class Belief:
         licensed = state is NodeState.LICENSED
         troubles = () if self.trouble is None else (self.trouble,)
         left = self.lease_until - now if licensed else 0.0
-        return Status(state, licensed, self.failures + troubles, left, self._grace_left_at(now))
+        status = Status(state, licensed, self.failures + troubles, left, self._grace_left_at(now))
+        return status if self.proof is None else self.proof.applied(status, self.proven_until - now)
 
     def _grace_left_at(self, now: float) -> float:
         if self.reported is not NodeState.LICENSED or not self.lapsed_at(now):
@@ -109,8 +120,9 @@ class Belief:
             reported=answer.reported,
             failures=answer.failures,
             trouble=None,
-            lease_until=sent + answer.lease_ttl,
+            lease_until=sent + self._cut(answer.lease_ttl),
             outage_grace=min(answer.outage_grace, LONGEST_GRACE),
+            license=answer.license,
         )
 
     def acknowledged(self, *, epoch: int, lease_ttl: float, sent: float, now: float) -> "Belief":
@@ -122,17 +134,39 @@ class Belief:
         if self.end is not None:
             return self
         seen = self._seen(epoch)
-        renewed = max(self.lease_until, sent + lease_ttl) if now < self.lease_until else self.lease_until
+        renewed = max(self.lease_until, sent + self._cut(lease_ttl)) if now < self.lease_until else self.lease_until
         return dataclasses.replace(seen, lease_until=renewed)
 
     def informed(
-        self, serial: int, reported: NodeState, failures: tuple[Failure, ...], outage_grace: float = 0.0
+        self,
+        serial: int,
+        reported: NodeState,
+        failures: tuple[Failure, ...],
+        outage_grace: float = 0.0,
+        license: bytes = b"",
     ) -> "Belief":
-        """After a `state` on the stream; unchanged if it is not newer than the last one applied."""
+        """After a `state` on the stream; unchanged if it is not newer than the last one applied.
+
+        `license`: another one is in force; empty: the same.
+        """
         if self.end is not None or serial <= self.serial:
             return self
         grace = min(outage_grace, LONGEST_GRACE)
-        return dataclasses.replace(self, reported=reported, failures=failures, serial=serial, outage_grace=grace)
+        return dataclasses.replace(
+            self,
+            reported=reported,
+            failures=failures,
+            serial=serial,
+            outage_grace=grace,
+            license=license or self.license,
+        )
+
+    def proven(self, proof: Proof, until: float) -> "Belief":
+        """After the license was verified, which ends at `until` (R37)."""
+        if self.end is not None:
+            return self
+        grace = min(self.outage_grace, proof.outage_grace)
+        return dataclasses.replace(self, proof=proof, proven_until=until, outage_grace=grace)
 
     def troubled(self, trouble: Failure) -> "Belief":
         """After a failure to reach the daemon: the lease, if one runs, runs on."""
@@ -144,12 +178,15 @@ class Belief:
 
     def forgotten(self) -> "Belief":
         """After the end of the session: only the highest epoch is kept."""
-        kept = Belief(epoch=self.epoch, epoch_id=self.epoch_id, trouble=self.trouble)
+        kept = Belief(epoch=self.epoch, epoch_id=self.epoch_id, trouble=self.trouble, proof=self.proof)
         return self if self.end is not None else kept
 
     def ended(self, end: NodeState, *failures: Failure) -> "Belief":
         """Permanently: closed or evicted."""
         return self if self.end is not None else Belief(epoch=self.epoch, end=end, failures=failures)
+
+    def _cut(self, lease_ttl: float) -> float:
+        return lease_ttl if self.proof is None else min(lease_ttl, LONGEST_LEASE)
 
     def _seen(self, epoch: int, epoch_id: str = "") -> "Belief":
         """After an answer of that epoch (R14)."""

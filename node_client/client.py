@@ -27,6 +27,8 @@ def connect(
     cert: str | pathlib.Path | None = None,
     key: str | pathlib.Path | None = None,
     credential_file: str | pathlib.Path | None = None,
+    vendor_keys: str | bytes | pathlib.Path | None = None,
+    wants_license: bool = False,
 ) -> Node:
     """Join this process to the cluster; return at once, also while no daemon answers.
 
@@ -51,6 +53,10 @@ def connect(
         credential_file: where to keep that one over restarts (0600); default: in memory only.
         cert: file of a client certificate (PEM, with its chain), for the daemon's port that demands one (R34).
         key: file of its key (PEM, without a passphrase).
+        vendor_keys: the vendor's public keys, a JWK Set or the path of its file: the node is licensed only if its
+            license is signed by one of them, is of this application, and has not ended (R37). Ship them inside the
+            program. Needs the extra `licd[verify]`.
+        wants_license: keep the license for Node.license() without verifying it; licd-node hands it on.
 
     Returns:
         The node: ask may_run() before licensed work (R41), close() it at the end.
@@ -69,6 +75,8 @@ def connect(
         cert=cert,
         key=key,
         credential_file=credential_file,
+        vendor_keys=vendor_keys,
+        wants_license=wants_license,
     )
     path = os.environ.get(SOCKET_VARIABLE)
-    return LocalNode(path, on_change) if path else RemoteNode(checked, on_change)
+    return LocalNode(path, on_change, checked.verifier) if path else RemoteNode(checked, on_change)

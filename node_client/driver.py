@@ -9,6 +9,7 @@
 - The belief is changed BEFORE the heartbeat that echoes the change is sent, and ends before Leave is sent (R13, R15).
 - It never blocks on the network, so that a lease's end is reported on time.
 - A node that is refused for its token shows another one, if its file or its past has one, before it believes that.
+- What a node verifies is judged in the same step as the word that it belongs to: no instant lies between (R37).
 - A daemon of a lower epoch is refused and the session kept: the right daemon may be at another address (R14).
 """
 
@@ -64,6 +65,7 @@ class Driver:
         self._publish = publish
         self._events: queue.SimpleQueue[Answered | Received | Broken | Stop] = queue.SimpleQueue()
         self._credentials = Credentials(settings)
+        self._drift = 0.0
         self._session = Session()
         self._expired: Session | None = None
         self._route = Route(settings.addresses)
@@ -145,7 +147,9 @@ class Driver:
             belief = self._belief()
             # A second try must still fit into the lease.
             timeout = min(_CALL_TIMEOUT, max(1.0, self._session.pace.interval))
-            link.resume(self._session.resume_request(belief.epoch, belief.epoch_id), timeout)
+            wants_license = self._settings.wants_license
+            request = self._session.resume_request(belief.epoch, belief.epoch_id, wants_license=wants_license)
+            link.resume(request, timeout)
         else:
             link.join(self._session.join_request(self._settings), _CALL_TIMEOUT)
 
@@ -204,8 +208,10 @@ class Driver:
             self._retry_at = clock.boottime()
 
     def _taken(self, link: Link, answer: Answer, sent: float) -> None:
+        now, wall_ns = clock.boottime(), clock.wall_ns()
+        self._drift = answer.max_clock_drift
         try:
-            self._change(lambda belief: belief.answered(answer, sent=sent))
+            self._change(lambda belief: self._verified(belief.answered(answer, sent=sent), now, wall_ns))
         except OlderEpochError as error:
             self._distrust(link, error)
             return
@@ -215,14 +221,21 @@ class Driver:
         self._expired = None
         self._session.session_id, self._session.stream, self._session.nonce = answer.session_id, answer.stream, ""
         self._session.pace = self._session.pace.opened(clock.boottime(), answer.heartbeat_interval)
-        link.open(self._session.opening())
+        link.open(self._session.opening(wants_license=self._settings.wants_license))
+
+    def _verified(self, belief: Belief, now: float, wall_ns: int) -> Belief:
+        """R37: with what the license proves at an instant, by both clocks."""
+        if self._settings.verifier is None:
+            return belief
+        proof = self._settings.verifier.judge(belief.license)
+        return belief.proven(proof, now + proof.left(wall_ns / 1e9, self._drift))
 
     def _received(self, link: Link, event: Received) -> None:
         kind = event.response.WhichOneof("message")
         if kind == "heartbeat_ack":
             self._acknowledged(link, event, event.response.heartbeat_ack)
         elif kind == "state":
-            self._state_changed(event.response.state)
+            self._state_changed(event, event.response.state)
         elif kind == "reconnect":
             self._route.lead(self._allowed(event.response.reconnect.address))
             self._again(wire.seconds(event.response.reconnect.after))
@@ -235,7 +248,13 @@ class Driver:
             return
         sent, ttl = pace.sent, wire.seconds(ack.lease_ttl)
         try:
-            self._change(lambda belief: belief.acknowledged(epoch=ack.epoch, lease_ttl=ttl, sent=sent, now=event.now))
+            self._change(
+                lambda belief: self._verified(
+                    belief.acknowledged(epoch=ack.epoch, lease_ttl=ttl, sent=sent, now=event.now),
+                    event.now,
+                    event.wall_ns,
+                )
+            )
         except OlderEpochError as error:
             self._distrust(link, error)
             return
@@ -247,11 +266,15 @@ class Driver:
             _LOG.info("the token's file holds another one; resuming with it")
             self._again()
 
-    def _state_changed(self, state: pb.StateChange) -> None:
+    def _state_changed(self, event: Received, state: pb.StateChange) -> None:
         before = self._belief()
         reported, failures = wire.node_state(state.state), wire.failures(state.failures)
         grace = wire.seconds(state.outage_grace)
-        after = self._change(lambda belief: belief.informed(state.serial, reported, failures, grace))
+        after = self._change(
+            lambda belief: self._verified(
+                belief.informed(state.serial, reported, failures, grace, state.license), event.now, event.wall_ns
+            )
+        )
         if after.serial != before.serial:
             self._session.pace = self._session.pace.hurried(clock.boottime())
 

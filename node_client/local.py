@@ -14,13 +14,16 @@ import sys
 import threading
 from typing import Any
 
+from node_client import clock
 from node_client.callbacks import Callbacks, OnChange
 from node_client.node import Node
+from node_client.proof import DRIFT
 from node_client.values import GRACE, Failure, NodeState, Status
+from node_client.verifier import Verifier
 
 _TIMEOUT = 1.0
 """Seconds; an answer that takes longer counts as none."""
-_LARGEST = 64 * 1024
+_LARGEST = 64 * 1024 + 1
 """Bytes of an answer."""
 _POLL = 0.25
 # How an answer that is none shows; a ValueError is what `ask` raises.
@@ -65,13 +68,34 @@ def ask(path: str) -> Status:
         OSError: nobody answers there.
         ValueError: what answers there is not licd-node; UntrustedError: another user's process does.
     """
-    connection = _Connection(path)
     try:
-        connection.request("GET", "/state")
-        return _status(json.loads(connection.getresponse().read(_LARGEST)))
+        return _status(json.loads(_get(path, "/state")[1]))
     except _NO_STATUS as error:
         message = f"no licd-node at {path}"
         raise ValueError(message) from error
+
+
+def ask_license(path: str) -> bytes:
+    """Ask the socket at `path` for the Container.lic in force; empty: it has none to hand on, as before 0.2.
+
+    Raises:
+        OSError: nobody answers there.
+        ValueError: what answers there is not licd-node; UntrustedError: another user's process does.
+    """
+    try:
+        code, body = _get(path, "/license")
+    except http.client.HTTPException as error:
+        message = f"no licd-node at {path}"
+        raise ValueError(message) from error
+    return body if code == http.client.OK else b""
+
+
+def _get(path: str, what: str) -> tuple[int, bytes]:
+    connection = _Connection(path)
+    try:
+        connection.request("GET", what)
+        response = connection.getresponse()
+        return response.status, response.read(_LARGEST)
     finally:
         connection.close()
 
@@ -92,10 +116,11 @@ class LocalNode(Node):
 
     _poll = _POLL
 
-    def __init__(self, path: str, on_change: OnChange | None) -> None:
+    def __init__(self, path: str, on_change: OnChange | None, verifier: Verifier | None = None) -> None:
         """Start a thread that watches the socket if somebody is to be called."""
         super().__init__()
         self._path = path
+        self._verifier = verifier
         self._closed = threading.Event()
         self._callbacks = Callbacks(self, on_change) if on_change else None
         if self._callbacks is not None:
@@ -109,12 +134,26 @@ class LocalNode(Node):
         if self._closed.is_set():
             return Status(NodeState.CLOSED, licensed=False)
         try:
-            return ask(self._path)
+            return self._verified(ask(self._path))
         except UntrustedError as error:
             return Status(NodeState.CONNECTING, False, (Failure("UNTRUSTED_SOCKET", _UNTRUSTED, str(error), _TRUSTED),))
         except (OSError, ValueError) as error:
             title, remedy = "licd-node does not answer", "Restart licd-node; this program lives under it."
             return Status(NodeState.CONNECTING, False, (Failure("UNREACHABLE", title, str(error), remedy),))
+
+    def license(self) -> bytes:
+        """The Container.lic that licd-node hands on."""
+        try:
+            return ask_license(self._path)
+        except (OSError, ValueError):
+            return b""
+
+    def _verified(self, status: Status) -> Status:
+        """R37: a socket is believed no more than a daemon."""
+        if self._verifier is None or not status.may_run:
+            return status
+        proof = self._verifier.judge(ask_license(self._path))
+        return proof.applied(status, proof.left(clock.wall_ns() / 1e9, DRIFT))
 
     def close(self) -> None:
         """Stop asking; the seat stays with licd-node until its command ends."""

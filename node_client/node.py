@@ -40,6 +40,10 @@ class Node(abc.ABC):
     def close(self) -> None:
         """Stop believing, then leave; return within 3 seconds. Further calls do nothing (R15)."""
 
+    def license(self) -> bytes:
+        """The Container.lic in force, of a node that asks for it (R37); empty if it has none. Never raises."""
+        return b""
+
     @property
     def state(self) -> NodeState:
         """The state at the instant of the call."""

@@ -67,6 +67,7 @@ def _add_node_options(parser: argparse.ArgumentParser) -> None:
     option("--credential-file", metavar="FILE", help="where the token of its own is kept that a join token gives it")
     option("--cert", metavar="FILE", help="client certificate, for a daemon's port that demands one")
     option("--key", metavar="FILE", help="the certificate's key")
+    option("--vendor-keys", metavar="FILE", help="the vendor's public keys: verify the license with them (off)")
     option("--insecure", action="store_const", const="true", help="plaintext, loopback addresses only")
     option("--node-name", metavar="NAME", help="a display name (the host's)")
 

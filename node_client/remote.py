@@ -19,6 +19,7 @@ from node_client.belief import Belief
 from node_client.callbacks import Callbacks, OnChange
 from node_client.driver import LEAVE_TIMEOUT, Driver
 from node_client.node import Node
+from node_client.proof import MISSING
 from node_client.settings import Settings
 from node_client.values import Failure, NodeState, Status
 
@@ -45,7 +46,7 @@ class RemoteNode(Node):
         if _OF_PARENT:
             _LOG.warning("connect() in a child of a process that had connected: gRPC may abort; connect after forking")
         self._process = os.getpid()
-        self._belief = Belief()
+        self._belief = Belief(proof=MISSING if settings.verifier else None)
         self._lock = threading.Lock()
         self._published = self.status()
         self._callbacks = Callbacks(self, on_change) if on_change else None
@@ -58,6 +59,10 @@ class RemoteNode(Node):
         if os.getpid() != self._process:
             return _FORKED
         return self._belief.status_at(clock.boottime())
+
+    def license(self) -> bytes:
+        """The Container.lic in force, if it was asked for."""
+        return self._belief.license
 
     def close(self) -> None:
         """Stop believing, then leave; return within 3 seconds (R15)."""

@@ -27,7 +27,7 @@ from node_client.seat_socket import SeatSocket
 from node_client.socket_place import Place
 from node_client.supervisor import Supervisor
 
-_FILES = ("token_file", "credential_file", "ca", "cert", "key")
+_FILES = ("token_file", "credential_file", "ca", "cert", "key", "vendor_keys")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -113,6 +113,7 @@ def _joining(given: argparse.Namespace) -> Callable[[OnChange], Node]:
             node_name=options.value(given, "node_name", "") or None,
             on_change=on_change,
             insecure=insecure,
+            wants_license=True,
             **{name: options.value(given, name, "") or None for name in _FILES},
         )
 

@@ -2,6 +2,7 @@
 
 - `GET /state`: the state at the instant of the question; nothing is kept (R15).
 - `GET /watch`: the state now, and one line more at each change, until either side closes.
+- `GET /license`: the Container.lic in force, for programs that verify it themselves (R37).
 - Everything is bounded: connections, watchers, how long one may be silent or slow, what the log says of the askers.
 """
 
@@ -110,8 +111,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, content(self.server.node.status()))
         elif self.path == "/watch":
             self._watch()
+        elif self.path == "/license":
+            self._license(self.server.node.license())
         else:
-            self._answer(404, {"error": "ask GET /state or GET /watch"})
+            self._answer(404, {"error": "ask GET /state, GET /watch or GET /license"})
+
+    def _license(self, license: bytes) -> None:
+        if license:
+            self._send(200, license, "application/jose")
+        else:
+            self._answer(404, {"error": "the daemon gave no license; upload it again if a daemon before 0.2 took it"})
 
     def _watch(self) -> None:
         if not self.server.watchers.acquire(blocking=False):
@@ -146,15 +155,17 @@ class _Handler(BaseHTTPRequestHandler):
                     woken.recv(4096)
 
     def _answer(self, code: int, body: dict[str, object]) -> None:
-        encoded = json.dumps(body).encode()
-        self._begin(code)
-        self.send_header("Content-Length", str(len(encoded)))
-        self.end_headers()
-        self.wfile.write(encoded)
+        self._send(code, json.dumps(body).encode())
 
-    def _begin(self, code: int) -> None:
+    def _send(self, code: int, body: bytes, kind: str = "application/json") -> None:
+        self._begin(code, kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _begin(self, code: int, kind: str = "application/json") -> None:
         self.send_response(code)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Cache-Control", "no-store")
 
     def log_message(self, *_: object) -> None:

@@ -43,9 +43,10 @@ class Session:
             instance_id=self.instance_id,
             resume_secret=self.secret,
             application=wire.application(settings.application),
+            wants_license=settings.wants_license,
         )
 
-    def resume_request(self, highest_epoch: int, epoch_id: str) -> pb.ResumeRequest:
+    def resume_request(self, highest_epoch: int, epoch_id: str, *, wants_license: bool) -> pb.ResumeRequest:
         """Take the session up again; bring back the nonce that its last try was refused with."""
         return pb.ResumeRequest(
             session_id=self.session_id,
@@ -54,15 +55,21 @@ class Session:
             epoch_id=epoch_id,
             last_stream=self.stream,
             stale_nonce=self.nonce,
+            wants_license=wants_license,
         )
 
     def leave_request(self) -> pb.LeaveRequest:
         """End the session on purpose."""
         return pb.LeaveRequest(session_id=self.session_id, resume_secret=self.secret)
 
-    def opening(self) -> pb.KeepAliveRequest:
+    def opening(self, *, wants_license: bool) -> pb.KeepAliveRequest:
         """The stream's first message."""
-        opening = pb.KeepAliveOpen(session_id=self.session_id, resume_secret=self.secret, stream=self.stream)
+        opening = pb.KeepAliveOpen(
+            session_id=self.session_id,
+            resume_secret=self.secret,
+            stream=self.stream,
+            wants_license=wants_license,
+        )
         return pb.KeepAliveRequest(open=opening)
 
     def heartbeat(self, state_serial: int) -> pb.KeepAliveRequest:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from node_client import files
 from node_client.files import Shown
 from node_client.values import Application, check_text, steers
+from node_client.verifier import Verifier
 
 _LONGEST_NAME = 253
 
@@ -30,6 +31,8 @@ class Settings:
         first: what these files held when they were checked.
         credential_file: where the node keeps a token of its own that it has made with a join token; None: in memory.
         own: what that file held, empty if it is not there yet; never shown.
+        verifier: what judges the license by pinned keys; None for a node that believes the daemon (R37).
+        wants_license: ask the daemon for the license.
     """
 
     addresses: tuple[str, ...]
@@ -44,6 +47,8 @@ class Settings:
     first: Shown = dataclasses.field(default_factory=Shown)
     credential_file: pathlib.Path | None = None
     own: str = dataclasses.field(default="", repr=False)
+    verifier: Verifier | None = None
+    wants_license: bool = False
 
     def may_reach(self, address: str) -> bool:
         """Whether an address named by a daemon may be tried: plaintext carries the token, so it stays on loopback."""
@@ -62,6 +67,8 @@ def check(
     cert: str | pathlib.Path | None = None,
     key: str | pathlib.Path | None = None,
     credential_file: str | pathlib.Path | None = None,
+    vendor_keys: str | bytes | pathlib.Path | None = None,
+    wants_license: bool = False,
 ) -> Settings:
     """Check the arguments of connect().
 
@@ -89,6 +96,8 @@ def check(
         first=_first(_token(token), *paths),
         credential_file=kept,
         own=_own(kept),
+        verifier=None if vendor_keys is None else Verifier(vendor_keys, application),
+        wants_license=wants_license or vendor_keys is not None,
     )
 
 

@@ -49,6 +49,8 @@ def answer(response: node_service_pb2.JoinResponse | node_service_pb2.ResumeResp
         stream=response.stream,
         # Not set by daemons before 0.2: no grace.
         outage_grace=seconds(response.outage_grace),
+        license=response.license,
+        max_clock_drift=seconds(response.max_clock_drift),
     )
 
 

@@ -83,15 +83,16 @@ class RawNode:
         request = pb.LeaveRequest(session_id=self.session_id, resume_secret=self.secret)
         self.stubs.nodes.Leave(request, timeout=WAIT_S)
 
-    def open(self, number: int | None = None) -> "Stream":
+    def open(self, number: int | None = None, **changes: Any) -> "Stream":
         """Opens the stream of the last answer, or of another number."""
-        self._stream = Stream(self, self.opening(number))
+        self._stream = Stream(self, self.opening(number, **changes))
         return self._stream
 
-    def opening(self, number: int | None = None) -> pb.KeepAliveRequest:
+    def opening(self, number: int | None = None, **changes: Any) -> pb.KeepAliveRequest:
         """The first message of a stream."""
         stream = self.stream_number if number is None else number
-        opening = pb.KeepAliveOpen(session_id=self.session_id, resume_secret=self.secret, stream=stream)
+        fields = {"session_id": self.session_id, "resume_secret": self.secret, "stream": stream}
+        opening = pb.KeepAliveOpen(**{**fields, **changes})
         return pb.KeepAliveRequest(open=opening)
 
     def joined(self) -> "RawNode":

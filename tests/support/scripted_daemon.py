@@ -64,6 +64,8 @@ class ScriptedDaemon(node_service_pb2_grpc.NodeServiceServicer):
         self.lease_ttl = 3.0
         self.outage_grace: float | None = None  # not sent, as by a daemon before 0.2
         self.heartbeat_interval = 1.0
+        self.max_clock_drift = 5.0
+        self.license = b""
         self.state = LICENSED
         self.failures: tuple[failure_pb2.Failure, ...] = ()
         self.serial = 0
@@ -197,10 +199,11 @@ class ScriptedDaemon(node_service_pb2_grpc.NodeServiceServicer):
             stream=self._give(),
             lease_ttl=duration(self.lease_ttl),
             heartbeat_interval=duration(self.heartbeat_interval),
-            max_clock_drift=duration(5),
+            max_clock_drift=duration(self.max_clock_drift),
             state=self.state,
             failures=self.failures,
             outage_grace=self._grace(),
+            license=self.license,
         )
 
     def _give(self) -> int:

@@ -5,9 +5,7 @@
 """
 
 import math
-import re
 from datetime import UTC, datetime
-from itertools import zip_longest
 
 from msgspec.structs import replace
 
@@ -24,9 +22,9 @@ from licd_daemon.core.model import (
 )
 from licd_daemon.core.reasons import FailureReason
 from licd_formats.license import License, LicensedApplication, Vendor
+from licd_formats.versions import version_matches, version_reaches
 
 TOLERATED_AHEAD_MS = 10 * MINUTE_MS  # R2
-_PART = re.compile("([0-9]*)(.*)", re.DOTALL)
 
 ENDED = {
     EndCause.ALL_GONE: "after every node that held a seat had left or been evicted",
@@ -161,28 +159,6 @@ def _clock(case: str, node_name: str, offset_ms: float, error_ms: float, limit_m
 def clock_untrusted(detail: str, remedy: str) -> Failure:
     """R22, R23: the leader's own clock is wrong, or may be. Several details may stand side by side."""
     return Failure(FailureReason.CLOCK_UNTRUSTED, FailureReason.CLOCK_UNTRUSTED.row.title, detail, remedy)
-
-
-def version_matches(certified: str, local: str) -> bool:
-    """R5: the certified version's parts are a prefix of the local one's."""
-    parts = certified.split(".")
-    return local.split(".")[: len(parts)] == parts
-
-
-def version_reaches(lowest: str, local: str) -> bool:
-    """R5: the local version is not below the lowest one.
-
-    Dot-separated parts are compared in order, a missing one as 0. A part counts by the number that it begins with; at
-    the same number one that goes on with text (`5-rc1`) is below the bare number, and two texts compare by their
-    characters. A part that begins with no digit is below every number.
-    """
-    pairs = zip_longest(lowest.split("."), local.split("."), fillvalue="0")
-    return next((_rank(mine) > _rank(least) for least, mine in pairs if _rank(mine) != _rank(least)), True)
-
-
-def _rank(part: str) -> tuple[int, bool, str]:
-    digits, text = _PART.fullmatch(part).groups()  # type: ignore[union-attr]  # matches everything
-    return (int(digits) if digits else -1, not text, text)
 
 
 def _version_mismatch(certified: LicensedApplication, local: str, node_name: str) -> Failure | None:

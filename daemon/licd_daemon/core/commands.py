@@ -124,13 +124,15 @@ class ConfirmTime(_Command, frozen=True):
 class UploadLicense(_Command, frozen=True):
     """A verified license, or the failure of one that could not be verified. `project_key` is a fresh one (R6).
 
-    `replace`: go on although that ends a registration, a seat or the way to one (R2).
+    `replace`: go on although that ends a registration, a seat or the way to one (R2). `container_lic`: the license as
+    it was signed, for the nodes that verify it (R37).
     """
 
     license: License | Failure
     auth_method: str
     project_key: str
     replace: bool = False
+    container_lic: str = ""
 
 
 class CreateChallenge(_Command, frozen=True):

@@ -30,21 +30,22 @@ _KEPT_FAILURES = 100  # of nodes that a refused file would not admit: the refusa
 
 
 def upload_license(draft: Draft, command: UploadLicense) -> Refused | None:
-    """R2: uploading the license in force again changes nothing."""
+    """R2: uploading the license in force again changes nothing, unless it is not kept as it was signed (R37)."""
     license = command.license
     if isinstance(license, Failure):
         return _refused(draft, (license,))
     failures = _failures(draft.state, license, command.auth_method, draft.now)
     if failures:
         return _refused(draft, failures)
-    if license == draft.state.license:
+    if license != draft.state.license:
+        _refuse_issue(draft.state, license)
+        if not command.replace:
+            _refuse_loss(draft.state, license, draft.now)
+    elif draft.state.container_lic or not command.container_lic:
         return None
-    _refuse_issue(draft.state, license)
-    if not command.replace:
-        _refuse_loss(draft.state, license, draft.now)
     if draft.state.project_key is None:
         draft.emit(ProjectKeyDrawn(command.project_key))
-    draft.emit(LicenseInstalled(license, checks.reissues(draft.state, license)))
+    draft.emit(LicenseInstalled(license, checks.reissues(draft.state, license), command.container_lic))
     if checks.ended(license, draft.state, draft.now):
         draft.follow(LicenseExpired())
     place_all(draft)

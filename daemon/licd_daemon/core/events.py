@@ -60,10 +60,14 @@ class ProjectKeyDrawn(Event, frozen=True):
 
 
 class LicenseInstalled(Event, frozen=True):
-    """A license is in force. `kept`: a reissue that keeps the registration (R2)."""
+    """A license is in force. `kept`: a reissue that keeps the registration (R2).
+
+    `container_lic`: as it was signed (R37). 0.1.0 recorded none.
+    """
 
     license: License
     kept: bool
+    container_lic: str = ""
 
 
 class UploadRefused(Event, frozen=True):

@@ -174,6 +174,7 @@ def _license_installed(state: State, event: e.LicenseInstalled, now: Now) -> Sta
     return replace(
         state,
         license=license,
+        container_lic=event.container_lic,
         accepted=state.accepted if event.kept else now.unconfirmed,
         license_expired=False,
         warned_days=None,
@@ -238,6 +239,7 @@ def _license_released(state: State, event: e.LicenseReleased, now: Now) -> State
     return replace(
         state,
         license=None,
+        container_lic="",
         license_expired=False,
         warned_days=None,
         project_key=None,

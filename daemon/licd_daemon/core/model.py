@@ -381,6 +381,7 @@ class State(Frozen, frozen=True):
     when (R23). `accepted`: by how much time was unconfirmed, at least, since the license was uploaded.
     `line` maps places to session ids, its first place is `line_head`, `line_tail` is the next free one; no awaited
     session keeps a place before `line_floor`. `predecessor` is the challenge that last registered this deployment (R6).
+    `container_lic`: the license in force as it was signed; empty if 0.1.0 took it (R37).
     `newest_issue` maps each license id to the latest `iat` ever accepted (R2). `longest_lease_ms` is the longest lease
     ever granted, `longest_proof_ms` the longest that a leader's proof ever held (R31); before `granting_from`, in
     served time, no seat goes to anyone but its recorded holder (R18).
@@ -407,6 +408,7 @@ class State(Frozen, frozen=True):
     longest_proof_ms: int = 0
     project_key: str | None = None
     license: License | None = None
+    container_lic: str = ""
     license_expired: bool = False
     warned_days: int | None = None
     newest_issue: Map[str, int] = Map()

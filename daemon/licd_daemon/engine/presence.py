@@ -18,8 +18,8 @@ from licd_daemon.core.drift import SAMPLES, ClockFilter, Estimate, Level, Sample
 from licd_daemon.core.model import MINUTE_MS, EndReason, Failure, Seat, Session, SessionStatus, State
 from licd_daemon.core.view import NodeState, RegistrationState, node_state, outage_grace_s, registration_state
 
-NodeReport = tuple[NodeState, tuple[Failure, ...], RegistrationState, int]
-"""Node, reasons, registration, and the seconds of the outage's grace (R41)."""
+NodeReport = tuple[NodeState, tuple[Failure, ...], RegistrationState, int, str]
+"""Node, reasons, registration, the seconds of the outage's grace (R41), and the license as it was signed (R37)."""
 
 REMEMBERED_EXCHANGES = 8
 SAMPLED_EVERY_MS = 500
@@ -163,7 +163,7 @@ class Presence:
 
     def report(self, state: State, session: Session) -> None:
         """Send the node its state, if its stream has not had it yet."""
-        report = (*node_state(state, session), registration_state(state), outage_grace_s(state))
+        report = (*node_state(state, session), registration_state(state), outage_grace_s(state), state.container_lic)
         if self.stream is None or report == self._reported:
             return
         self.serial += 1

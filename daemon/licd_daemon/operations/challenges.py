@@ -30,7 +30,7 @@ from licd_formats.challenge import NO_PREDECESSOR, RELEASE_CODE, Purpose, Sealed
 from licd_formats.container_lic import LicenseInvalid, LicenseTypeMismatch
 from licd_formats.file_kinds import named
 from licd_formats.license import License
-from licd_formats.license_file import read
+from licd_formats.license_file import read, tidied
 from licd_formats.vendor_keys import VendorKeys
 from licd_kit.clock import wall_ms
 
@@ -68,7 +68,8 @@ class Challenges:
         """
         license = self._verified(content)
         before, now = self._coordinator.state, self._coordinator.now()
-        command = c.UploadLicense(license, auth_method, secrets.token_hex(16), replace, actor=actor)
+        kept = tidied(content) if isinstance(license, License) else ""
+        command = c.UploadLicense(license, auth_method, secrets.token_hex(16), replace, kept, actor=actor)
         after = await self._coordinator.submit(command)
         assert isinstance(license, License)  # a failure was refused
         return after, effect_of(before, license, now)

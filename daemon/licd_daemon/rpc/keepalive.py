@@ -40,7 +40,7 @@ JUDGED_AFTER_S = 0.1
 
 
 class NodeStream:
-    """One stream; see `presence.Stream`. Runs in the task that made it."""
+    """One stream; see `presence.Stream`. Runs in the task that made it. `wants_license`: as its `open` said (R37)."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -48,11 +48,13 @@ class NodeStream:
         self._flushing: asyncio.Task[None] | None = None
         self._unsent: list[pb.KeepAliveResponse | bytes] = []
         self._writing = False
+        self._license = ""
+        self.wants_license = False
         self.over = False
 
     def state(self, serial: int, report: NodeReport) -> None:
         """See `presence.Stream.state`."""
-        node_state, failures, registration, outage_grace_s = report
+        node_state, failures, registration, outage_grace_s, license = report
         change = pb.StateChange(
             serial=serial,
             state=NODE_STATE[node_state],
@@ -60,6 +62,8 @@ class NodeStream:
             registration_state=REGISTRATION_STATE[registration],
             outage_grace=duration(1000 * outage_grace_s),
         )
+        if self.wants_license and license != self._license:
+            self._license, change.license = license, license.encode()
         self._post(pb.KeepAliveResponse(state=change))
 
     def ended(self, reason: str) -> None:

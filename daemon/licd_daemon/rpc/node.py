@@ -56,7 +56,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
         self._coordinator.joins.take(self._coordinator.state, caller(), command.instance_id)
         state = await self._coordinator.submit(command)
         session_id = state.instances.get(command.instance_id, "")
-        return pb.JoinResponse(**self._answer(session_id))
+        return pb.JoinResponse(**self._answer(session_id, request.wants_license))
 
     async def Resume(self, request: pb.ResumeRequest, context: Context) -> pb.ResumeResponse:
         """Take a session up again; the stream that it has ends here, unless the request is stale (R16)."""
@@ -76,7 +76,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
         presence = self._coordinator.presences.get(command.session_id)
         if presence is not None:
             presence.resumed(request.last_stream)
-        return pb.ResumeResponse(**self._answer(command.session_id))
+        return pb.ResumeResponse(**self._answer(command.session_id, request.wants_license))
 
     async def _refuse_stale(self, command: c.Resume, presence: Presence, nonce: str) -> None:
         """Refuse with a nonce; end the session for both if the request brings the newest one back (R16).
@@ -95,7 +95,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
             metadata={"nonce": presence.nonce},
         )
 
-    def _answer(self, session_id: str) -> dict[str, Any]:
+    def _answer(self, session_id: str, wants_license: bool) -> dict[str, Any]:
         """What Join and Resume answer, from the lease that the engine grants (R13)."""
         granted, state = self._engine.grant(session_id, self._coordinator.now().served), self._engine.state
         if granted is None:
@@ -111,6 +111,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
             "state": NODE_STATE[granted.node_state],
             "failures": [failure_message(failure) for failure in granted.failures],
             "outage_grace": duration(1000 * outage_grace_s(state)),
+            "license": state.container_lic.encode() if wants_license else b"",
         }
 
     async def Leave(self, request: pb.LeaveRequest, context: Context) -> pb.LeaveResponse:
@@ -142,6 +143,7 @@ class NodeService(pb_grpc.NodeServiceServicer):
             session_id = fields.text("open.session_id", first.open.session_id, 64)
             secret_hash = _hash(fields.secret("open.resume_secret", first.open.resume_secret))
             number = first.open.stream
+            stream.wants_license = first.open.wants_license
             in_time = self._engine.opening(session_id, number) is not None
             self._coordinator.joins.take_resume(self._coordinator.state, caller(), session_id)
             # An `open` that comes too late must not bring a lost session back: it proves itself, and changes nothing.

@@ -29,7 +29,7 @@ from licd.v1 import failure_pb2 as licd_dot_v1_dot_failure__pb2
 from licd.v1 import registration_service_pb2 as licd_dot_v1_dot_registration__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1alicd/v1/node_service.proto\x12\x07licd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14licd/v1/access.proto\x1a\x15licd/v1/failure.proto\x1a\"licd/v1/registration_service.proto\"Q\n\x0b\x41pplication\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x12\n\nbuild_date\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\"w\n\x0bJoinRequest\x12\x11\n\tnode_name\x18\x01 \x01(\t\x12\x13\n\x0binstance_id\x18\x02 \x01(\t\x12\x15\n\rresume_secret\x18\x03 \x01(\x0c\x12)\n\x0b\x61pplication\x18\x04 \x01(\x0b\x32\x14.licd.v1.Application\"\xe4\x02\n\x0cJoinResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12,\n\tlease_ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12heartbeat_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fmax_clock_drift\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12!\n\x05state\x18\x06 \x01(\x0e\x32\x12.licd.v1.NodeState\x12\"\n\x08\x66\x61ilures\x18\x07 \x03(\x0b\x32\x10.licd.v1.Failure\x12\x10\n\x08\x65poch_id\x18\x08 \x01(\t\x12\x0e\n\x06stream\x18\t \x01(\x04\x12/\n\x0coutage_grace\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\"\x92\x01\n\rResumeRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x15\n\rresume_secret\x18\x02 \x01(\x0c\x12\x1a\n\x12highest_epoch_seen\x18\x03 \x01(\x04\x12\x10\n\x08\x65poch_id\x18\x04 \x01(\t\x12\x13\n\x0blast_stream\x18\x05 \x01(\x04\x12\x13\n\x0bstale_nonce\x18\x06 \x01(\t\"\xe6\x02\n\x0eResumeResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12,\n\tlease_ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12heartbeat_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fmax_clock_drift\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12!\n\x05state\x18\x06 \x01(\x0e\x32\x12.licd.v1.NodeState\x12\"\n\x08\x66\x61ilures\x18\x07 \x03(\x0b\x32\x10.licd.v1.Failure\x12\x10\n\x08\x65poch_id\x18\x08 \x01(\t\x12\x0e\n\x06stream\x18\t \x01(\x04\x12/\n\x0coutage_grace\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\"n\n\x10KeepAliveRequest\x12&\n\x04open\x18\x01 \x01(\x0b\x32\x16.licd.v1.KeepAliveOpenH\x00\x12\'\n\theartbeat\x18\x02 \x01(\x0b\x32\x12.licd.v1.HeartbeatH\x00\x42\t\n\x07message\"J\n\rKeepAliveOpen\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x15\n\rresume_secret\x18\x02 \x01(\x0c\x12\x0e\n\x06stream\x18\x03 \x01(\x04\"\xc6\x01\n\tHeartbeat\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12+\n\x07sent_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cstate_serial\x18\x03 \x01(\x04\x12/\n\x0b\x61\x63k_sent_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x61\x63k_received_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbf\x01\n\x11KeepAliveResponse\x12.\n\rheartbeat_ack\x18\x01 \x01(\x0b\x32\x15.licd.v1.HeartbeatAckH\x00\x12%\n\x05state\x18\x02 \x01(\x0b\x32\x14.licd.v1.StateChangeH\x00\x12\'\n\treconnect\x18\x03 \x01(\x0b\x32\x12.licd.v1.ReconnectH\x00\x12\x1f\n\x05\x65nded\x18\x04 \x01(\x0b\x32\x0e.licd.v1.EndedH\x00\x42\t\n\x07message\"\xf2\x01\n\x0cHeartbeatAck\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12/\n\x0breceived_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07sent_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\tlease_ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12heartbeat_interval\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xcd\x01\n\x0bStateChange\x12\x0e\n\x06serial\x18\x01 \x01(\x04\x12!\n\x05state\x18\x02 \x01(\x0e\x32\x12.licd.v1.NodeState\x12\"\n\x08\x66\x61ilures\x18\x03 \x03(\x0b\x32\x10.licd.v1.Failure\x12\x36\n\x12registration_state\x18\x04 \x01(\x0e\x32\x1a.licd.v1.RegistrationState\x12/\n\x0coutage_grace\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"F\n\tReconnect\x12(\n\x05\x61\x66ter\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"+\n\x05\x45nded\x12\"\n\x06reason\x18\x01 \x01(\x0e\x32\x12.licd.v1.EndReason\"9\n\x0cLeaveRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x15\n\rresume_secret\x18\x02 \x01(\x0c\"\x0f\n\rLeaveResponse*\x89\x01\n\tNodeState\x12\x1a\n\x16NODE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12NODE_STATE_PENDING\x10\x01\x12\x17\n\x13NODE_STATE_LICENSED\x10\x02\x12\x16\n\x12NODE_STATE_WAITING\x10\x03\x12\x17\n\x13NODE_STATE_REJECTED\x10\x04*\xce\x01\n\tEndReason\x12\x1a\n\x16\x45ND_REASON_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x45ND_REASON_LEFT\x10\x01\x12\x16\n\x12\x45ND_REASON_EVICTED\x10\x02\x12\x19\n\x15\x45ND_REASON_SUPERSEDED\x10\x03\x12\x15\n\x11\x45ND_REASON_COPIED\x10\x04\x12\x16\n\x12\x45ND_REASON_EXPIRED\x10\x05\x12\x16\n\x12\x45ND_REASON_REFUSED\x10\x06\x12\x16\n\x12\x45ND_REASON_REVOKED\x10\x07\x32\xb5\x02\n\x0bNodeService\x12\x41\n\x04Join\x12\x14.licd.v1.JoinRequest\x1a\x15.licd.v1.JoinResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x03\x10\x01\x18\x80@\x12G\n\x06Resume\x12\x16.licd.v1.ResumeRequest\x1a\x17.licd.v1.ResumeResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x03\x10\x01\x18\x80@\x12T\n\tKeepAlive\x12\x19.licd.v1.KeepAliveRequest\x1a\x1a.licd.v1.KeepAliveResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x03\x10\x01\x18\x80@(\x01\x30\x01\x12\x44\n\x05Leave\x12\x15.licd.v1.LeaveRequest\x1a\x16.licd.v1.LeaveResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x03\x10\x01\x18\x80@b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1alicd/v1/node_service.proto\x12\x07licd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14licd/v1/access.proto\x1a\x15licd/v1/failure.proto\x1a\"licd/v1/registration_service.proto\"Q\n\x0b\x41pplication\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x12\n\nbuild_date\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\"\x8e\x01\n\x0bJoinRequest\x12\x11\n\tnode_name\x18\x01 \x01(\t\x12\x13\n\x0binstance_id\x18\x02 \x01(\t\x12\x15\n\rresume_secret\x18\x03 \x01(\x0c\x12)\n\x0b\x61pplication\x18\x04 \x01(\x0b\x32\x14.licd.v1.Application\x12\x15\n\rwants_license\x18\x05 \x01(\x08\"\xf5\x02\n\x0cJoinResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12,\n\tlease_ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12heartbeat_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fmax_clock_drift\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12!\n\x05state\x18\x06 \x01(\x0e\x32\x12.licd.v1.NodeState\x12\"\n\x08\x66\x61ilures\x18\x07 \x03(\x0b\x32\x10.licd.v1.Failure\x12\x10\n\x08\x65poch_id\x18\x08 \x01(\t\x12\x0e\n\x06stream\x18\t \x01(\x04\x12/\n\x0coutage_grace\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07license\x18\x0b \x01(\x0c\"\xa9\x01\n\rResumeRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x15\n\rresume_secret\x18\x02 \x01(\x0c\x12\x1a\n\x12highest_epoch_seen\x18\x03 \x01(\x04\x12\x10\n\x08\x65poch_id\x18\x04 \x01(\t\x12\x13\n\x0blast_stream\x18\x05 \x01(\x04\x12\x13\n\x0bstale_nonce\x18\x06 \x01(\t\x12\x15\n\rwants_license\x18\x07 \x01(\x08\"\xf7\x02\n\x0eResumeResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12,\n\tlease_ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12heartbeat_interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fmax_clock_drift\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12!\n\x05state\x18\x06 \x01(\x0e\x32\x12.licd.v1.NodeState\x12\"\n\x08\x66\x61ilures\x18\x07 \x03(\x0b\x32\x10.licd.v1.Failure\x12\x10\n\x08\x65poch_id\x18\x08 \x01(\t\x12\x0e\n\x06stream\x18\t \x01(\x04\x12/\n\x0coutage_grace\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07license\x18\x0b \x01(\x0c\"n\n\x10KeepAliveRequest\x12&\n\x04open\x18\x01 \x01(\x0b\x32\x16.licd.v1.KeepAliveOpenH\x00\x12\'\n\theartbeat\x18\x02 \x01(\x0b\x32\x12.licd.v1.HeartbeatH\x00\x42\t\n\x07message\"a\n\rKeepAliveOpen\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x15\n\rresume_secret\x18\x02 \x01(\x0c\x12\x0e\n\x06stream\x18\x03 \x01(\x04\x12\x15\n\rwants_license\x18\x04 \x01(\x08\"\xc6\x01\n\tHeartbeat\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12+\n\x07sent_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cstate_serial\x18\x03 \x01(\x04\x12/\n\x0b\x61\x63k_sent_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x61\x63k_received_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbf\x01\n\x11KeepAliveResponse\x12.\n\rheartbeat_ack\x18\x01 \x01(\x0b\x32\x15.licd.v1.HeartbeatAckH\x00\x12%\n\x05state\x18\x02 \x01(\x0b\x32\x14.licd.v1.StateChangeH\x00\x12\'\n\treconnect\x18\x03 \x01(\x0b\x32\x12.licd.v1.ReconnectH\x00\x12\x1f\n\x05\x65nded\x18\x04 \x01(\x0b\x32\x0e.licd.v1.EndedH\x00\x42\t\n\x07message\"\xf2\x01\n\x0cHeartbeatAck\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12/\n\x0breceived_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07sent_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\tlease_ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12heartbeat_interval\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xde\x01\n\x0bStateChange\x12\x0e\n\x06serial\x18\x01 \x01(\x04\x12!\n\x05state\x18\x02 \x01(\x0e\x32\x12.licd.v1.NodeState\x12\"\n\x08\x66\x61ilures\x18\x03 \x03(\x0b\x32\x10.licd.v1.Failure\x12\x36\n\x12registration_state\x18\x04 \x01(\x0e\x32\x1a.licd.v1.RegistrationState\x12/\n\x0coutage_grace\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07license\x18\x06 \x01(\x0c\"F\n\tReconnect\x12(\n\x05\x61\x66ter\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"+\n\x05\x45nded\x12\"\n\x06reason\x18\x01 \x01(\x0e\x32\x12.licd.v1.EndReason\"9\n\x0cLeaveRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x15\n\rresume_secret\x18\x02 \x01(\x0c\"\x0f\n\rLeaveResponse*\x89\x01\n\tNodeState\x12\x1a\n\x16NODE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12NODE_STATE_PENDING\x10\x01\x12\x17\n\x13NODE_STATE_LICENSED\x10\x02\x12\x16\n\x12NODE_STATE_WAITING\x10\x03\x12\x17\n\x13NODE_STATE_REJECTED\x10\x04*\xce\x01\n\tEndReason\x12\x1a\n\x16\x45ND_REASON_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x45ND_REASON_LEFT\x10\x01\x12\x16\n\x12\x45ND_REASON_EVICTED\x10\x02\x12\x19\n\x15\x45ND_REASON_SUPERSEDED\x10\x03\x12\x15\n\x11\x45ND_REASON_COPIED\x10\x04\x12\x16\n\x12\x45ND_REASON_EXPIRED\x10\x05\x12\x16\n\x12\x45ND_REASON_REFUSED\x10\x06\x12\x16\n\x12\x45ND_REASON_REVOKED\x10\x07\x32\xb5\x02\n\x0bNodeService\x12\x41\n\x04Join\x12\x14.licd.v1.JoinRequest\x1a\x15.licd.v1.JoinResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x03\x10\x01\x18\x80@\x12G\n\x06Resume\x12\x16.licd.v1.ResumeRequest\x1a\x17.licd.v1.ResumeResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x03\x10\x01\x18\x80@\x12T\n\tKeepAlive\x12\x19.licd.v1.KeepAliveRequest\x1a\x1a.licd.v1.KeepAliveResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x03\x10\x01\x18\x80@(\x01\x30\x01\x12\x44\n\x05Leave\x12\x15.licd.v1.LeaveRequest\x1a\x16.licd.v1.LeaveResponse\"\x0c\xe2\x8d\x19\x08\n\x01\x03\x10\x01\x18\x80@b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,40 +44,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NODESERVICE'].methods_by_name['KeepAlive']._serialized_options = b'\342\215\031\010\n\001\003\020\001\030\200@'
   _globals['_NODESERVICE'].methods_by_name['Leave']._loaded_options = None
   _globals['_NODESERVICE'].methods_by_name['Leave']._serialized_options = b'\342\215\031\010\n\001\003\020\001\030\200@'
-  _globals['_NODESTATE']._serialized_start=2488
-  _globals['_NODESTATE']._serialized_end=2625
-  _globals['_ENDREASON']._serialized_start=2628
-  _globals['_ENDREASON']._serialized_end=2834
+  _globals['_NODESTATE']._serialized_start=2609
+  _globals['_NODESTATE']._serialized_end=2746
+  _globals['_ENDREASON']._serialized_start=2749
+  _globals['_ENDREASON']._serialized_end=2955
   _globals['_APPLICATION']._serialized_start=185
   _globals['_APPLICATION']._serialized_end=266
-  _globals['_JOINREQUEST']._serialized_start=268
-  _globals['_JOINREQUEST']._serialized_end=387
-  _globals['_JOINRESPONSE']._serialized_start=390
-  _globals['_JOINRESPONSE']._serialized_end=746
-  _globals['_RESUMEREQUEST']._serialized_start=749
-  _globals['_RESUMEREQUEST']._serialized_end=895
-  _globals['_RESUMERESPONSE']._serialized_start=898
-  _globals['_RESUMERESPONSE']._serialized_end=1256
-  _globals['_KEEPALIVEREQUEST']._serialized_start=1258
-  _globals['_KEEPALIVEREQUEST']._serialized_end=1368
-  _globals['_KEEPALIVEOPEN']._serialized_start=1370
-  _globals['_KEEPALIVEOPEN']._serialized_end=1444
-  _globals['_HEARTBEAT']._serialized_start=1447
-  _globals['_HEARTBEAT']._serialized_end=1645
-  _globals['_KEEPALIVERESPONSE']._serialized_start=1648
-  _globals['_KEEPALIVERESPONSE']._serialized_end=1839
-  _globals['_HEARTBEATACK']._serialized_start=1842
-  _globals['_HEARTBEATACK']._serialized_end=2084
-  _globals['_STATECHANGE']._serialized_start=2087
-  _globals['_STATECHANGE']._serialized_end=2292
-  _globals['_RECONNECT']._serialized_start=2294
-  _globals['_RECONNECT']._serialized_end=2364
-  _globals['_ENDED']._serialized_start=2366
-  _globals['_ENDED']._serialized_end=2409
-  _globals['_LEAVEREQUEST']._serialized_start=2411
-  _globals['_LEAVEREQUEST']._serialized_end=2468
-  _globals['_LEAVERESPONSE']._serialized_start=2470
-  _globals['_LEAVERESPONSE']._serialized_end=2485
-  _globals['_NODESERVICE']._serialized_start=2837
-  _globals['_NODESERVICE']._serialized_end=3146
+  _globals['_JOINREQUEST']._serialized_start=269
+  _globals['_JOINREQUEST']._serialized_end=411
+  _globals['_JOINRESPONSE']._serialized_start=414
+  _globals['_JOINRESPONSE']._serialized_end=787
+  _globals['_RESUMEREQUEST']._serialized_start=790
+  _globals['_RESUMEREQUEST']._serialized_end=959
+  _globals['_RESUMERESPONSE']._serialized_start=962
+  _globals['_RESUMERESPONSE']._serialized_end=1337
+  _globals['_KEEPALIVEREQUEST']._serialized_start=1339
+  _globals['_KEEPALIVEREQUEST']._serialized_end=1449
+  _globals['_KEEPALIVEOPEN']._serialized_start=1451
+  _globals['_KEEPALIVEOPEN']._serialized_end=1548
+  _globals['_HEARTBEAT']._serialized_start=1551
+  _globals['_HEARTBEAT']._serialized_end=1749
+  _globals['_KEEPALIVERESPONSE']._serialized_start=1752
+  _globals['_KEEPALIVERESPONSE']._serialized_end=1943
+  _globals['_HEARTBEATACK']._serialized_start=1946
+  _globals['_HEARTBEATACK']._serialized_end=2188
+  _globals['_STATECHANGE']._serialized_start=2191
+  _globals['_STATECHANGE']._serialized_end=2413
+  _globals['_RECONNECT']._serialized_start=2415
+  _globals['_RECONNECT']._serialized_end=2485
+  _globals['_ENDED']._serialized_start=2487
+  _globals['_ENDED']._serialized_end=2530
+  _globals['_LEAVEREQUEST']._serialized_start=2532
+  _globals['_LEAVEREQUEST']._serialized_end=2589
+  _globals['_LEAVERESPONSE']._serialized_start=2591
+  _globals['_LEAVERESPONSE']._serialized_end=2606
+  _globals['_NODESERVICE']._serialized_start=2958
+  _globals['_NODESERVICE']._serialized_end=3267
 # @@protoc_insertion_point(module_scope)

@@ -59,19 +59,21 @@ class Application(_message.Message):
     def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., build_date: _Optional[str] = ..., content: _Optional[str] = ...) -> None: ...
 
 class JoinRequest(_message.Message):
-    __slots__ = ("node_name", "instance_id", "resume_secret", "application")
+    __slots__ = ("node_name", "instance_id", "resume_secret", "application", "wants_license")
     NODE_NAME_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
     RESUME_SECRET_FIELD_NUMBER: _ClassVar[int]
     APPLICATION_FIELD_NUMBER: _ClassVar[int]
+    WANTS_LICENSE_FIELD_NUMBER: _ClassVar[int]
     node_name: str
     instance_id: str
     resume_secret: bytes
     application: Application
-    def __init__(self, node_name: _Optional[str] = ..., instance_id: _Optional[str] = ..., resume_secret: _Optional[bytes] = ..., application: _Optional[_Union[Application, _Mapping]] = ...) -> None: ...
+    wants_license: bool
+    def __init__(self, node_name: _Optional[str] = ..., instance_id: _Optional[str] = ..., resume_secret: _Optional[bytes] = ..., application: _Optional[_Union[Application, _Mapping]] = ..., wants_license: bool = ...) -> None: ...
 
 class JoinResponse(_message.Message):
-    __slots__ = ("session_id", "epoch", "lease_ttl", "heartbeat_interval", "max_clock_drift", "state", "failures", "epoch_id", "stream", "outage_grace")
+    __slots__ = ("session_id", "epoch", "lease_ttl", "heartbeat_interval", "max_clock_drift", "state", "failures", "epoch_id", "stream", "outage_grace", "license")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     LEASE_TTL_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +84,7 @@ class JoinResponse(_message.Message):
     EPOCH_ID_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     OUTAGE_GRACE_FIELD_NUMBER: _ClassVar[int]
+    LICENSE_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     epoch: int
     lease_ttl: _duration_pb2.Duration
@@ -92,26 +95,29 @@ class JoinResponse(_message.Message):
     epoch_id: str
     stream: int
     outage_grace: _duration_pb2.Duration
-    def __init__(self, session_id: _Optional[str] = ..., epoch: _Optional[int] = ..., lease_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_clock_drift: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., state: _Optional[_Union[NodeState, str]] = ..., failures: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ..., epoch_id: _Optional[str] = ..., stream: _Optional[int] = ..., outage_grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    license: bytes
+    def __init__(self, session_id: _Optional[str] = ..., epoch: _Optional[int] = ..., lease_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_clock_drift: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., state: _Optional[_Union[NodeState, str]] = ..., failures: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ..., epoch_id: _Optional[str] = ..., stream: _Optional[int] = ..., outage_grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., license: _Optional[bytes] = ...) -> None: ...
 
 class ResumeRequest(_message.Message):
-    __slots__ = ("session_id", "resume_secret", "highest_epoch_seen", "epoch_id", "last_stream", "stale_nonce")
+    __slots__ = ("session_id", "resume_secret", "highest_epoch_seen", "epoch_id", "last_stream", "stale_nonce", "wants_license")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     RESUME_SECRET_FIELD_NUMBER: _ClassVar[int]
     HIGHEST_EPOCH_SEEN_FIELD_NUMBER: _ClassVar[int]
     EPOCH_ID_FIELD_NUMBER: _ClassVar[int]
     LAST_STREAM_FIELD_NUMBER: _ClassVar[int]
     STALE_NONCE_FIELD_NUMBER: _ClassVar[int]
+    WANTS_LICENSE_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     resume_secret: bytes
     highest_epoch_seen: int
     epoch_id: str
     last_stream: int
     stale_nonce: str
-    def __init__(self, session_id: _Optional[str] = ..., resume_secret: _Optional[bytes] = ..., highest_epoch_seen: _Optional[int] = ..., epoch_id: _Optional[str] = ..., last_stream: _Optional[int] = ..., stale_nonce: _Optional[str] = ...) -> None: ...
+    wants_license: bool
+    def __init__(self, session_id: _Optional[str] = ..., resume_secret: _Optional[bytes] = ..., highest_epoch_seen: _Optional[int] = ..., epoch_id: _Optional[str] = ..., last_stream: _Optional[int] = ..., stale_nonce: _Optional[str] = ..., wants_license: bool = ...) -> None: ...
 
 class ResumeResponse(_message.Message):
-    __slots__ = ("session_id", "epoch", "lease_ttl", "heartbeat_interval", "max_clock_drift", "state", "failures", "epoch_id", "stream", "outage_grace")
+    __slots__ = ("session_id", "epoch", "lease_ttl", "heartbeat_interval", "max_clock_drift", "state", "failures", "epoch_id", "stream", "outage_grace", "license")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     LEASE_TTL_FIELD_NUMBER: _ClassVar[int]
@@ -122,6 +128,7 @@ class ResumeResponse(_message.Message):
     EPOCH_ID_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     OUTAGE_GRACE_FIELD_NUMBER: _ClassVar[int]
+    LICENSE_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     epoch: int
     lease_ttl: _duration_pb2.Duration
@@ -132,7 +139,8 @@ class ResumeResponse(_message.Message):
     epoch_id: str
     stream: int
     outage_grace: _duration_pb2.Duration
-    def __init__(self, session_id: _Optional[str] = ..., epoch: _Optional[int] = ..., lease_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_clock_drift: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., state: _Optional[_Union[NodeState, str]] = ..., failures: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ..., epoch_id: _Optional[str] = ..., stream: _Optional[int] = ..., outage_grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    license: bytes
+    def __init__(self, session_id: _Optional[str] = ..., epoch: _Optional[int] = ..., lease_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_clock_drift: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., state: _Optional[_Union[NodeState, str]] = ..., failures: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ..., epoch_id: _Optional[str] = ..., stream: _Optional[int] = ..., outage_grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., license: _Optional[bytes] = ...) -> None: ...
 
 class KeepAliveRequest(_message.Message):
     __slots__ = ("open", "heartbeat")
@@ -143,14 +151,16 @@ class KeepAliveRequest(_message.Message):
     def __init__(self, open: _Optional[_Union[KeepAliveOpen, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
 
 class KeepAliveOpen(_message.Message):
-    __slots__ = ("session_id", "resume_secret", "stream")
+    __slots__ = ("session_id", "resume_secret", "stream", "wants_license")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     RESUME_SECRET_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
+    WANTS_LICENSE_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     resume_secret: bytes
     stream: int
-    def __init__(self, session_id: _Optional[str] = ..., resume_secret: _Optional[bytes] = ..., stream: _Optional[int] = ...) -> None: ...
+    wants_license: bool
+    def __init__(self, session_id: _Optional[str] = ..., resume_secret: _Optional[bytes] = ..., stream: _Optional[int] = ..., wants_license: bool = ...) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ("sequence", "sent_at", "state_serial", "ack_sent_at", "ack_received_at")
@@ -195,18 +205,20 @@ class HeartbeatAck(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., epoch: _Optional[int] = ..., received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sent_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lease_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class StateChange(_message.Message):
-    __slots__ = ("serial", "state", "failures", "registration_state", "outage_grace")
+    __slots__ = ("serial", "state", "failures", "registration_state", "outage_grace", "license")
     SERIAL_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     FAILURES_FIELD_NUMBER: _ClassVar[int]
     REGISTRATION_STATE_FIELD_NUMBER: _ClassVar[int]
     OUTAGE_GRACE_FIELD_NUMBER: _ClassVar[int]
+    LICENSE_FIELD_NUMBER: _ClassVar[int]
     serial: int
     state: NodeState
     failures: _containers.RepeatedCompositeFieldContainer[_failure_pb2.Failure]
     registration_state: _registration_service_pb2.RegistrationState
     outage_grace: _duration_pb2.Duration
-    def __init__(self, serial: _Optional[int] = ..., state: _Optional[_Union[NodeState, str]] = ..., failures: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ..., registration_state: _Optional[_Union[_registration_service_pb2.RegistrationState, str]] = ..., outage_grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    license: bytes
+    def __init__(self, serial: _Optional[int] = ..., state: _Optional[_Union[NodeState, str]] = ..., failures: _Optional[_Iterable[_Union[_failure_pb2.Failure, _Mapping]]] = ..., registration_state: _Optional[_Union[_registration_service_pb2.RegistrationState, str]] = ..., outage_grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., license: _Optional[bytes] = ...) -> None: ...
 
 class Reconnect(_message.Message):
     __slots__ = ("after", "address")

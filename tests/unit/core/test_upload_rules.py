@@ -376,3 +376,18 @@ def test_R2_an_end_that_is_past_by_a_clock_in_doubt_is_asked_about() -> None:
     assert "the way to a registration" in caught[0].message
     w.upload(past, replace=True)
     assert w.registration == "EXPIRED"
+
+
+# The license as it was signed (R37)
+
+
+def test_R37_a_license_that_was_kept_without_its_signature_is_uploaded_again_and_keeps_the_registration() -> None:
+    w = licensed().register("report-1")
+    assert (w.state.license, w.state.container_lic) == (LICENSE, "")
+    signed = c.UploadLicense(LICENSE, "LOCAL_CONTAINER", "ab" * 16, container_lic="header.claims.signature")
+    w.do(signed)
+    assert w.state.container_lic == "header.claims.signature"
+    assert w.state.registration is not None
+    before = w.state
+    assert w.do(signed) == ()
+    assert w.state.container_lic == before.container_lic
