@@ -29,7 +29,7 @@ class Verifier:
     def __init__(self, vendor_keys: str | bytes | pathlib.Path, application: Application) -> None:
         """Read the keys once: they are pinned."""
         try:
-            from licd_formats import license_file, vendor_keys as formats  # noqa: I001
+            from licd_formats import container_lic, license_file, vendor_keys as formats  # noqa: I001
         except ImportError as error:
             message = "vendor_keys: verifying needs more than the plain library; install it: pip install 'licd[verify]'"
             raise ValueError(message) from error
@@ -38,7 +38,7 @@ class Verifier:
         except formats.VendorKeysInvalid as error:
             message = f"vendor_keys: {error}; give the JWK Set of the vendor's public keys"
             raise ValueError(message) from None
-        self._read, self._invalid = license_file.read, license_file.LicenseInvalid
+        self._read, self._invalid = license_file.read, container_lic.LicenseInvalid
         self._application = application
         self._last = (b"", MISSING)
 

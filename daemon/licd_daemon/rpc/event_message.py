@@ -9,7 +9,7 @@ from licd_daemon.journal.port import Record
 from licd_daemon.rpc.convert import actor_message, timestamp
 
 _SHOWN_OTHERWISE = {"kind", "actor", "session_id", "node_name", "container_lic"}
-_HIDDEN = frozenset(_SHOWN_OTHERWISE | {"project_key", "secret_hash", "token_hash", "instance_id"})
+_SECRET = frozenset(_SHOWN_OTHERWISE | {"project_key", "secret_hash", "token_hash", "instance_id"})
 
 
 def event_message(record: Record, state: State, *, scan: bool) -> pb.Event:
@@ -22,7 +22,7 @@ def event_message(record: Record, state: State, *, scan: bool) -> pb.Event:
     fields = msgspec.to_builtins(event)
     session_id = fields.get("session_id", "")
     session = state.sessions.get(session_id)
-    hidden = _HIDDEN if scan else _HIDDEN | {"url"}
+    hidden = _SECRET if scan else _SECRET | {"url"}
     return pb.Event(
         position=record.position,
         at=timestamp(record.at),

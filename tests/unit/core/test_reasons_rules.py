@@ -8,6 +8,7 @@ from licd_daemon.core import checks
 from licd_daemon.core import commands as c
 from licd_daemon.core.model import Failure
 from licd_daemon.core.view import node_state
+from licd_formats.versions import version_matches
 
 WORDS = {
     "CERTIFICATE_EXPIRED": ("The certificate has expired", "Expiration time: 2019-02-22"),
@@ -98,7 +99,7 @@ def test_R1_remedies_quote_the_vendor() -> None:
     ],
 )
 def test_R5_versions_match_when_the_certified_parts_are_a_prefix(certified: str, local: str, matches: bool) -> None:
-    assert checks.version_matches(certified, local) is matches
+    assert version_matches(certified, local) is matches
     assert ("VERSION_MISMATCH" in told(license=license_of(version=certified), version=local)) is not matches
 
 
