@@ -32,8 +32,8 @@ MUTANTS = (
         "node-counts-from-arrival",
         "R13: a node counts its lease from when it SENT what was acknowledged",
         f"{NODE}/belief.py",
-        "max(self.lease_until, sent + lease_ttl)",
-        "max(self.lease_until, now + lease_ttl)",
+        "max(self.lease_until, sent + self._cut(lease_ttl))",
+        "max(self.lease_until, now + self._cut(lease_ttl))",
         first=15,
     ),
     Mutant(
@@ -72,7 +72,7 @@ MUTANTS = (
         "node-wall-clock",
         "R13: leases use CLOCK_BOOTTIME",
         f"{NODE}/belief.py",
-        "lease_until=sent + answer.lease_ttl",
+        "lease_until=sent + self._cut(answer.lease_ttl)",
         'lease_until=__import__("node_client.clock").clock.wall_ns() / 1e9 - 1.7e9 + 1e6 + answer.lease_ttl',
     ),
     Mutant(
