@@ -84,7 +84,7 @@ def ask_license(path: str) -> bytes:
     """
     try:
         code, body = _get(path, "/license")
-    except http.client.HTTPException as error:
+    except _NO_STATUS as error:
         message = f"no licd-node at {path}"
         raise ValueError(message) from error
     return body if code == http.client.OK else b""

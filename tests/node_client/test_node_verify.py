@@ -186,9 +186,13 @@ def test_R41_grace_of_a_node_that_verifies_is_what_the_license_allows_and_ends_w
 
 class _FakeAgent(http.server.BaseHTTPRequestHandler):
     license = b""
+    raw = b""
 
     def do_GET(self) -> None:
         body = self.license
+        if self.raw and self.path == "/license":
+            self.wfile.write(self.raw)
+            return
         if self.path == "/state":
             said = {"state": "LICENSED", "licensed": True, "failures": [], "lease_left": 1e9, "grace_left": 0.0}
             body = json.dumps(said).encode()
@@ -225,6 +229,15 @@ def test_R37_a_fake_socket_is_not_believed(
     monkeypatch.setenv("LICD_NODE_SOCKET", str(fake_socket))
     with node_client.connect("192.0.2.1:7443", application=PROGRAM, token="x", vendor_keys=keys) as node:
         assert (node.wait_licensed(0), reasons(node.status())) == (False, [reason])
+
+
+@pytest.mark.parametrize("length", ["-1", "1e9", "9" * 30, "9" * 5000])
+def test_R37_a_socket_that_answers_garbage_for_the_license_is_not_believed(
+    fake_socket: pathlib.Path, keys: pathlib.Path, monkeypatch: pytest.MonkeyPatch, length: str
+) -> None:
+    monkeypatch.setattr(_FakeAgent, "raw", b"HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\nx" % length.encode())
+    status = LocalNode(str(fake_socket), None, Verifier(keys, PROGRAM)).status()
+    assert (status.may_run, len(status.failures)) == (False, 1)
 
 
 def test_R37_a_socket_that_hands_a_true_license_on_is_believed_for_an_hour_at_most(
