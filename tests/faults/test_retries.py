@@ -8,13 +8,15 @@ import grpc
 import pytest
 from support.admin import Admin
 from support.daemon import Daemon, Stubs
-from support.proxy import Network, Proxy
+from support.proxy import NO_DELAY, Delay, Network, Proxy
 from support.raw_node import APPLICATION, RawNode
 from support.vendor import TestVendor
 from support.waiting import eventually
 
 from licd.v1 import cluster_service_pb2, node_service_pb2
 from licd.v1 import registration_service_pb2 as pb
+
+LATE_S = 5
 
 
 @dataclass
@@ -108,7 +110,14 @@ def test_R2_an_upload_whose_answer_was_lost_installs_once(way: Way, admin: Admin
     assert far.state == "UNLICENSED"
     request = pb.UploadLicenseRequest(content=vendor.lic(), auth_method=pb.AUTH_METHOD_LOCAL_CONTAINER)
     upload = far.stubs.registration.UploadLicense
-    lost(way, lambda: upload(request, timeout=1.5), lambda: count(admin, "license_installed") == 1)
+    # The daemon takes the beginning of a message and then asks for the rest (R36): its question has to arrive, and its
+    # answer, which takes as long again, too late.
+    way.link.slow(up=NO_DELAY, down=Delay(LATE_S))
+    with pytest.raises(grpc.RpcError) as error:
+        upload(request, timeout=1.8 * LATE_S)
+    assert error.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    eventually(lambda: count(admin, "license_installed") == 1)
+    way.link.slow(up=NO_DELAY, down=NO_DELAY)
     assert upload(request, timeout=10, wait_for_ready=True).registration.state == pb.REGISTRATION_STATE_UNREGISTERED
     assert count(admin, "license_installed") == 1
     assert count(admin, "project_key_drawn") == 1
