@@ -5,6 +5,7 @@ attack waits for another's or the judge's interpreter. It ends when standard inp
 """
 
 import json
+import os
 import random
 import socket
 import sys
@@ -164,6 +165,7 @@ def target_of(daemon: Any) -> Target:
 
 def main() -> None:
     """Attack until standard input ends."""
+    os.nice(19)  # real attackers have processors of their own
     attack, target = ATTACKS[sys.argv[1]], Target(**json.loads(sys.stdin.readline()))
     over = threading.Event()
 
