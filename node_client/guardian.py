@@ -22,12 +22,10 @@ from node_client import clock, linux, log, signals
 from node_client.cgroup import ControlGroup
 from node_client.forwarding import Forwarding
 from node_client.loss import KILL_AFTER
-from node_client.tree import Tree
+from node_client.tree import BETWEEN_KILLS, Tree
 
 _LOG = logging.getLogger("licd-node")
 LONGEST_MESSAGE = 65536
-_BETWEEN_KILLS = 0.005
-"""Seconds; what forked between a look at /proc and the SIGKILL is found at the next look."""
 
 
 class Guardian:
@@ -81,7 +79,7 @@ class Guardian:
 
     def _patience(self) -> float | None:
         if self._killing:
-            return _BETWEEN_KILLS
+            return BETWEEN_KILLS
         next_at = self._forwarding.next_at()
         return None if next_at is None else max(0.0, next_at - clock.boottime())
 

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from node_client import clock, processes
 from node_client.cgroup import ControlGroup
 
-_BETWEEN_KILLS = 0.005
+BETWEEN_KILLS = 0.005
 """Seconds; what forked between a look at /proc and the SIGKILL is found at the next look."""
 
 
@@ -71,7 +71,7 @@ class Tree:
         while not self.reap()[1]:
             if clock.boottime() >= kill_at:
                 self.send(signal.SIGKILL)
-            select.select([], [], [], _BETWEEN_KILLS)
+            select.select([], [], [], BETWEEN_KILLS)
 
     def _unseen(self) -> list[int]:
         """What is known without /proc."""
