@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from support.licd_node import Run, shell
@@ -237,14 +238,13 @@ def test_R38_watchers_are_bounded_and_those_that_leave_make_room(
 
 
 def test_R38_too_many_connections_are_dropped_and_the_socket_still_answers(path: pathlib.Path) -> None:
-    with SeatSocket(FakeNode(NodeState.LICENSED), Place(path)):
-        idle = [socket.socket(socket.AF_UNIX) for _ in range(seat_http.MOST_CONNECTIONS + 20)]
-        for one in idle:
-            one.connect(str(path))
-        eventually(lambda: threading.active_count() > seat_http.MOST_CONNECTIONS)
-        assert threading.active_count() < seat_http.MOST_CONNECTIONS + 10
-        for one in idle:
-            one.close()
+    before = threading.active_count()
+    with SeatSocket(FakeNode(NodeState.LICENSED), Place(path)), ExitStack() as connections:
+        for _ in range(seat_http.MOST_CONNECTIONS + 20):
+            connections.enter_context(socket.socket(socket.AF_UNIX)).connect(str(path))
+        eventually(lambda: threading.active_count() > before + seat_http.MOST_CONNECTIONS)
+        assert threading.active_count() < before + seat_http.MOST_CONNECTIONS + 10
+        connections.close()
 
         def answers() -> bool:
             try:

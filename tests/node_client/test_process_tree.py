@@ -202,6 +202,9 @@ def test_R38_timeout_reaches_each_process_once(run: Run) -> None:
     assert sorted(out.splitlines()) == ["master 1", "worker 1"]
 
 
+_OF_PROGRAMS = sum(1 << number - 1 for number in signal.valid_signals())
+
+
 @pytest.mark.parametrize("spoil", ["SIG_IGN", "blocked"])
 def test_R38_what_the_parent_ignores_or_blocks_changes_nothing(run: Run, spoil: str) -> None:
     names = "signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1, signal.SIGTTOU"
@@ -214,7 +217,9 @@ def test_R38_what_the_parent_ignores_or_blocks_changes_nothing(run: Run, spoil: 
     process = run(program=("-c", f"import os, signal\n{how}\nos.execv({command[0]!r}, {command!r})"))
     out, _ = process.communicate(timeout=20)
     assert process.returncode == 7
-    assert [int(line.split()[1], 16) for line in out.splitlines()] == [0, 0]
+    # The C library keeps two signals to itself, which nobody can restore: what starts the tests may ignore them.
+    masks = [int(line.split()[1], 16) & _OF_PROGRAMS for line in out.splitlines()]
+    assert masks == [0, 0]
 
 
 def test_R38_nohup_is_not_undone(daemon: ScriptedDaemon, run: Run) -> None:
