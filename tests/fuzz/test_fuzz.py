@@ -10,7 +10,7 @@ from fuzz.run import DOORS
 
 INPUTS = {
     "journal-file": 500, "seat-answer": 3_000, "mail": 3_000, "config-file": 2_000, "license-file": 5_000,
-    "grpc-call": 4_000, "http2-frames": 4_000, "console": 1_000, "ops": 1_000, "portal": 1_000, "staff-page": 1_000,
+    "grpc-call": 4_000, "http2-frames": 4_000, "console": 500, "ops": 500, "portal": 500, "staff-page": 500,
 }  # fmt: skip
 MANY = 20_000
 """Of what costs microseconds."""

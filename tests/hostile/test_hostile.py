@@ -6,7 +6,7 @@ from pathlib import Path
 from hostile.attacks import ATTACKS
 from hostile.siege import besieged, licensed, peak_mib, watched
 
-SECONDS = 12
+SECONDS = 8
 """Long enough for each attack to come round; a lease of 15 s would not show a node that was cut off, its state does."""
 MEMORY_MIB = 256
 LINES_A_SECOND = 10
