@@ -13,8 +13,10 @@ import grpc
 from grpc_health.v1 import health_pb2 as pb
 from grpc_health.v1 import health_pb2_grpc
 
+from licd_daemon.core.budget import network_of
 from licd_daemon.core.refusal import Reason, Refused
 from licd_daemon.rpc.context import Context
+from licd_daemon.rpc.peer import address_of
 
 MAX_WATCHERS = 500  # of 26 KiB each
 MAX_OF_A_PEER = 100
@@ -68,7 +70,7 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # it brings
         Raises:
             Refused: RATE_LIMITED, there are too many watchers.
         """
-        peer = context.peer().rpartition(":")[0]
+        peer = network_of(address_of(context.peer()))
         if len(self._watchers) >= MAX_WATCHERS or self._of_peer[peer] >= MAX_OF_A_PEER:
             message = "Too many streams watch the health: call Check instead, or try again later."
             raise Refused(Reason.RATE_LIMITED, message, retry_after_ms=_RETRY_MS)
