@@ -15,7 +15,9 @@ from typing import Any
 from grpc import aio
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # its stubs leave it out
 
+from licd_daemon.core.refusal import Refused
 from licd_daemon.rpc.context import Context
+from licd_daemon.rpc.errors import abort
 
 Answer = Callable[[Context], Awaitable[None]]
 
@@ -28,7 +30,7 @@ def make(
     Args:
         interceptors: Around their calls.
         options: Channel arguments.
-        unknown: Answers the calls of all other methods, without a message of theirs; ends by `abort`.
+        unknown: Answers the calls of all other methods, without a message of theirs: raises Refused or aborts.
     """
     server: Any = aio.server()
     server._server = _Calls(asyncio.get_running_loop(), interceptors, options, unknown)  # noqa: SLF001 (see above)
@@ -61,4 +63,7 @@ class _Calls(cygrpc.AioServer):  # type: ignore[misc]  # untyped
     async def _answer(self, context: Context) -> None:
         # ExecuteBatchError: the caller is gone, so nobody waits for the answer.
         with suppress(aio.AbortError, cygrpc.ExecuteBatchError):
-            await self._unknown(context)
+            try:
+                await self._unknown(context)
+            except Refused as refusal:
+                await abort(context, refusal)

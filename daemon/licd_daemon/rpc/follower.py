@@ -20,7 +20,6 @@ from licd_daemon.rpc import aio_server
 from licd_daemon.rpc.access import HEALTH
 from licd_daemon.rpc.context import Context, Handler
 from licd_daemon.rpc.convert import duration
-from licd_daemon.rpc.errors import abort
 from licd_daemon.rpc.guard import open_handler
 from licd_daemon.rpc.health import Health
 from licd_daemon.rpc.limits import Limits
@@ -110,12 +109,9 @@ class _Refusing:
         self._being_read = 0
 
     async def refuse(self, context: Context) -> None:
-        """Ends a call, whatever its method and arity, before anything of its messages is asked for."""
-        try:
-            self._limits.take("", context.peer())
-        except Refused as refusal:
-            await abort(context, refusal)
-        await abort(context, self._follower.refusal(context))
+        """Refuses a call, whatever its method and arity, before anything of its messages is asked for."""
+        self._limits.take("", context.peer())
+        raise self._follower.refusal(context)
 
     async def reconnect(self, _: object, context: Context) -> None:
         """Asks a node to go to the leader."""

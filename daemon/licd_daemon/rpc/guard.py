@@ -73,10 +73,7 @@ class CallGuard(aio.ServerInterceptor):
 
     async def unknown(self, context: Context) -> None:
         """Ends a call of no known method."""
-        try:
-            self._limits.take("", context.peer())
-        except Refused as refusal:
-            await abort(context, refusal)
+        self._limits.take("", context.peer())
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "This daemon has no such method: see its reflection.")
 
     def _stream_behind(self, method: str) -> Callable[[_Serve], _Behaviour]:
